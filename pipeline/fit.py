@@ -1,0 +1,135 @@
+"""From a frame to the network's input, and from its scores to labels that cover the whole frame.
+
+A network takes pictures whose sides are multiples of 32. The frame is scaled, its shape kept, into the top
+left corner of such a picture, and what is left over at the right and the bottom is grey. `Fit` remembers
+how, so that the same file takes the grey off again: no other part of the program knows about it.
+
+A worked example: a 720x1280 frame and an input of 256x448. 448 / 1280 = 0.35, so the frame becomes 252x448
+and the last four rows are grey. Scores come back at 64x112; they are enlarged to 256x448, the labels are
+the highest of them, and the last four rows are dropped: a label map of 252x448 covers the frame.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import BadPicture
+from pipeline.types import LabelMap, Picture, Size
+
+MULTIPLE = 32
+"""Sides of a network's input are multiples of this."""
+
+_GREY = 127
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How frames of one size go into a network's input of one size."""
+
+    frame_size: Size
+    input_size: Size
+    content_size: Size
+    """The part of the input, from its top left corner, that the frame covers."""
+
+    @classmethod
+    def into(cls, frame_size: Size, input_size: Size) -> "Fit":
+        """The largest fit that keeps the frame's shape."""
+        scale = min(input_size.height / frame_size.height, input_size.width / frame_size.width)
+        content = Size(*(max(1, min(limit, round(side * scale))) for side, limit in zip(frame_size, input_size)))
+        return cls(frame_size, input_size, content)
+
+    def shrink(self, bgr: Picture) -> Picture:
+        """The network's input: uint8 (H, W, 3) of `input_size`."""
+        if bgr.shape[:2] != self.frame_size:
+            raise BadPicture(f"a picture of {self.frame_size} was expected, not {Size(*bgr.shape[:2])}")
+        enlarging = self.content_size.height > self.frame_size.height
+        # INTER_AREA averages all that falls into a pixel; INTER_LINEAR would skip rows and make thin limbs flicker.
+        content = cv2.resize(
+            bgr, self.content_size[::-1], interpolation=cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA
+        )
+        if self.content_size == self.input_size:
+            return content  # type: ignore[return-value]
+        picture = np.full((*self.input_size, 3), _GREY, np.uint8)
+        picture[: self.content_size.height, : self.content_size.width] = content
+        return picture
+
+    def labels(self, scores: NDArray[np.float32]) -> LabelMap:
+        """The best class of each pixel, from scores at a fraction of the input's size.
+
+        Args:
+            scores: float32 (classes, h, w) over the whole input, the grey included.
+
+        Returns:
+            uint8 of `content_size`.
+        """
+        best_class = np.zeros(self.input_size, np.uint8)
+        # Enlarging is bilinear, so where background wins at all four surrounding cells it wins between them too:
+        # only the box around the other cells, a cell wider, has to be looked at.
+        cells = _box_of(foreground(scores))
+        if cells is not None:
+            scale = self.input_size.height // scores.shape[1]
+            rows, columns = cells
+            inner = np.s_[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
+            best_class[inner] = _argmax_enlarged(scores[:, rows, columns], scale)
+        content = best_class[: self.content_size.height, : self.content_size.width]
+        return np.ascontiguousarray(content)
+
+    def enlarge_ids(self, ids: LabelMap) -> LabelMap:
+        """Ids on the scores' grid, enlarged without mixing: uint8 of `content_size`."""
+        # Plain INTER_NEAREST is half a pixel off; INTER_NEAREST_EXACT takes the pixel whose centre is nearest.
+        full = cv2.resize(ids, self.input_size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+        return np.ascontiguousarray(full[: self.content_size.height, : self.content_size.width], np.uint8)
+
+
+def foreground(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where any class beats background: bool (h, w)."""
+    return np.asarray(scores[1:].max(axis=0) > scores[0])
+
+
+def network_size(frame_size: Size, pixels: int) -> Size:
+    """The input size of about so many pixels that wastes least on a frame of this shape.
+
+    Args:
+        frame_size: of the frames that will come.
+        pixels: height times width aimed at; the result's sides are multiples of 32, and at least 64.
+    """
+    ratio = frame_size.width / frame_size.height
+    height = (pixels / ratio) ** 0.5
+    candidates = (
+        _rounded(tall, tall * ratio) for tall in (height * 0.9, height * 0.95, height, height * 1.05, height * 1.1)
+    )
+    return max(candidates, key=lambda size: _usefulness(frame_size, size, pixels))
+
+
+def _rounded(height: float, width: float) -> Size:
+    return Size(*(max(2, round(side / MULTIPLE)) * MULTIPLE for side in (height, width)))
+
+
+def _usefulness(frame_size: Size, size: Size, pixels: int) -> float:
+    content = Fit.into(frame_size, size).content_size
+    used = content.height * content.width
+    spent = max(size.height * size.width, pixels)
+    return used / spent - max(0.0, size.height * size.width / pixels - 1.15)
+
+
+def _box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Rows and columns around the true cells, one cell wider at each side."""
+    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
+    if not rows.size:
+        return None
+    return slice(max(0, rows[0] - 1), int(rows[-1]) + 2), slice(max(0, columns[0] - 1), int(columns[-1]) + 2)
+
+
+def _argmax_enlarged(scores: NDArray[np.float32], scale: int) -> LabelMap:
+    """Class by class, so that only two enlarged planes exist at a time and not one for each class."""
+    height, width = scores.shape[1] * scale, scores.shape[2] * scale
+    best = cv2.resize(scores[0], (width, height), interpolation=cv2.INTER_LINEAR)
+    labels = np.zeros((height, width), np.uint8)
+    for index in range(1, len(scores)):
+        plane = cv2.resize(scores[index], (width, height), interpolation=cv2.INTER_LINEAR)
+        wins = cv2.compare(plane, best, cv2.CMP_GT)
+        cv2.max(plane, best, dst=best)
+        cv2.copyTo(np.full((height, width), index, np.uint8), wins, labels)
+    return labels

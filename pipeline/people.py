@@ -1,0 +1,93 @@
+"""The same person over time.
+
+Each person known so far is expected where its box would have moved to at its last speed; the persons of a new
+parsing take the numbers of the expected boxes that they overlap most, best pair first, as in SORT
+(arXiv 1602.00763) with greedy pairing in place of the Hungarian method and a smoothed speed in place of the
+Kalman filter.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.types import Box, Person
+
+IOU_LEAST = 0.2
+"""An overlap smaller than this is somebody else."""
+ABSENT_MOST_S = 1.0
+"""Somebody unseen for longer gets a new number."""
+SPEED_KEPT = 0.6
+"""How much of the last known speed stays when a new one is measured, in [0, 1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    id: int
+    box: Box
+    seen_s: float
+    speed: tuple[float, float]
+    """Of the box's centre, (down, across), in pixels a second."""
+
+    def expected(self, pts_s: float) -> Box:
+        passed = pts_s - self.seen_s
+        down, across = round(self.speed[0] * passed), round(self.speed[1] * passed)
+        return Box(self.box.left + across, self.box.top + down, self.box.right + across, self.box.bottom + down)
+
+    def moved_to(self, box: Box, pts_s: float) -> "_Track":
+        passed = pts_s - self.seen_s
+        if passed <= 0:
+            return replace(self, box=box)
+        down = (box.top + box.bottom - self.box.top - self.box.bottom) / 2 / passed
+        across = (box.left + box.right - self.box.left - self.box.right) / 2 / passed
+        kept = SPEED_KEPT if any(self.speed) else 0.0
+        speed = (kept * self.speed[0] + (1 - kept) * down, kept * self.speed[1] + (1 - kept) * across)
+        return _Track(self.id, box, pts_s, speed)
+
+
+class PersonTracker:
+    """Gives the same person the same number over the parsings of one stream, in the order of time."""
+
+    def __init__(self) -> None:
+        self._tracks: list[_Track] = []
+        self._last_id = 0
+        self._pts_s = 0.0
+
+    def update(self, people: Sequence[Person], pts_s: float) -> tuple[Person, ...]:
+        """The same persons in the same order, with `track_id` set.
+
+        Args:
+            people: of one parsing.
+            pts_s: its time. Going back in time means another stream: everybody is new.
+        """
+        if pts_s < self._pts_s:
+            self._tracks = []
+        self._pts_s = pts_s
+        self._tracks = [track for track in self._tracks if pts_s - track.seen_s <= ABSENT_MOST_S]
+        taken = self._pairs(people, pts_s)
+        numbered: list[Person] = []
+        for index, person in enumerate(people):
+            track = taken.get(index)
+            if track is None:
+                self._last_id += 1
+                self._tracks.append(_Track(self._last_id, person.box, pts_s, (0.0, 0.0)))
+                numbered.append(replace(person, track_id=self._last_id))
+            else:
+                self._tracks[self._tracks.index(track)] = track.moved_to(person.box, pts_s)
+                numbered.append(replace(person, track_id=track.id))
+        return tuple(numbered)
+
+    def _pairs(self, people: Sequence[Person], pts_s: float) -> dict[int, _Track]:
+        """Index of a person -> its track; best overlap first."""
+        overlaps = [
+            (overlap, index, track)
+            for track in self._tracks
+            for expected in [track.expected(pts_s)]
+            for index, person in enumerate(people)
+            if (overlap := expected.iou(person.box)) >= IOU_LEAST
+        ]
+        pairs: dict[int, _Track] = {}
+        used: set[int] = set()
+        for _, index, track in sorted(overlaps, key=lambda each: (-each[0], each[2].id, each[1])):
+            if index not in pairs and track.id not in used:
+                pairs[index] = track
+                used.add(track.id)
+        return pairs

@@ -1,0 +1,208 @@
+"""Run a network that somebody else compiled: OpenVINO (the default) or ONNX Runtime.
+
+The contract is `Network`: pictures go in as they are in memory, uint8 BGR, and what turns them into the
+float32 RGB planes that the file asks for is done here, inside the compiled graph where the runtime can.
+Several runs may be in flight; what `start` returns is asked for its `result` later.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import BadPicture, PipelineError, RuntimeUnavailable, UnknownName, WeightsError
+from pipeline.types import Picture, Size
+
+PRECISIONS = ("auto", "f32", "bf16")
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a network is run."""
+
+    runtime: str = "openvino"
+    """`openvino` or `onnx`."""
+    precision: str = "auto"
+    """`f32`, `bf16`, or `auto`: bf16 where the processor has instructions for it, else f32."""
+    threads: int | None = None
+    """Processor threads; None is as many as there are cores."""
+    in_flight: int = 1
+    """How many pictures may be in the network at a time. More than one shares the threads among them: more
+    pictures a second, each a little later."""
+
+    def __post_init__(self) -> None:
+        if self.runtime not in RUNTIMES:
+            raise UnknownName("runtime", self.runtime, RUNTIMES)
+        if self.precision not in PRECISIONS:
+            raise UnknownName("precision", self.precision, PRECISIONS)
+        for name, value in (("threads", self.threads), ("in_flight", self.in_flight)):
+            if value is not None and value < 1:
+                raise PipelineError(f"{name} must be at least 1, not {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a network said of one picture."""
+
+    outputs: tuple[NDArray[np.float32], ...]
+    """In the order of the network's file, without the batch axis; float32."""
+    seconds: float
+    """From the start of the run to its end, inside the runtime."""
+
+
+class Run(Protocol):
+    """A picture on its way through a network."""
+
+    def result(self) -> Answer:
+        """Waits for the end of the run."""
+
+
+class Network(Protocol):
+    """A network compiled for one input size."""
+
+    precision: str
+    """What the runtime settled on: `f32` or `bf16`."""
+
+    def start(self, picture: Picture) -> Run:
+        """Begins a run on uint8 (H, W, 3) BGR of the compiled size; waits while `in_flight` others are running."""
+
+
+def compile_network(path: Path, input_size: Size, options: RunOptions) -> Network:
+    """Makes the network in an ONNX file ready to run.
+
+    Args:
+        path: an ONNX file whose input is float32 (1, 3, H, W), RGB, 0-255.
+        input_size: of the pictures that will come.
+        options: which runtime, and how.
+
+    Raises:
+        WeightsError: the file is missing or is no network.
+        RuntimeUnavailable: the runtime is not installed, or cannot run at this precision here.
+    """
+    if not path.is_file():
+        raise WeightsError(f"no network at {path}; installing the package again puts it back")
+    return RUNTIMES[options.runtime](path, input_size, options)
+
+
+def _checked(picture: Picture, size: Size) -> Picture:
+    if picture.dtype != np.uint8 or picture.shape != (*size, 3):
+        raise BadPicture(f"the network takes uint8 ({size.height}, {size.width}, 3), not {picture.dtype} {picture.shape}")
+    return picture
+
+
+class _OpenVinoRun:
+    def __init__(self, request: Any, picture: Picture, tensor: Any) -> None:
+        self._request = request
+        self._kept = picture, tensor  # the runtime reads the picture's memory until the run has ended
+        self._answer: Answer | None = None
+        request.start_async({0: tensor}, share_inputs=True)
+
+    def result(self) -> Answer:
+        if self._answer is None:
+            self._request.wait()
+            # Copies, because the next run of this request writes its answer into the same memory.
+            outputs = tuple(np.array(tensor.data[0], np.float32) for tensor in self._request.output_tensors)
+            self._answer = Answer(outputs, self._request.latency / 1e3)
+        return self._answer
+
+
+class _OpenVinoNetwork:
+    def __init__(self, path: Path, input_size: Size, options: RunOptions) -> None:
+        try:
+            import openvino
+            from openvino.preprocess import ColorFormat, PrePostProcessor
+        except ImportError as exc:
+            raise RuntimeUnavailable("OpenVINO is not installed; `pip install openvino` adds it") from exc
+        core = openvino.Core()
+        self.precision = _settled(options.precision, "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        settings: dict[str, Any] = {
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "NUM_STREAMS": options.in_flight,
+        }
+        if options.threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = options.threads
+        try:
+            model = core.read_model(path)
+            model.reshape({0: [1, 3, *input_size]})
+            steps = PrePostProcessor(model)
+            taken = steps.input().tensor()
+            taken.set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_color_format(ColorFormat.BGR)
+            steps.input().model().set_layout(openvino.Layout("NCHW"))
+            steps.input().preprocess().convert_color(ColorFormat.RGB).convert_element_type(openvino.Type.f32)
+            compiled = core.compile_model(steps.build(), "CPU", settings)
+        except RuntimeError as exc:
+            raise WeightsError(f"OpenVINO cannot run {path.name} at {input_size}: {exc}") from exc
+        self._size = input_size
+        self._tensor = openvino.Tensor
+        self._requests = [compiled.create_infer_request() for _ in range(options.in_flight)]
+        self._runs: list[_OpenVinoRun | None] = [None] * options.in_flight
+        self._next = 0
+
+    def start(self, picture: Picture) -> Run:
+        slot = self._next
+        self._next = (slot + 1) % len(self._requests)
+        earlier = self._runs[slot]
+        if earlier is not None:
+            earlier.result()
+        picture = np.ascontiguousarray(_checked(picture, self._size))
+        run = _OpenVinoRun(self._requests[slot], picture, self._tensor(picture[None], shared_memory=True))
+        self._runs[slot] = run
+        return run
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    answer: Answer
+
+    def result(self) -> Answer:
+        return self.answer
+
+
+class _OnnxNetwork:
+    """ONNX Runtime. `start` runs the network to its end: nothing overlaps."""
+
+    def __init__(self, path: Path, input_size: Size, options: RunOptions) -> None:
+        try:
+            import onnxruntime
+        except ImportError as exc:
+            raise RuntimeUnavailable(
+                "ONNX Runtime is not installed; `pip install 'm2fp-streamer[onnx]'` adds it"
+            ) from exc
+        self.precision = _settled(options.precision, has_bf16=False)
+        if self.precision != "f32":
+            raise RuntimeUnavailable("ONNX Runtime runs this network in f32 only; precision bf16 needs runtime openvino")
+        settings = onnxruntime.SessionOptions()
+        settings.log_severity_level = 3
+        if options.threads is not None:
+            settings.intra_op_num_threads = options.threads
+        try:
+            self._session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
+        except Exception as exc:
+            # The package's exceptions have no common base of their own that it documents.
+            raise WeightsError(f"ONNX Runtime cannot run {path.name}: {exc}") from exc
+        self._input = self._session.get_inputs()[0].name
+        self._size = input_size
+
+    def start(self, picture: Picture) -> Run:
+        planes = _checked(picture, self._size)[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
+        began = perf_counter()
+        outputs = self._session.run(None, {self._input: planes})
+        return _Ended(Answer(tuple(each[0] for each in outputs), perf_counter() - began))
+
+
+def _settled(precision: str, has_bf16: bool) -> str:
+    if precision == "auto":
+        return "bf16" if has_bf16 else "f32"
+    if precision == "bf16" and not has_bf16:
+        raise RuntimeUnavailable("precision bf16 is not to be had on this processor or runtime; use f32 or auto")
+    return precision
+
+
+RUNTIMES: dict[str, Callable[[Path, Size, RunOptions], Network]] = {
+    "openvino": _OpenVinoNetwork,
+    "onnx": _OnnxNetwork,
+}

@@ -1,0 +1,1 @@
+"""Everything that waits: sources, sinks, threads, sockets and the command line."""

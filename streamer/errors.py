@@ -1,0 +1,48 @@
+"""What can go wrong with streams.
+
+StreamerError
+├── ConfigError        a value that cannot be; says which, and what is allowed
+├── SourceError
+│   ├── CannotOpen     never gave a frame
+│   └── SourceLost     gave frames, then failed for good
+├── WorkerDied         the inference process ended, or stopped answering
+├── SinkError          cannot encode or write; names the path
+├── BadMessage         bytes from the network that are not ours, or of another version
+└── ShutdownTimeout    something did not end in time; names it
+"""
+
+
+class StreamerError(Exception):
+    """Raised, by way of a subclass, when a stream cannot go on; the message says what to do about it."""
+
+
+class ConfigError(StreamerError):
+    """Raised when a setting has a value that it cannot have."""
+
+
+class SourceError(StreamerError):
+    """Raised when frames cannot be had from a source."""
+
+
+class CannotOpen(SourceError):
+    """Raised when a source never gave a frame."""
+
+
+class SourceLost(SourceError):
+    """Raised when a source gave frames and then failed for good."""
+
+
+class WorkerDied(StreamerError):
+    """Raised when the inference process ended by itself or stopped answering."""
+
+
+class SinkError(StreamerError):
+    """Raised when a picture or a message cannot be encoded or written."""
+
+
+class BadMessage(StreamerError):
+    """Raised when bytes received are not a message of ours, or one of another major version."""
+
+
+class ShutdownTimeout(StreamerError):
+    """Raised when a thread or process did not end within its time."""
