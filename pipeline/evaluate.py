@@ -58,7 +58,9 @@ class Confusion:
         known = truth != IGNORED
         highest = int(truth[known].max(initial=0))
         if highest >= classes:
-            raise BadPicture(f"label {highest} is neither below {classes}, the classes of {self._label_set.name}, nor 255")
+            raise BadPicture(
+                f"label {highest} is neither below {classes}, the classes of {self._label_set.name}, nor 255"
+            )
         scaled = cv2.resize(labels, truth.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         pairs = truth[known].astype(np.int64) * classes + scaled[known]
         self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
@@ -76,9 +78,7 @@ class Confusion:
         return float(self.counts.trace() / max(1, self.counts.sum()))
 
 
-def evaluate(
-    parse: Callable[[Frame], Parsing], label_set: LabelSet, pictures: Iterable[Labelled]
-) -> Evaluation:
+def evaluate(parse: Callable[[Frame], Parsing], label_set: LabelSet, pictures: Iterable[Labelled]) -> Evaluation:
     """Parses each picture and compares.
 
     Args:
@@ -93,7 +93,8 @@ def evaluate(
     seconds: list[float] = []
     seen: set[tuple[int, ...]] = set()
     count = 0
-    for count, each in enumerate(pictures, start=1):
+    for each in pictures:
+        count += 1
         if each.bgr.shape[:2] != each.truth.shape:
             raise BadPicture(f"{each.name}: the picture is {each.bgr.shape[:2]}, its label map {each.truth.shape}")
         frame = Frame.still(each.bgr)

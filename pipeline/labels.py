@@ -57,6 +57,10 @@ class LabelSet:
         text = "\n".join(f"{each.name} {each.rgb} {each.twin}" for each in self.classes)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def name_of(self, class_name: str) -> str:
+        """A class's own way to write its name. Raises UnknownName."""
+        return self.names[self.id_of(class_name)]
+
     def id_of(self, class_name: str) -> int:
         """The id of a class, whatever the case of its letters. Raises UnknownName."""
         wanted = class_name.casefold()

@@ -1,7 +1,6 @@
 """Parsers: from a frame to who and what is where in it."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +65,9 @@ class Parser:
         run = self.network(fit.input_size).start(fit.shrink(frame.bgr))
         return Pending(self, frame, fit, run)
 
-    def ahead(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Parsing]]:
-        """Each frame with its parsing, in order, with `options.in_flight` frames in the network at a time."""
-        waiting: deque[Pending] = deque()
-        for frame in frames:
-            waiting.append(self.start(frame))
-            if len(waiting) > self.options.in_flight:
-                done = waiting.popleft()
-                yield done.frame, done.result()
-        for done in waiting:
-            yield done.frame, done.result()
+    def reset(self) -> None:
+        """Forgets who was there: the frames to come are of another stream."""
+        self._tracker = PersonTracker()
 
     def fit_for(self, frame_size: Size) -> Fit:
         """How frames of this size go into the network."""

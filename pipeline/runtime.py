@@ -90,7 +90,9 @@ def compile_network(path: Path, input_size: Size, options: RunOptions) -> Networ
 
 def _checked(picture: Picture, size: Size) -> Picture:
     if picture.dtype != np.uint8 or picture.shape != (*size, 3):
-        raise BadPicture(f"the network takes uint8 ({size.height}, {size.width}, 3), not {picture.dtype} {picture.shape}")
+        raise BadPicture(
+            f"the network takes uint8 ({size.height}, {size.width}, 3), not {picture.dtype} {picture.shape}"
+        )
     return picture
 
 
@@ -130,7 +132,9 @@ class _OpenVinoNetwork:
             model.reshape({0: [1, 3, *input_size]})
             steps = PrePostProcessor(model)
             taken = steps.input().tensor()
-            taken.set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_color_format(ColorFormat.BGR)
+            taken.set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_color_format(
+                ColorFormat.BGR
+            )
             steps.input().model().set_layout(openvino.Layout("NCHW"))
             steps.input().preprocess().convert_color(ColorFormat.RGB).convert_element_type(openvino.Type.f32)
             compiled = core.compile_model(steps.build(), "CPU", settings)
@@ -174,7 +178,9 @@ class _OnnxNetwork:
             ) from exc
         self.precision = _settled(options.precision, has_bf16=False)
         if self.precision != "f32":
-            raise RuntimeUnavailable("ONNX Runtime runs this network in f32 only; precision bf16 needs runtime openvino")
+            raise RuntimeUnavailable(
+                "ONNX Runtime runs this network in f32 only; precision bf16 needs runtime openvino"
+            )
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3
         if options.threads is not None:

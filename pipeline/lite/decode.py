@@ -101,9 +101,7 @@ def _without_specks(
     return renumbered[ids], scores[stay]
 
 
-def _persons(
-    instances: LabelMap, scores: NDArray[np.floating], fit: Fit
-) -> tuple[LabelMap, tuple[Person, ...]]:
+def _persons(instances: LabelMap, scores: NDArray[np.floating], fit: Fit) -> tuple[LabelMap, tuple[Person, ...]]:
     people: list[Person] = []
     renumbered = np.zeros(len(scores) + 1, np.uint8)
     for index, score in enumerate(scores, start=1):

@@ -1,0 +1,75 @@
+"""Makes the clips of sample_videos/ again.
+
+    python scripts/make_samples.py --vtest vtest.avi --astronaut astronaut.png
+
+`vtest.avi` is in Debian's package opencv-doc (under examples/data), `astronaut.png` in the Python package
+scikit-image (skimage/data). See sample_videos/README.md for what may be done with them.
+"""
+
+import argparse
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+STREET_FIRST, STREET_FRAMES, STREET_RATE = 290, 80, Fraction(10)
+PORTRAIT_FRAMES, PORTRAIT_RATE = 75, Fraction(25)
+PORTRAIT_SIZE = (480, 640)
+
+
+def street(source: Path) -> Iterator[NDArray[np.uint8]]:
+    """Eight seconds of people who walk."""
+    with av.open(str(source)) as container:
+        for frame in islice(container.decode(video=0), STREET_FIRST, STREET_FIRST + STREET_FRAMES):
+            yield frame.to_ndarray(format="bgr24")
+
+
+def portrait(source: Path) -> Iterator[NDArray[np.uint8]]:
+    """Three seconds of a slow pan and zoom over the portrait, as a hand-held camera would give."""
+    picture = cv2.imread(str(source))
+    if picture is None:
+        raise SystemExit(f"{source} cannot be read")
+    height, width = PORTRAIT_SIZE
+    for index in range(PORTRAIT_FRAMES):
+        phase = 2 * np.pi * index / PORTRAIT_FRAMES
+        wide = 460 - 40 * (1 - np.cos(phase)) / 2
+        scale = wide / width
+        left = (picture.shape[1] - wide) / 2 + 18 * np.sin(phase)
+        top = 8 + 30 * (1 - np.cos(phase)) / 2
+        matrix = np.array([[scale, 0, left], [0, scale, top]])
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+        yield cv2.warpAffine(picture, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+
+def write(path: Path, pictures: Iterator[NDArray[np.uint8]], rate: Fraction, crf: int) -> None:
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream: Any = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": "veryslow"})
+        stream.codec_context.pix_fmt = "yuv420p"
+        for index, picture in enumerate(pictures):
+            if index == 0:
+                stream.codec_context.height, stream.codec_context.width = picture.shape[:2]
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.pts, frame.time_base = index, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--vtest", type=Path, required=True)
+    arguments.add_argument("--astronaut", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "sample_videos")
+    given = arguments.parse_args()
+    write(given.out / "street.mp4", street(given.vtest), STREET_RATE, crf=23)
+    write(given.out / "portrait.mp4", portrait(given.astronaut), PORTRAIT_RATE, crf=23)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The command line: verbs become calls, and what they answer is printed. No logic."""
+
+import os
+import sys
+
+import typer
+
+from pipeline import PipelineError
+from streamer.cli import files, measure
+from streamer.cli.console import complain
+from streamer.errors import StreamerError
+
+app = typer.Typer(
+    name="streamer",
+    help="People, part by part, in video: hair, face, clothes, arms, legs, shoes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(files.demo)
+app.command()(files.render)
+app.command()(measure.models)
+app.command()(measure.evaluate)
+app.command()(measure.bench)
+
+
+def main() -> None:
+    """Runs a command. What goes wrong is one line, and 1 the exit status; 2 for usage, 130 for Ctrl-C."""
+    try:
+        app()
+    except Exception as exc:
+        if os.environ.get("STREAMER_DEBUG"):
+            raise
+        known = isinstance(exc, (PipelineError, StreamerError))
+        complain(exc if known else f"unexpected {type(exc).__name__}: {exc}; STREAMER_DEBUG=1 shows where")
+        sys.exit(1)

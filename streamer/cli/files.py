@@ -1,0 +1,99 @@
+"""The verbs that turn files into files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import Look, PipelineError, Size, load_parser
+from streamer.cli.console import complain, progress, say, stop_on_interrupt
+from streamer.cli.options import (
+    CodecName,
+    Crf,
+    Force,
+    Hide,
+    InputSize,
+    Legend,
+    Opacity,
+    Outline,
+    ParserName,
+    Precision,
+    Runtime,
+    Tags,
+    Threads,
+)
+from streamer.errors import StreamerError
+from streamer.offline import Progress, Rendered, Rendering, free_name, render_file, targets
+from streamer.sinks import Encoding
+from streamer.sources import sample
+
+DEMO_SIZE = Size(576, 768)
+"""The people in the demo's clip are small: the network sees it unreduced."""
+
+
+def demo() -> None:
+    """Parse the bundled clip into demo.mp4, in the current folder."""
+    settings = Rendering(load_parser("lite", size=DEMO_SIZE, in_flight=2), Look(legend=True))
+    done = _watched_render(sample("street.mp4"), free_name(Path("demo.mp4")), settings)
+    _report(done)
+
+
+def render(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="IN... OUT", help="Videos or pictures, and a file or folder to write.")
+    ],
+    parser: ParserName = "lite",
+    size: InputSize = None,
+    runtime: Runtime = "openvino",
+    precision: Precision = "auto",
+    threads: Threads = None,
+    parse_every: Annotated[
+        int, typer.Option(min=1, help="Parse every so many frames, and hold the masks in between.")
+    ] = 1,
+    codec: CodecName = "h264",
+    crf: Crf = None,
+    opacity: Opacity = 0.5,
+    outline: Outline = True,
+    tags: Tags = True,
+    legend: Legend = False,
+    hide: Hide = None,
+    force: Force = False,
+) -> None:
+    """Draw every person's parts over files: every frame, at its time, with its sound."""
+    loaded = load_parser(parser, size=size, runtime=runtime, precision=precision, threads=threads, in_flight=2)
+    look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
+    settings = Rendering(loaded, look, parse_every, Encoding(codec, crf), force)
+    jobs = targets(paths)
+    failed = 0
+    for source, out in jobs:
+        try:
+            done = _watched_render(source, out, settings)
+        except (PipelineError, StreamerError) as exc:
+            if len(jobs) == 1:
+                raise
+            complain(exc)
+            failed += 1
+            continue
+        _report(done)
+    if failed:
+        raise StreamerError(f"{failed} of {len(jobs)} could not be rendered")
+
+
+def _watched_render(source: Path, out: Path, settings: Rendering) -> Rendered:
+    with stop_on_interrupt() as asked, progress(source.name, "frames") as show:
+
+        def on_frame(so_far: Progress) -> bool:
+            show(so_far.done, so_far.total)
+            return not asked()
+
+        return render_file(source, out, settings, on_frame)
+
+
+def _report(done: Rendered) -> None:
+    rate = done.frames / done.seconds if done.seconds else 0.0
+    say(f"{done.path}: {done.frames} frames in {done.seconds:.1f} s, {rate:.1f} frames/s")
+    if done.damaged:
+        say(f"{done.damaged} damaged pieces of the source could not be decoded and were left out")
+    if done.stopped:
+        say("stopped before the end; the file is complete as far as it goes")
+        raise typer.Exit(130)

@@ -1,0 +1,117 @@
+"""The verbs that say what there is, how good it is and how fast."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import MODELS, RUNTIMES, Frame, Parsing, Size, load_parser
+from pipeline import evaluate as evaluate_parser
+from streamer.bench import Machine, NotToBeHad, Timing, measure, settings
+from streamer.cli.console import say, watched
+from streamer.cli.options import InputSize, Json, Precision, Runtime, Threads, read_size
+from streamer.pictures import labelled_pictures
+from streamer.sources import open_source, sample
+
+BENCH_FRAMES = 30
+
+
+def models(as_json: Json = False) -> None:
+    """Which parsers there are, and whether their weights are here."""
+    rows = [
+        {
+            "name": model.name,
+            "about": model.about,
+            "classes": len(model.label_set),
+            "label_set": model.label_set.name,
+            "weights": str(model.path),
+            "ready": model.path.is_file(),
+        }
+        for model in MODELS.values()
+    ]
+    if as_json:
+        say(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        say(f"{row['name']:8} {'ready' if row['ready'] else 'weights missing':16} {row['about']}")
+
+
+def evaluate(
+    parser: Annotated[str, typer.Argument(help=f"One of: {', '.join(MODELS)}.")],
+    images: Annotated[Path, typer.Option(help="A folder of pictures.")],
+    labels: Annotated[Path, typer.Option(help="A folder of PNGs of class ids, 255 for unknown, with the same stems.")],
+    size: InputSize = None,
+    runtime: Runtime = "openvino",
+    precision: Precision = "auto",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a parser on pictures whose true label maps are known."""
+    loaded = load_parser(parser, size=size, runtime=runtime, precision=precision, threads=threads)
+
+    def parse(frame: Frame) -> Parsing:
+        loaded.reset()
+        return loaded(frame)
+
+    pairs = watched(labelled_pictures(images, labels), "evaluating", "pictures")
+    result = evaluate_parser(parse, loaded.label_set, pairs)
+    if as_json:
+        say(json.dumps(asdict(result), indent=2))
+        return
+    for name, iou in result.per_class.items():
+        say(f"{name:14} {iou:.3f}")
+    say(f"{'mIoU':14} {result.miou:.3f}  over the {len(result.per_class)} classes present")
+    say(f"{'pixel accuracy':14} {result.pixel_accuracy:.3f}")
+    say(f"{result.pictures} pictures, {result.ms_per_picture:.1f} ms a picture")
+
+
+def bench(
+    source: Annotated[
+        Path | None, typer.Option(help="A video or pictures; the bundled street clip by default.")
+    ] = None,
+    parser: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
+    runtime: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="Repeat to compare; f32 and bf16 by default.")] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
+    size: Annotated[list[Size] | None, typer.Option(parser=read_size, metavar="HxW", help="Repeat to compare.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to time each.")] = 3.0,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds a picture of each parser, runtime, precision, thread count and size."""
+    with open_source(source or sample("street.mp4")) as opened:
+        frames = [frame for frame in islice(opened, BENCH_FRAMES) if frame.size == opened.info.frame_size]
+    wanted = list(
+        settings(
+            parser or list(MODELS),
+            runtime or list(RUNTIMES),
+            precision or ["f32", "bf16"],
+            threads or [None],
+            size or [None],
+        )
+    )
+    results = list(watched(measure(wanted, frames, seconds), "timing", "settings", len(wanted)))
+    machine = Machine.here()
+    if as_json:
+        rows = [asdict(each) for each in results]
+        say(json.dumps({"machine": asdict(machine), "frame_size": frames[0].size, "results": rows}, indent=2))
+        return
+    say(f"{machine.processor}, {machine.cores} cores, {machine.system}, OpenVINO {machine.openvino}")
+    say(f"{len(frames)} frames of {frames[0].size}; the times are of a whole parsing unless they say network")
+    _say_table(results)
+
+
+def _say_table(results: Sequence[Timing | NotToBeHad]) -> None:
+    for each in results:
+        setting = each.setting
+        how = f"{setting.parser:6} {setting.runtime:9} {setting.threads or 'all':>3} threads"
+        if isinstance(each, NotToBeHad):
+            say(f"{how} {setting.precision:5} {each.why}")
+            continue
+        say(
+            f"{how} {each.precision:5} {each.input_size!s:>9} {each.median_ms:7.1f} ms median {each.p95_ms:7.1f} p95"
+            f" {each.network_ms:7.1f} network {each.pictures_per_s:7.1f} pictures/s"
+        )

@@ -1,0 +1,39 @@
+"""Options that several verbs share."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline import MODELS, RUNTIMES, Size
+from streamer.sinks import CODECS
+
+
+def read_size(text: str) -> Size:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is not HEIGHTxWIDTH, as in 256x448")
+    return Size(int(height), int(width))
+
+
+ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(MODELS)}.")]
+InputSize = Annotated[
+    Size | None,
+    typer.Option(
+        "--size",
+        parser=read_size,
+        metavar="HxW",
+        help="Of the network's input, multiples of 32; larger finds smaller people and takes longer.",
+    ),
+]
+Runtime = Annotated[str, typer.Option(help=f"What runs the network: {', '.join(RUNTIMES)}.")]
+Precision = Annotated[str, typer.Option(help="auto, f32 or bf16; auto takes bf16 where the processor has it.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads of the network; all by default.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite.")]
+Opacity = Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the colours over the picture.")]
+Outline = Annotated[bool, typer.Option(help="A white line around each person.")]
+Tags = Annotated[bool, typer.Option(help="Each person's number.")]
+Legend = Annotated[bool, typer.Option(help="What the colours mean.")]
+Hide = Annotated[list[str] | None, typer.Option(help="A class not to draw, as in --hide Hat; may be repeated.")]
+CodecName = Annotated[str, typer.Option("--codec", help=f"One of: {', '.join(CODECS)}.")]
+Crf = Annotated[int | None, typer.Option(help="Quality; lower is better and larger. 20 for h264 by default.")]

@@ -1,0 +1,189 @@
+"""Recorded files: every frame parsed, drawn and written, in order. The whole product as a for-loop.
+
+Both cores are busy all the same: the decoder and the encoder work ahead in FFmpeg's threads, and the parser
+keeps a picture in the network while the one before it is drawn here.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pipeline import Frame, Look, Parser, Parsing, Pending, blend
+from streamer.errors import ConfigError, SinkError
+from streamer.pictures import is_picture
+from streamer.sinks import VIDEO_SUFFIXES, Encoding, PictureFolder, Recorder, Sink
+from streamer.sources import Pictures, Source, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How files are rendered."""
+
+    parser: Parser
+    """Lent for the time; the persons of each source are numbered from 1."""
+    look: Look = field(default_factory=Look)
+    parse_every: int = 1
+    """Parse every so many frames and hold the masks in between."""
+    encoding: Encoding = field(default_factory=Encoding)
+    """Of videos."""
+    force: bool = False
+    """Overwrite what is there."""
+
+    def __post_init__(self) -> None:
+        if self.parse_every < 1:
+            raise ConfigError(f"parse_every is at least 1, not {self.parse_every}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a rendering has come."""
+
+    done: int
+    """Frames written."""
+    total: int | None
+    """Frames expected, where the source says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a rendering left behind."""
+
+    path: Path
+    frames: int
+    parsed: int
+    """Frames that went through the network; the others show an earlier frame's masks."""
+    seconds: float
+    """It took, by the clock on the wall."""
+    damaged: int
+    """Pieces of the source that could not be decoded and were left out."""
+    stopped: bool
+    """Whether it was asked to stop before the source's end."""
+
+
+def _keep_going(so_far: Progress) -> bool:
+    return True
+
+
+def render_file(
+    source: str | Path, out: str | Path, settings: Rendering, on_frame: Callable[[Progress], bool] = _keep_going
+) -> Rendered:
+    """Writes what `source` shows with every person's parts drawn over it.
+
+    Args:
+        source: as for `open_source`.
+        out: a video file (.mp4, .mkv, .mov, .webm); for pictures also a picture, or a folder that exists.
+        settings: how.
+        on_frame: called after each frame written; answering False ends the rendering there, the file complete.
+
+    Raises:
+        SourceError: the source cannot be opened or read.
+        SinkError: the result cannot be written. Nothing half-written stays.
+        ConfigError: `out` is of no kind that can be written, or the source itself.
+    """
+    began = time.monotonic()
+    settings.parser.reset()
+    done = parsed = 0
+    stopped = False
+    _check_apart(source, Path(out))
+    with open_source(source, audio=True) as opened:
+        with _sink(opened, Path(out), settings) as sink:
+            for frame, parsing in _parsed(settings.parser, opened, settings.parse_every):
+                sink.write(blend(frame, parsing, settings.look), frame.pts_s)
+                done += 1
+                parsed += parsing.carried_from == frame.index
+                if not on_frame(Progress(done, opened.info.frames)):
+                    stopped = True
+                    break
+        damaged = opened.damaged
+    return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, stopped)
+
+
+def targets(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
+    """Which file each source becomes: the last path is where to write, the others are sources.
+
+    Several sources go into a folder, each under its own name; the folder is made if it is not there.
+
+    Raises:
+        ConfigError: fewer than two paths, or two sources that would become the same file.
+    """
+    *sources, out = paths
+    if not sources:
+        raise ConfigError("name what to read and, last, what to write: streamer render IN... OUT")
+    if len(sources) == 1 and (out.suffix or not _is_still(sources[0])) and not out.is_dir():
+        return [(sources[0], out)]
+    _make_folder(out)
+    jobs = [(source, out if _is_still(source) else out / _video_name(source)) for source in sources]
+    names = [source.name if _is_still(source) else target.name for source, target in jobs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two of the sources would become {out / name}; render them into folders of their own")
+    return jobs
+
+
+def free_name(path: Path) -> Path:
+    """The path itself, or with a number if there is something already."""
+    taken = 0
+    free = path
+    while free.exists():
+        taken += 1
+        free = path.with_stem(f"{path.stem}-{taken}")
+    return free
+
+
+def _is_still(source: Path) -> bool:
+    return source.is_dir() or is_picture(source)
+
+
+def _video_name(source: Path) -> str:
+    return source.name if source.suffix.lower() in VIDEO_SUFFIXES else f"{source.stem}.mp4"
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as exc:
+        raise SinkError(f"several files go into a folder, and {path} cannot be one: {exc.strerror}") from exc
+
+
+def _parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:
+    """Each frame with its parsing, or with the last one before it."""
+    waiting: deque[tuple[Frame, Pending | None]] = deque()
+    parsing: Parsing | None = None
+    for count, frame in enumerate(frames):
+        waiting.append((frame, parser.start(frame) if count % every == 0 else None))
+        if len(waiting) > parser.options.in_flight:
+            earlier, begun = waiting.popleft()
+            parsing = begun.result() if begun else _held(earlier, parsing)
+            yield earlier, parsing
+    for earlier, begun in waiting:
+        parsing = begun.result() if begun else _held(earlier, parsing)
+        yield earlier, parsing
+
+
+def _held(frame: Frame, parsing: Parsing | None) -> Parsing:
+    """The last parsing, shown on a later frame as it is."""
+    if parsing is None:
+        raise ValueError("the first frame is always parsed")
+    return replace(parsing, frame_index=frame.index, pts_s=frame.pts_s, captured_s=frame.captured_s)
+
+
+def _sink(source: Source, out: Path, settings: Rendering) -> Sink:
+    force = settings.force
+    if out.suffix.lower() in VIDEO_SUFFIXES:
+        return Recorder(out, source.info, source.audio, settings.encoding, force=force)
+    if isinstance(source, Pictures):
+        if out.is_dir():
+            return PictureFolder(out, [path.name for path in source.paths], force=force)
+        if is_picture(out) and len(source.paths) == 1:
+            return PictureFolder(out.parent, [out.name], force=force)
+    allowed = ", ".join(VIDEO_SUFFIXES)
+    raise ConfigError(
+        f"{out} is no kind of file that can be written here: videos are {allowed}; pictures go into a folder"
+    )
+
+
+def _check_apart(source: str | Path, out: Path) -> None:
+    if out.exists() and Path(source).exists() and out.samefile(source):
+        raise ConfigError(f"{out} is the source itself; name another file to write")

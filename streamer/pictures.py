@@ -1,0 +1,146 @@
+"""Still pictures on disk: reading, writing, and pairing them with their label maps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import Labelled, LabelMap, Picture
+from streamer.errors import CannotOpen, SinkError, SourceError
+
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+_MAY_BE_TRANSPARENT = frozenset({".png", ".tif", ".tiff", ".webp"})
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name says that it is a still picture."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """The pictures in a folder, in the order of their names; numbers in names count as numbers."""
+    return sorted((path for path in folder.iterdir() if is_picture(path)), key=natural_order)
+
+
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """A sorting key: frame2 comes before frame10."""
+    digits, parts = "", []
+    for character in path.name:
+        if character.isdecimal():
+            digits += character
+            continue
+        if digits:
+            parts.append((int(digits), ""))
+            digits = ""
+        parts.append((0, character))
+    if digits:
+        parts.append((int(digits), ""))
+    return parts
+
+
+def read_picture(path: Path) -> Picture:
+    """Upright, as the camera's orientation tag says; what is transparent is laid on white.
+
+    Returns:
+        uint8 (H, W, 3), BGR.
+
+    Raises:
+        CannotOpen: missing, or not a picture.
+    """
+    data = _bytes_of(path)
+    if path.suffix.lower() in _MAY_BE_TRANSPARENT:
+        picture = _decoded(data, cv2.IMREAD_UNCHANGED)
+        if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
+            return on_white(picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8))
+    picture = _decoded(data, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise CannotOpen(f"{path} is not a picture that can be read")
+    return picture
+
+
+def on_white(bgra: NDArray[np.uint8]) -> Picture:
+    """A transparent picture on white ground.
+
+    Args:
+        bgra: uint8 (H, W, 4), alpha not multiplied in.
+    """
+    alpha = bgra[..., 3:].astype(np.uint16)
+    mixed = (bgra[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return mixed.astype(np.uint8)
+
+
+def read_label_map(path: Path) -> LabelMap:
+    """Ids as they are stored.
+
+    Returns:
+        uint8 (H, W).
+
+    Raises:
+        CannotOpen: missing, or not an 8-bit picture of one channel.
+    """
+    labels = _decoded(_bytes_of(path), cv2.IMREAD_UNCHANGED)
+    if labels is None:
+        raise CannotOpen(f"{path} is not a picture that can be read")
+    if labels.dtype != np.uint8 or labels.ndim != 2:
+        raise CannotOpen(
+            f"{path} is {labels.dtype} {labels.shape}; a label map is an 8-bit grey PNG whose pixels are class ids"
+        )
+    return labels
+
+
+def write_picture(path: Path, bgr: Picture) -> None:
+    """Writes a picture whole or not at all; the format is the suffix's.
+
+    Raises:
+        SinkError: no such format, or it cannot be written.
+    """
+    try:
+        coded, data = cv2.imencode(path.suffix, bgr)
+    except cv2.error as exc:
+        raise SinkError(f"pictures cannot be written as {path.suffix!r}; {path}") from exc
+    if not coded:
+        raise SinkError(f"this picture of {bgr.shape[0]}x{bgr.shape[1]} cannot be written as {path.suffix!r}; {path}")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_bytes(data.tobytes())
+        partial.replace(path)
+    except OSError as exc:
+        partial.unlink(missing_ok=True)
+        raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def labelled_pictures(images: Path, labels: Path) -> Iterator[Labelled]:
+    """The pictures of one folder with the label maps of the same stem in another, one at a time.
+
+    Raises:
+        SourceError: a folder is missing or empty, or pictures have no label map.
+    """
+    for folder in (images, labels):
+        if not folder.is_dir():
+            raise SourceError(f"no folder {folder}")
+    maps = {path.stem: path for path in labels.iterdir() if path.suffix.lower() == ".png"}
+    pictures = list_pictures(images)
+    if not pictures:
+        raise SourceError(f"no pictures in {images}")
+    lacking = [path.name for path in pictures if path.stem not in maps]
+    if lacking:
+        raise SourceError(f"{len(lacking)} pictures have no label map of the same stem in {labels}, {lacking[0]} first")
+    for path in pictures:
+        yield Labelled(path.name, read_picture(path), read_label_map(maps[path.stem]))
+
+
+def _bytes_of(path: Path) -> NDArray[np.uint8]:
+    try:
+        return np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as exc:
+        raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
+
+
+def _decoded(data: NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
+    try:
+        return cv2.imdecode(data, flags)  # type: ignore[return-value]
+    except cv2.error:
+        return None
