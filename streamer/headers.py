@@ -1,0 +1,134 @@
+"""What the header of each kind of message says, and within which limits."""
+
+import re
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from pipeline import Box, LabelClass, LabelSet, Size
+
+PIXELS_MOST = 16 * 2**20
+"""Pixels in a map."""
+COUNT_MOST = 2**53 - 1
+"""Of all that counts, track ids too: a reader in JavaScript has no larger whole numbers."""
+REASON_MOST = 1000
+"""Letters in the reason for an end."""
+
+
+_RGB = re.compile("[0-9a-fA-F]{6}")
+_SIDE_MOST = 65535
+
+_Count = Annotated[int, Meta(ge=0, le=COUNT_MOST)]
+_Seconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
+_Name = Annotated[str, Meta(max_length=64)]
+
+
+class LabelSetKey(msgspec.Struct, frozen=True):
+    """Which label set."""
+
+    name: _Name
+    hash: _Name
+    """`LabelSet.fingerprint`."""
+
+    @classmethod
+    def of(cls, label_set: LabelSet) -> "LabelSetKey":
+        return cls(label_set.name, label_set.fingerprint)
+
+
+class PersonEntry(msgspec.Struct, frozen=True):
+    """A `Person`; `id` is its `track_id`."""
+
+    id: _Count
+    score: Annotated[float, Meta(ge=0, le=1)]
+    box: Box
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """What a body holds."""
+
+    name: _Name
+    """`labels` or `instances`; others are passed over."""
+    encoding: _Name
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """Header: the publisher is there. The others say so too, and more."""
+
+    v: Literal[1]
+    run: UUID
+    """Another each time that a publisher starts."""
+    published_unix_s: _Seconds
+
+    def check(self) -> None:
+        """Raises ValueError where the fields contradict each other."""
+
+
+class End(Heartbeat, frozen=True, kw_only=True):
+    """Header: the publisher will say nothing more in this run."""
+
+    reason: Annotated[str, Meta(max_length=REASON_MOST)]
+    """See `fitting`."""
+
+
+class Schema(Heartbeat, frozen=True, kw_only=True):
+    """Header: the classes of the label set that masks are of, in the order of their ids."""
+
+    label_set: LabelSetKey
+    classes: Annotated[tuple[LabelClass, ...], Meta(min_length=1, max_length=256)]
+
+    def check(self) -> None:
+        names = {each.name.casefold() for each in self.classes}
+        if len(names) < len(self.classes) or not {each.twin.casefold() for each in self.classes} <= {"", *names}:
+            raise ValueError("two classes of one name, or a twin that is no class")
+        if not all(_RGB.fullmatch(each.rgb) for each in self.classes):
+            raise ValueError("a colour that is not six hex digits")
+        if self.read().fingerprint != self.label_set.hash:
+            raise ValueError(f"these are not the classes of {self.label_set}")
+
+    @classmethod
+    def of(cls, label_set: LabelSet, *, run: UUID, published_unix_s: float) -> "Schema":
+        key = LabelSetKey.of(label_set)
+        return cls(v=1, run=run, published_unix_s=published_unix_s, label_set=key, classes=label_set.classes)
+
+    def read(self) -> LabelSet:
+        return LabelSet(self.label_set.name, self.classes)
+
+
+class Mask(Heartbeat, frozen=True, kw_only=True):
+    """Header: all of a parsing but its maps."""
+
+    seq: _Count
+    """From 1 in each run; a gap means that messages were lost on the way."""
+    frame: _Count
+    pts_s: _Seconds
+    captured_unix_s: _Seconds
+    inferred_s: Annotated[float, Meta(ge=0, le=1e12)]
+    frame_size: Size
+    map_size: Size
+    carried_from: _Count
+    label_set: LabelSetKey
+    parser: _Name
+    people: Annotated[tuple[PersonEntry, ...], Meta(max_length=255)]
+    dropped: _Count
+    """How often since the last mask the publisher found a subscriber's queue full."""
+    layers: Annotated[tuple[Layer, ...], Meta(max_length=8)]
+
+    def check(self) -> None:
+        if not all(1 <= side <= _SIDE_MOST for side in (*self.frame_size, *self.map_size)):
+            raise ValueError(f"sizes {self.frame_size}, {self.map_size}: sides are 1 to {_SIDE_MOST}")
+        if self.map_size.height * self.map_size.width > PIXELS_MOST:
+            raise ValueError(f"a map of {self.map_size} has more than {PIXELS_MOST} pixels")
+        height, width = self.frame_size
+        for box in (each.box for each in self.people):
+            if not (0 <= box.left <= box.right <= width and 0 <= box.top <= box.bottom <= height):
+                raise ValueError(f"{box} is not inside a frame of {self.frame_size}")
+
+
+Header = Mask | Schema | Heartbeat | End
+
+
+def fitting(reason: str) -> str:
+    """A reason cut to what an `End` holds, in letters that can be sent; a path may have others."""
+    return reason[:REASON_MOST].encode(errors="replace").decode()
