@@ -9,12 +9,14 @@ from pipeline.errors import (
     WeightsError,
 )
 from pipeline.evaluate import Evaluation, Labelled, evaluate
+from pipeline.fit import Fit
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
-from pipeline.overlay import Look, blend
-from pipeline.parser import MODELS, Model, Parser, Pending, load_parser
+from pipeline.overlay import Look, blend, draw
+from pipeline.parser import MODELS, Model, Parser, Pending, Reading, load_parser
 from pipeline.people import PersonTracker
 from pipeline.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
+from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
 
 __all__ = [
     "CIHP",
@@ -24,10 +26,13 @@ __all__ = [
     "MODELS",
     "PRECISIONS",
     "RUNTIMES",
+    "TRUE_COLOURS",
+    "YUV_FORMATS",
     "BadPicture",
     "Box",
     "Evaluation",
     "ExportMismatch",
+    "Fit",
     "Frame",
     "LabelClass",
     "LabelMap",
@@ -42,12 +47,15 @@ __all__ = [
     "PersonTracker",
     "Picture",
     "PipelineError",
+    "Reading",
     "RunOptions",
     "RuntimeUnavailable",
     "Size",
     "UnknownName",
     "WeightsError",
+    "Yuv420",
     "blend",
+    "draw",
     "evaluate",
     "label_set",
     "load_parser",

@@ -17,9 +17,13 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
 from pipeline.types import LabelMap, Picture, Size
+from pipeline.yuv import Yuv420
 
 MULTIPLE = 32
 """Sides of a network's input are multiples of this."""
+
+SLIMMEST = 16
+"""Frames longer than so many times their width get an input that is no longer than that."""
 
 _GREY = 127
 
@@ -40,20 +44,22 @@ class Fit:
         content = Size(*(max(1, min(limit, round(side * scale))) for side, limit in zip(frame_size, input_size)))
         return cls(frame_size, input_size, content)
 
-    def shrink(self, bgr: Picture) -> Picture:
-        """The network's input: uint8 (H, W, 3) of `input_size`."""
-        if bgr.shape[:2] != self.frame_size:
-            raise BadPicture(f"a picture of {self.frame_size} was expected, not {Size(*bgr.shape[:2])}")
+    def shrink(self, picture: Picture | Yuv420) -> Picture:
+        """The network's input: uint8 (H, W, 3) of `input_size`, BGR."""
+        if picture.shape[:2] != self.frame_size:
+            raise BadPicture(f"a picture of {self.frame_size} was expected, not {Size(*picture.shape[:2])}")
+        content = picture.scaled(*self.content_size) if isinstance(picture, Yuv420) else self._scaled(picture)
+        if self.content_size == self.input_size:
+            return content
+        padded = np.full((*self.input_size, 3), _GREY, np.uint8)
+        padded[: self.content_size.height, : self.content_size.width] = content
+        return padded
+
+    def _scaled(self, bgr: Picture) -> Picture:
         enlarging = self.content_size.height > self.frame_size.height
         # INTER_AREA averages all that falls into a pixel; INTER_LINEAR would skip rows and make thin limbs flicker.
-        content = cv2.resize(
-            bgr, self.content_size[::-1], interpolation=cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA
-        )
-        if self.content_size == self.input_size:
-            return content  # type: ignore[return-value]
-        picture = np.full((*self.input_size, 3), _GREY, np.uint8)
-        picture[: self.content_size.height, : self.content_size.width] = content
-        return picture
+        how = cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA
+        return np.asarray(cv2.resize(bgr, self.content_size[::-1], interpolation=how), np.uint8)
 
     def labels(self, scores: NDArray[np.float32]) -> LabelMap:
         """The best class of each pixel, from scores at a fraction of the input's size.
@@ -95,7 +101,8 @@ def network_size(frame_size: Size, pixels: int) -> Size:
         frame_size: of the frames that will come.
         pixels: height times width aimed at; the result's sides are multiples of 32, and at least 64.
     """
-    ratio = frame_size.width / frame_size.height
+    # Of a picture as thin as a line the network sees a strip that is not all grey.
+    ratio = min(max(frame_size.width / frame_size.height, 1 / SLIMMEST), SLIMMEST)
     height = (pixels / ratio) ** 0.5
     candidates = (
         _rounded(tall, tall * ratio) for tall in (height * 0.9, height * 0.95, height, height * 1.05, height * 1.1)

@@ -75,30 +75,30 @@ class LabelSet:
 # deuteranopes. Neighbours on a body (hair and face, coat and trousers, leg and shoe) were kept apart too.
 _PARTS = (
     LabelClass("Background", "000000"),
-    LabelClass("Hat", "b2182b"),
-    LabelClass("Hair", "7b3294"),
-    LabelClass("Gloves", "f4a6d7"),
-    LabelClass("Sunglasses", "1a1a60"),
+    LabelClass("Hat", "b71d2c"),
+    LabelClass("Hair", "722e93"),
+    LabelClass("Gloves", "e298bd"),
+    LabelClass("Sunglasses", "151457"),
     LabelClass("UpperClothes", "e69f00"),
-    LabelClass("Dress", "d6604d"),
-    LabelClass("Coat", "a6761d"),
-    LabelClass("Socks", "c7e9c0"),
-    LabelClass("Pants", "2166ac"),
-    LabelClass("Torso-skin", "fdbf9b"),
+    LabelClass("Dress", "d76355"),
+    LabelClass("Coat", "a77614"),
+    LabelClass("Socks", "dbf5be"),
+    LabelClass("Pants", "206eb9"),
+    LabelClass("Torso-skin", "f7ba97"),
     LabelClass("Scarf", "ffff66"),
-    LabelClass("Skirt", "8c96c6"),
-    LabelClass("Face", "ffe0c8"),
-    LabelClass("Left-arm", "a6f0ff", twin="Right-arm"),
-    LabelClass("Right-arm", "007a99", twin="Left-arm"),
-    LabelClass("Left-leg", "b8e186", twin="Right-leg"),
-    LabelClass("Right-leg", "276419", twin="Left-leg"),
-    LabelClass("Left-shoe", "ff9da7", twin="Right-shoe"),
+    LabelClass("Skirt", "8193d1"),
+    LabelClass("Face", "ffe9dc"),
+    LabelClass("Left-arm", "9fecff", twin="Right-arm"),
+    LabelClass("Right-arm", "1e758d", twin="Left-arm"),
+    LabelClass("Left-leg", "b9df7f", twin="Right-leg"),
+    LabelClass("Right-leg", "216018", twin="Left-leg"),
+    LabelClass("Left-shoe", "f4939c", twin="Right-shoe"),
     LabelClass("Right-shoe", "8e0152", twin="Left-shoe"),
 )
 _LIP_NAMES = {"Gloves": "Glove", "Torso-skin": "Jumpsuits"}
 
 CIHP = LabelSet("cihp", _PARTS)
-CIHP_HUMAN = LabelSet("cihp-human", (*_PARTS, LabelClass("Human", "bdbdbd")))
+CIHP_HUMAN = LabelSet("cihp-human", (*_PARTS, LabelClass("Human", "d0c9c1")))
 LIP = LabelSet("lip", tuple(LabelClass(_LIP_NAMES.get(each.name, each.name), each.rgb, each.twin) for each in _PARTS))
 
 LABEL_SETS = {each.name: each for each in (CIHP, CIHP_HUMAN, LIP)}

@@ -12,9 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.canvas import FONT, Canvas, reach, smooth_mask
 from pipeline.errors import PipelineError
 from pipeline.labels import LabelSet
 from pipeline.types import Box, Frame, LabelMap, Parsing, Picture, Size
+from pipeline.yuv import Yuv420
+
+LEGEND_OPACITY = 0.75
 
 _WHITE = (255, 255, 255)
 _DARK = (32, 32, 32)
@@ -57,21 +61,32 @@ def blend(frame: Frame, parsing: Parsing, look: Look | None = None, *, opacity: 
         PipelineError: an opacity outside [0, 1].
     """
     look = look or Look()
-    if opacity is not None:
-        look = replace(look, opacity=opacity)
     picture = frame.bgr.copy()
+    _draw(Canvas.on_bgr(picture), parsing, look if opacity is None else replace(look, opacity=opacity))
+    return picture
+
+
+def draw(frame: Frame, parsing: Parsing, look: Look) -> Picture | Yuv420:
+    """As `blend`, but the picture stays in the form that the frame has: for a recording, at half the cost."""
+    picture = frame.picture.copy()
+    canvas = Canvas.on_yuv(picture) if isinstance(picture, Yuv420) else Canvas.on_bgr(picture)
+    _draw(canvas, parsing, look)
+    return picture
+
+
+def _draw(canvas: Canvas, parsing: Parsing, look: Look) -> None:
     labels = _shown(parsing.labels, parsing.label_set, look.hidden)
-    _colour(picture, labels, parsing.label_set.palette, look.opacity)
+    canvas.tint(labels, parsing.label_set.palette, look.opacity)
     if look.outline:
         visible = np.where(labels > 0, parsing.instances, np.uint8(0))
-        for index, person in enumerate(parsing.people, start=1):
-            _outline(picture, visible, index, person.box)
+        solids = (cv2.inRange(visible, index, index) for index in range(1, len(parsing.people) + 1))
+        lines = [line for solid in solids for line in _outline(np.asarray(solid, np.uint8), canvas.size)]
+        canvas.contours(lines, _WHITE, _stroke(canvas.size))
     if look.tags:
         for person in parsing.people:
-            _tag(picture, f"{person.track_id}", person.box)
+            _tag(canvas, f"{person.track_id}", person.box.scaled(parsing.frame_size, canvas.size))
     if look.legend:
-        _legend(picture, parsing, look.hidden)
-    return picture
+        _legend(canvas, parsing, look.hidden)
 
 
 def _shown(labels: LabelMap, label_set: LabelSet, hidden: Iterable[str]) -> LabelMap:
@@ -83,98 +98,34 @@ def _shown(labels: LabelMap, label_set: LabelSet, hidden: Iterable[str]) -> Labe
     return kept[labels]
 
 
-def _colour(picture: Picture, labels: LabelMap, palette: NDArray[np.uint8], opacity: float) -> None:
-    """Writes the classes' colours into the picture."""
-    left, top, width, height = cv2.boundingRect((labels > 0).view(np.uint8))
-    if not width or not opacity:
-        return
-    size = Size(*picture.shape[:2])
-    area = _area(Box(left, top, left + width, top + height), Size(*labels.shape), size)
-    # Bilinear enlarging rounds the corners off; background takes its neighbours' colours first, or the rim of
-    # each mask would be mixed with black.
-    spread = np.where(labels > 0, labels, cv2.dilate(labels, np.ones((3, 3), np.uint8)))
-    colours = enlarge(palette[spread], size, area)
-    mask = _mask(labels > 0, size, area)
-    under = picture[area.top : area.bottom, area.left : area.right]
-    cv2.addWeighted(under, 1.0 - opacity, colours, opacity, 0.0, dst=colours)
-    cv2.copyTo(colours, mask, under)
+def _outline(solid: NDArray[np.uint8], size: Size) -> list[NDArray[np.int32]]:
+    """The outer lines around a mask of 0 and 255, in pixels of a picture of this size."""
+    left, top, width, height = cv2.boundingRect(solid)
+    if not width:
+        return []
+    area = reach(Box(left, top, left + width, top + height), Size(*solid.shape), size)
+    lines, _ = cv2.findContours(smooth_mask(solid, size, area), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return [np.asarray(line + np.array([area.left, area.top]), np.int32) for line in lines]
 
 
-def enlarge(small: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8]:
-    """A part of what enlarging a whole map to `size` would give, bilinear; to the same pixels.
-
-    Args:
-        small: uint8 (h, w) or (h, w, channels), covering the whole frame.
-        size: of the frame.
-        area: the part of the frame that is wanted.
-    """
-    down, across = small.shape[0] / size.height, small.shape[1] / size.width
-    # Pixel centres lie at half: frame pixel x is at (x + 0.5) * across - 0.5 of the map.
-    matrix = np.array(
-        [
-            [across, 0, (area.left + 0.5) * across - 0.5],
-            [0, down, (area.top + 0.5) * down - 0.5],
-        ]
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shape = (area.right - area.left, area.bottom - area.top)
-    return np.asarray(cv2.warpAffine(small, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def _mask(inside: NDArray[np.bool_], size: Size, area: Box) -> NDArray[np.uint8]:
-    """Enlarged with a smooth edge: uint8 of the area, 0 or 255."""
-    soft = enlarge(inside.view(np.uint8) * np.uint8(255), size, area)
-    return np.asarray(cv2.threshold(soft, 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
-
-
-def _area(box: Box, map_size: Size, frame_size: Size) -> Box:
-    """The frame pixels that a box of the map reaches when enlarged."""
-    down, across = frame_size.height / map_size.height, frame_size.width / map_size.width
-    return Box(
-        max(0, int((box.left - 1) * across)),
-        max(0, int((box.top - 1) * down)),
-        min(frame_size.width, int(np.ceil((box.right + 1) * across))),
-        min(frame_size.height, int(np.ceil((box.bottom + 1) * down))),
-    )
-
-
-def _outline(picture: Picture, instances: LabelMap, index: int, box: Box) -> None:
-    size = Size(*picture.shape[:2])
-    margin = 2 * max(1, size.height // instances.shape[0])
-    area = Box(
-        max(0, box.left - margin),
-        max(0, box.top - margin),
-        min(size.width, box.right + margin),
-        min(size.height, box.bottom + margin),
-    )
-    mask = _mask(instances == index, size, area)
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    inner = picture[area.top : area.bottom, area.left : area.right]
-    cv2.drawContours(inner, contours, -1, _WHITE, _stroke(size), cv2.LINE_AA)
-
-
-def _tag(picture: Picture, text: str, box: Box) -> None:
-    size = Size(*picture.shape[:2])
+def _tag(canvas: Canvas, text: str, box: Box) -> None:
+    size = canvas.size
     scale, stroke = _font_scale(size), _stroke(size)
-    (width, height), below = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke)
+    (width, height), below = cv2.getTextSize(text, FONT, scale, stroke)
     pad = 2 + stroke
+    tall, wide = height + below + 2 * pad, width + 2 * pad
     # Above the box where there is room, else inside it: nothing is drawn off the picture.
-    bottom = box.top if box.top >= height + below + 2 * pad else min(size.height, box.top + height + below + 2 * pad)
-    left = max(0, min(box.left, size.width - width - 2 * pad))
-    top = max(0, bottom - height - below - 2 * pad)
-    cv2.rectangle(picture, (left, top), (left + width + 2 * pad, bottom), _DARK, cv2.FILLED)
-    cv2.putText(
-        picture, text, (left + pad, bottom - pad - below), cv2.FONT_HERSHEY_SIMPLEX, scale, _WHITE, stroke, cv2.LINE_AA
-    )
+    top = box.top - tall if box.top >= tall else max(0, min(box.top, size.height - tall))
+    left = max(0, min(box.left, size.width - wide))
+    canvas.fill(Box(left, top, min(size.width, left + wide), min(size.height, top + tall)), _DARK)
+    canvas.write(text, left + pad, top + pad + height, scale, _WHITE, stroke)
 
 
-def _legend(picture: Picture, parsing: Parsing, hidden: frozenset[str]) -> None:
-    size = Size(*picture.shape[:2])
+def _legend(canvas: Canvas, parsing: Parsing, hidden: frozenset[str]) -> None:
     present = np.bincount(parsing.labels.ravel(), minlength=len(parsing.label_set)) > 0
-    panel = _legend_panel(parsing.label_set, hidden, tuple(present.tolist()), _font_scale(size), size.height)
-    height, width = min(panel.shape[0], size.height), min(panel.shape[1], size.width)
-    corner = picture[:height, size.width - width :]
-    cv2.addWeighted(corner, 0.25, np.ascontiguousarray(panel[:height, :width]), 0.75, 0.0, dst=corner)
+    scale = _font_scale(canvas.size)
+    panel = _legend_panel(parsing.label_set, hidden, tuple(present.tolist()), scale, canvas.size.height)
+    canvas.lay(panel, max(0, canvas.size.width - panel.shape[1]) // 2 * 2, 0, LEGEND_OPACITY)
 
 
 @lru_cache(maxsize=32)
@@ -187,7 +138,7 @@ def _legend_panel(
     line = max(8, min(round(30 * scale), most_height // max(1, len(rows))))
     scale = line / 30
     stroke = max(1, round(scale * 1.5))
-    widths = [cv2.getTextSize(name, cv2.FONT_HERSHEY_SIMPLEX, scale, stroke)[0][0] for name in label_set.names]
+    widths = [cv2.getTextSize(name, FONT, scale, stroke)[0][0] for name in label_set.names]
     panel = np.full((line * len(rows), max(widths) + 2 * line, 3), _DARK, np.uint8)
     for row, index in enumerate(rows):
         top = row * line
@@ -195,7 +146,7 @@ def _legend_panel(
         cv2.rectangle(panel, (4, top + 3), (line, top + line - 3), colour, cv2.FILLED)
         ink = _WHITE if present[index] else (128, 128, 128)
         place = (line + line // 3, top + round(line * 0.72))
-        cv2.putText(panel, label_set.names[index], place, cv2.FONT_HERSHEY_SIMPLEX, scale, ink, stroke, cv2.LINE_AA)
+        cv2.putText(panel, label_set.names[index], place, FONT, scale, ink, stroke, cv2.LINE_AA)
     panel.setflags(write=False)
     return panel
 

@@ -10,7 +10,7 @@ from pipeline.labels import CIHP, LabelSet
 from pipeline.lite.decode import Decoded, decode
 from pipeline.people import PersonTracker
 from pipeline.runtime import Answer, Network, Run, RunOptions, compile_network
-from pipeline.types import Frame, Parsing, Size
+from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
 
 SIZES_KEPT = 8
 """Networks compiled for so many input sizes stay in memory; a folder of pictures has more than one shape."""
@@ -62,8 +62,27 @@ class Parser:
     def start(self, frame: Frame) -> "Pending":
         """Begins to parse a frame. Results must be asked for in the order of the frames, for `track_id`'s sake."""
         fit = self.fit_for(frame.size)
-        run = self.network(fit.input_size).start(fit.shrink(frame.bgr))
+        run = self.network(fit.input_size).start(fit.shrink(frame.picture))
         return Pending(self, frame, fit, run)
+
+    def infer(self, small: Picture, fit: Fit) -> "Reading":
+        """What the network sees in a picture that `fit.shrink` made; the part of a parsing that takes the time."""
+        return self._read(self.network(fit.input_size).start(small).result(), fit)
+
+    def assemble(self, frame: Frame, reading: "Reading") -> Parsing:
+        """The parsing of a frame whose shrunk picture was read, perhaps in another process; in order, as `start`."""
+        return Parsing(
+            labels=reading.labels,
+            instances=reading.instances,
+            people=self._tracker.update(reading.people, frame.pts_s),
+            label_set=self.model.label_set,
+            frame_index=frame.index,
+            pts_s=frame.pts_s,
+            captured_s=frame.captured_s,
+            frame_size=frame.size,
+            inferred_s=reading.seconds,
+            carried_from=frame.index,
+        )
 
     def reset(self) -> None:
         """Forgets who was there: the frames to come are of another stream."""
@@ -84,20 +103,20 @@ class Parser:
             self._networks[input_size] = compile_network(self.model.path, input_size, self.options)
         return self._networks[input_size]
 
-    def _read(self, frame: Frame, fit: Fit, answer: Answer) -> Parsing:
+    def _read(self, answer: Answer, fit: Fit) -> "Reading":
         labels, instances, people = self.model.decode(answer, fit)
-        return Parsing(
-            labels=labels,
-            instances=instances,
-            people=self._tracker.update(people, frame.pts_s),
-            label_set=self.model.label_set,
-            frame_index=frame.index,
-            pts_s=frame.pts_s,
-            captured_s=frame.captured_s,
-            frame_size=frame.size,
-            inferred_s=answer.seconds,
-            carried_from=frame.index,
-        )
+        return Reading(labels, instances, people, answer.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the network saw: a parsing that does not know yet of which frame, and who is who."""
+
+    labels: LabelMap
+    instances: LabelMap
+    people: tuple[Person, ...]
+    seconds: float
+    """In the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +130,8 @@ class Pending:
 
     def result(self) -> Parsing:
         """Waits for the network and reads what it says. To be called once."""
-        return self._parser._read(self.frame, self._fit, self._run.result())
+        reading = self._parser._read(self._run.result(), self._fit)
+        return self._parser.assemble(self.frame, reading)
 
 
 def load_parser(

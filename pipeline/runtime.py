@@ -5,7 +5,9 @@ float32 RGB planes that the file asks for is done here, inside the compiled grap
 Several runs may be in flight; what `start` returns is asked for its `result` later.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -96,6 +98,24 @@ def _checked(picture: Picture, size: Size) -> Picture:
     return picture
 
 
+@contextmanager
+def _without_telemetry() -> Iterator[None]:
+    """Importing OpenVINO reports the use to its maker through a web service, from a thread that outlives the import.
+
+    A program that watches people through a camera tells nobody. OpenVINO does without the package that reports
+    where that is not installed; so it seems for the time of the import.
+    """
+    name = "openvino_telemetry"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 class _OpenVinoRun:
     def __init__(self, request: Any, picture: Picture, tensor: Any) -> None:
         self._request = request
@@ -115,8 +135,9 @@ class _OpenVinoRun:
 class _OpenVinoNetwork:
     def __init__(self, path: Path, input_size: Size, options: RunOptions) -> None:
         try:
-            import openvino
-            from openvino.preprocess import ColorFormat, PrePostProcessor
+            with _without_telemetry():
+                import openvino
+                from openvino.preprocess import ColorFormat, PrePostProcessor
         except ImportError as exc:
             raise RuntimeUnavailable("OpenVINO is not installed; `pip install openvino` adds it") from exc
         core = openvino.Core()
@@ -152,7 +173,7 @@ class _OpenVinoNetwork:
         earlier = self._runs[slot]
         if earlier is not None:
             earlier.result()
-        picture = np.ascontiguousarray(_checked(picture, self._size))
+        picture = np.array(_checked(picture, self._size), order="C")  # the caller may write to its own
         run = _OpenVinoRun(self._requests[slot], picture, self._tensor(picture[None], shared_memory=True))
         self._runs[slot] = run
         return run
@@ -172,6 +193,7 @@ class _OnnxNetwork:
     def __init__(self, path: Path, input_size: Size, options: RunOptions) -> None:
         try:
             import onnxruntime
+            from onnxruntime.capi import onnxruntime_pybind11_state as states
         except ImportError as exc:
             raise RuntimeUnavailable(
                 "ONNX Runtime is not installed; `pip install 'm2fp-streamer[onnx]'` adds it"
@@ -185,10 +207,19 @@ class _OnnxNetwork:
         settings.log_severity_level = 3
         if options.threads is not None:
             settings.intra_op_num_threads = options.threads
+        # The package's exceptions have no common base but Exception.
+        refusals = (
+            states.Fail,
+            states.InvalidArgument,
+            states.InvalidGraph,
+            states.InvalidProtobuf,
+            states.NoSuchFile,
+            states.NotImplemented,
+            states.RuntimeException,
+        )
         try:
             self._session = onnxruntime.InferenceSession(path, settings, providers=["CPUExecutionProvider"])
-        except Exception as exc:
-            # The package's exceptions have no common base of their own that it documents.
+        except refusals as exc:
             raise WeightsError(f"ONNX Runtime cannot run {path.name}: {exc}") from exc
         self._input = self._session.get_inputs()[0].name
         self._size = input_size

@@ -4,6 +4,7 @@ All are frozen and checked when made, so that a wrong shape is reported where it
 stages later. Sizes are (height, width) everywhere; OpenCV's (width, height) is `size[::-1]` at the call.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
 from pipeline.labels import LabelSet
+from pipeline.yuv import Yuv420
 
 Picture = NDArray[np.uint8]
 """A colour picture: uint8 (H, W, 3), BGR."""
@@ -42,6 +44,22 @@ class Box(NamedTuple):
     def area(self) -> int:
         return max(0, self.right - self.left) * max(0, self.bottom - self.top)
 
+    def scaled(self, from_size: Size, to_size: Size) -> "Box":
+        """The same rectangle on a picture of another size, rounded to whole pixels."""
+        down, across = to_size.height / from_size.height, to_size.width / from_size.width
+        return Box(*(round(side * scale) for side, scale in zip(self, (across, down, across, down))))
+
+    def overlaps(self, other: "Box") -> bool:
+        """Whether the two share a pixel."""
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
+    def around(self, others: Iterable["Box"]) -> "Box":
+        """The smallest box that holds this one and the others."""
+        left, top, right, bottom = zip(self, *others)
+        return Box(min(left), min(top), max(right), max(bottom))
+
     def iou(self, other: "Box") -> float:
         """Intersection over union, in [0, 1]."""
         shared = Box(
@@ -58,8 +76,9 @@ class Box(NamedTuple):
 class Frame:
     """One picture of a stream."""
 
-    bgr: Picture
-    """uint8 (H, W, 3), C-contiguous; nobody writes to it after the frame is made."""
+    picture: Picture | Yuv420
+    """In the form it came in: uint8 (H, W, 3), BGR and C-contiguous, or as a video keeps it. Nobody writes to it
+    after the frame is made."""
     index: int
     """Position in the stream from 0; a gap means that frames were dropped."""
     pts_s: float
@@ -68,9 +87,13 @@ class Frame:
     """`time.monotonic()` when decoded; means nothing on another machine."""
 
     def __post_init__(self) -> None:
-        if self.bgr.dtype != np.uint8 or self.bgr.ndim != 3 or self.bgr.shape[2] != 3 or not self.bgr.size:
-            raise BadPicture(f"a frame is uint8 (H, W, 3), not {self.bgr.dtype} {self.bgr.shape}")
-        if not self.bgr.flags.c_contiguous:
+        if isinstance(self.picture, Yuv420):
+            return
+        if self.picture.dtype != np.uint8 or self.picture.ndim != 3 or self.picture.shape[2] != 3:
+            raise BadPicture(f"a frame is uint8 (H, W, 3), not {self.picture.dtype} {self.picture.shape}")
+        if not self.picture.size:
+            raise BadPicture(f"a frame has pixels, and this is {self.picture.shape}")
+        if not self.picture.flags.c_contiguous:
             raise BadPicture("a frame's pixels must be C-contiguous; numpy.ascontiguousarray makes them so")
 
     @classmethod
@@ -83,8 +106,13 @@ class Frame:
         return cls(np.ascontiguousarray(bgr), index=0, pts_s=0.0, captured_s=0.0)
 
     @property
+    def bgr(self) -> Picture:
+        """The picture as uint8 (H, W, 3), C-contiguous; not to be written to."""
+        return self.picture.bgr if isinstance(self.picture, Yuv420) else self.picture
+
+    @property
     def size(self) -> Size:
-        return Size(*self.bgr.shape[:2])
+        return Size(*self.picture.shape[:2])
 
 
 @dataclass(frozen=True, slots=True)

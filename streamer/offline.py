@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline import Frame, Look, Parser, Parsing, Pending, blend
+from pipeline import Frame, Look, Parser, Parsing, Pending, draw
 from streamer.errors import ConfigError, SinkError
 from streamer.pictures import is_picture
 from streamer.sinks import VIDEO_SUFFIXES, Encoding, PictureFolder, Recorder, Sink
-from streamer.sources import Pictures, Source, open_source
+from streamer.sources import Pictures, Source, SourceInfo, open_source
+
+MISSING_LEAST_S = 0.5
+"""A source that ends so much earlier than it said is not cut short: headers are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Progress:
     done: int
     """Frames written."""
     total: int | None
-    """Frames expected, where the source says."""
+    """Frames expected, as far as the source says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Rendered:
     """It took, by the clock on the wall."""
     damaged: int
     """Pieces of the source that could not be decoded and were left out."""
+    missing_s: float
+    """How much earlier the pictures ended than the source had said: a file that was cut short."""
     stopped: bool
     """Whether it was asked to stop before the source's end."""
 
@@ -85,19 +90,22 @@ def render_file(
     began = time.monotonic()
     settings.parser.reset()
     done = parsed = 0
+    shown_s = 0.0
     stopped = False
     _check_apart(source, Path(out))
     with open_source(source, audio=True) as opened:
         with _sink(opened, Path(out), settings) as sink:
             for frame, parsing in _parsed(settings.parser, opened, settings.parse_every):
-                sink.write(blend(frame, parsing, settings.look), frame.pts_s)
+                sink.write(draw(frame, parsing, settings.look), frame.pts_s)
                 done += 1
+                shown_s = max(shown_s, frame.pts_s)
                 parsed += parsing.carried_from == frame.index
-                if not on_frame(Progress(done, opened.info.frames)):
+                if not on_frame(Progress(done, opened.info.expected_frames)):
                     stopped = True
                     break
         damaged = opened.damaged
-    return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, stopped)
+        missing_s = 0.0 if stopped else _missing_s(opened.info, done, shown_s)
+    return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)
 
 
 def targets(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
@@ -160,6 +168,14 @@ def _parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame,
     for earlier, begun in waiting:
         parsing = begun.result() if begun else _held(earlier, parsing)
         yield earlier, parsing
+
+
+def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
+    """What the source had said it would show and did not; the last frame's own time is not counted as missing."""
+    if info.duration_s is None or (info.frames is not None and frames >= info.frames):
+        return 0.0
+    missing = info.duration_s - shown_s
+    return missing if missing > max(MISSING_LEAST_S, 2 * info.duration_s / max(1, frames)) else 0.0
 
 
 def _held(frame: Frame, parsing: Parsing | None) -> Parsing:

@@ -6,6 +6,7 @@ half of one.
 """
 
 from dataclasses import dataclass
+from math import lcm
 from pathlib import Path
 from typing import Protocol, Self, cast
 
@@ -16,11 +17,11 @@ from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from pipeline import Picture, Size
+from pipeline import TRUE_COLOURS, Picture, Size, Yuv420
 from streamer.errors import ConfigError, SinkError
 from streamer.pictures import write_picture
 from streamer.sources import SourceInfo
-from streamer.video import TRUE_COLOURS, AudioTap
+from streamer.video import AudioTap
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +33,29 @@ class Codec:
     crf: int
     """Its quality when none is asked for; lower is better and larger."""
     crf_most: int
+    presets: tuple[str, ...]
+    """How much work to spend, the usual first; empty where the encoder has no such thing."""
     options: tuple[tuple[str, str], ...] = ()
 
 
+X264_PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 CODECS = {
-    "h264": Codec("libx264", 20, 51, (("preset", "veryfast"),)),
-    "h265": Codec("libx265", 23, 51, (("preset", "veryfast"), ("x265-params", "log-level=error"))),
-    "vp9": Codec("libvpx-vp9", 31, 63, (("deadline", "realtime"), ("cpu-used", "7"), ("row-mt", "1"), ("b", "0"))),
-    "av1": Codec("libsvtav1", 32, 63, (("preset", "10"),)),
+    "h264": Codec("libx264", 20, 51, X264_PRESETS),
+    "h265": Codec("libx265", 23, 51, X264_PRESETS, (("x265-params", "log-level=error"),)),
+    "vp9": Codec("libvpx-vp9", 31, 63, (), (("deadline", "realtime"), ("cpu-used", "7"), ("row-mt", "1"), ("b", "0"))),
+    "av1": Codec("libsvtav1", 32, 63, ("10", *(str(each) for each in range(14) if each != 10))),
 }
+# Index and pictures are written in step, twice a second, so that a killed process leaves a playable file.
+# Without an edit list the frames of such an mp4 would all be shown two frames late.
+_FRAGMENTS = {
+    "movflags": "hybrid_fragmented",
+    "frag_duration": "500000",
+    "use_editlist": "1",
+    "flush_packets": "1",
+}
+_CLUSTERS = {"cluster_time_limit": "500", "flush_packets": "1"}
+CRASH_SAFE = {".mp4": _FRAGMENTS, ".mov": _FRAGMENTS, ".mkv": _CLUSTERS, ".webm": _CLUSTERS}
+FINEST_TIMESCALE = 10_000_000
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
 
@@ -51,6 +66,8 @@ class Encoding:
     codec: str = "h264"
     crf: int | None = None
     """Quality, lower is better and larger; None is the codec's usual one."""
+    preset: str | None = None
+    """How much work to spend on a small file; None is the codec's usual one."""
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
@@ -58,6 +75,17 @@ class Encoding:
         most = CODECS[self.codec].crf_most
         if self.crf is not None and not 0 <= self.crf <= most:
             raise ConfigError(f"crf of {self.codec} is between 0 and {most}, not {self.crf}")
+        presets = CODECS[self.codec].presets
+        if self.preset is not None and self.preset not in presets:
+            raise ConfigError(f"{self.codec} has no preset {self.preset!r}; there are: {', '.join(presets) or 'none'}")
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The encoder's own options."""
+        codec = CODECS[self.codec]
+        crf = codec.crf if self.crf is None else self.crf
+        preset = self.preset or next(iter(codec.presets), None)
+        return dict(codec.options) | {"crf": str(crf)} | ({"preset": preset} if preset else {})
 
 
 class Sink(Protocol):
@@ -65,8 +93,8 @@ class Sink(Protocol):
 
     path: Path
 
-    def write(self, bgr: Picture, pts_s: float) -> None:
-        """Takes uint8 (H, W, 3), BGR. Raises SinkError when it cannot be encoded or stored."""
+    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
+        """Takes a picture, which nobody writes to any more. Raises SinkError when it cannot be encoded or stored."""
 
     def __enter__(self) -> Self: ...
 
@@ -87,28 +115,20 @@ class Recorder:
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._container = self._opened()
         try:
-            self._stream = self._picture_stream(CODECS[encoding.codec], encoding.crf)
+            self._stream = self._picture_stream(encoding)
             self._sound = {stream: self._container.add_stream_from_template(stream) for stream in audio.streams}
-            self._container.start_encoding()
-        except (av.error.FFmpegError, ValueError, OSError) as exc:
+        except (OSError, ValueError) as exc:
             self._discard()
             raise SinkError(f"cannot write {path}: {self._why_not(encoding.codec)} ({exc})") from exc
 
-    def write(self, bgr: Picture, pts_s: float) -> None:
+    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
         tags = self._info.tags
         ticks = tags.start_ticks + round(pts_s / tags.time_base)
         # Encoders and containers refuse a time that does not grow, and cameras repeat theirs.
         if self._last_ticks is not None:
             ticks = max(ticks, self._last_ticks + 1)
         self._last_ticks = ticks
-        frame = av.VideoFrame.from_ndarray(self._fitted(tags.stored(bgr)), format="bgr24")
-        frame = self._to_yuv.reformat(
-            frame,
-            format="yuv420p",
-            interpolation=TRUE_COLOURS,
-            dst_colorspace=tags.matrix,
-            dst_color_range=tags.colour_range or None,
-        )
+        frame = self._encodable(picture)
         frame.pts, frame.time_base = ticks, tags.time_base
         self._mux(frame)
 
@@ -140,27 +160,32 @@ class Recorder:
             for packet in self._audio.take():
                 packet.stream = self._sound[packet.stream]
                 self._container.mux(packet)
-        except OSError as exc:  # FFmpegError is one too
-            self._discard()
-            raise SinkError(f"cannot write {self.path}: {exc.strerror}") from exc
-
-    def _opened(self) -> OutputContainer:
-        # Index and pictures are written in step, so that a killed process leaves a playable file; without an edit
-        # list the frames of such a file would all be shown two frames late.
-        options = (
-            {"movflags": "hybrid_fragmented+frag_keyframe", "use_editlist": "1"}
-            if self.path.suffix in (".mp4", ".mov")
-            else {}
-        )
-        try:
-            return av.open(str(self._partial), "w", options=options)
         except (OSError, ValueError) as exc:
+            self._discard()
             raise SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}") from exc
 
-    def _picture_stream(self, codec: Codec, crf: int | None) -> VideoStream:
+    def _opened(self) -> OutputContainer:
+        # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
+        # between the two. Making the file now tells of a folder that cannot be written before any work is done.
+        try:
+            self._partial.touch()
+            return av.open(str(self._partial), "w", options=self._container_options())
+        except (OSError, ValueError) as exc:
+            self._partial.unlink(missing_ok=True)
+            raise SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}") from exc
+
+    def _container_options(self) -> dict[str, str]:
+        options = CRASH_SAFE.get(self.path.suffix.lower(), {})
+        if options is _FRAGMENTS:
+            # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
+            units = [self._info.tags.time_base.denominator, *(stream.sample_rate for stream in self._audio.streams)]
+            options = options | {"movie_timescale": str(min(lcm(*units), FINEST_TIMESCALE))}
+        return options
+
+    def _picture_stream(self, encoding: Encoding) -> VideoStream:
         tags = self._info.tags
-        options = dict(codec.options) | {"crf": str(codec.crf if crf is None else crf)}
-        stream = cast(VideoStream, self._container.add_stream(codec.encoder, self._info.rate or 30, options))
+        encoder, rate = CODECS[encoding.codec].encoder, self._info.rate or 30
+        stream = cast(VideoStream, self._container.add_stream(encoder, rate, encoding.options))
         context = stream.codec_context
         # Two colour samples a side share one of brightness: an odd row or column is repeated to make it even.
         context.height, context.width = (side + side % 2 for side in self._stored_size)
@@ -173,6 +198,22 @@ class Recorder:
         if tags.rotation:
             stream.set_display_rotation(tags.rotation)
         return stream
+
+    def _encodable(self, picture: Picture | Yuv420) -> av.VideoFrame:
+        tags = self._info.tags
+        if isinstance(picture, Yuv420):
+            # As the source has it, to the last bit: what is not drawn on is not converted.
+            if picture.shape == self._stored_size and not tags.rotation:
+                return picture.video
+            picture = picture.bgr
+        bgr = av.VideoFrame.from_ndarray(self._fitted(tags.stored(picture)), format="bgr24")
+        return self._to_yuv.reformat(
+            bgr,
+            format="yuv420p",
+            interpolation=TRUE_COLOURS,
+            dst_colorspace=tags.matrix,
+            dst_color_range=tags.colour_range or None,
+        )
 
     def _fitted(self, bgr: Picture) -> Picture:
         """Of the file's size: a picture of another one is scaled into it, its shape kept, on black."""
@@ -213,7 +254,8 @@ class PictureFolder:
             _check_target(target, force)
         self._written = 0
 
-    def write(self, bgr: Picture, pts_s: float) -> None:
+    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
+        bgr = picture.bgr if isinstance(picture, Yuv420) else picture
         write_picture(self._targets[self._written], bgr)
         self._written += 1
 

@@ -39,9 +39,18 @@ class SourceInfo:
     rate: Fraction | None = None
     """Frames a second on average, where the source says."""
     frames: int | None = None
-    """How many will come, where the source says; a file's header may be wrong."""
+    """How many will come, where the source says."""
+    duration_s: float | None = None
+    """How long it lasts, where the source says."""
     tags: VideoTags = field(default_factory=VideoTags)
     """What a recording of this source keeps beside the pictures."""
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many will come, or about so many, as far as the source says."""
+        if self.frames is not None or self.duration_s is None or self.rate is None:
+            return self.frames
+        return round(self.duration_s * self.rate)
 
 
 class Source(Protocol):
@@ -129,9 +138,10 @@ class _File(_Closing):
         self.audio = self._file.audio
         self.info = SourceInfo(
             name=path.name,
-            frame_size=Size(*self._file.first.bgr.shape[:2]),
+            frame_size=Size(*self._file.first.picture.shape[:2]),
             rate=self._file.rate,
             frames=self._file.frames,
+            duration_s=self._file.duration_s,
             tags=self._file.tags,
         )
 
@@ -144,7 +154,7 @@ class _File(_Closing):
             tags = self.info.tags
             for index, shot in enumerate(self._file):
                 pts_s = float((shot.ticks - tags.start_ticks) * tags.time_base)
-                yield Frame(shot.bgr, index, pts_s, time.monotonic())
+                yield Frame(shot.picture, index, pts_s, time.monotonic())
 
     def close(self) -> None:
         self._file.close()
@@ -164,6 +174,7 @@ class Pictures(_Closing):
             frame_size=Size(*self._first.shape[:2]),
             rate=PICTURE_RATE,
             frames=len(paths),
+            duration_s=float(len(paths) / PICTURE_RATE),
             tags=VideoTags(time_base=1 / PICTURE_RATE),
         )
 
@@ -182,7 +193,14 @@ class TestPattern(_Closing):
         settings = _pattern_settings(uri)
         self.size, self.rate, self._frames = settings.size, settings.rate, settings.frames
         self.audio = AudioTap()
-        self.info = SourceInfo(uri, self.size, self.rate, self._frames, VideoTags(time_base=1 / self.rate))
+        self.info = SourceInfo(
+            name=uri,
+            frame_size=self.size,
+            rate=self.rate,
+            frames=self._frames,
+            duration_s=float(self._frames / self.rate) if self._frames else None,
+            tags=VideoTags(time_base=1 / self.rate),
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0

@@ -13,11 +13,11 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline import Picture
+from pipeline import TRUE_COLOURS, YUV_FORMATS, Picture, Yuv420
 from streamer.errors import CannotOpen, SourceLost
 from streamer.pictures import on_white
 
@@ -26,9 +26,6 @@ DAMAGED_MOST = 500
 
 _CLOCK_STARTS_ANYWHERE = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT, among `container.format.flags`."""
-
-TRUE_COLOURS = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
-"""How YUV becomes BGR and back: the quick way of swscale darkens a picture by 1.5 levels on the round trip."""
 
 _UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -93,7 +90,7 @@ class AudioTap:
 class Shot(NamedTuple):
     """One decoded picture, upright."""
 
-    bgr: Picture
+    picture: Picture | Yuv420
     ticks: int
 
 
@@ -118,7 +115,8 @@ class VideoFile:
             self._container.close()
             raise
         self.rate = self._video.average_rate or self._video.guessed_rate
-        self.frames = self._video.frames or _frames_by_duration(self._container, self.rate)
+        self.frames = self._video.frames or None
+        self.duration_s = _duration_s(self._container, self._video)
 
     def __iter__(self) -> Iterator[Shot]:
         yield self.first
@@ -172,6 +170,9 @@ class VideoFile:
         return frame.pts - round(self._origin_s / self._video.time_base)
 
     def _shot(self, frame: av.VideoFrame, ticks: int) -> Shot:
+        plain = frame.format.name in YUV_FORMATS and not self.tags.rotation
+        if plain and not (frame.height % 2 or frame.width % 2):
+            return Shot(Yuv420(frame), ticks)
         if any(component.is_alpha for component in frame.format.components):
             bgr = on_white(self._pixels(frame, "bgra"))
         else:
@@ -186,6 +187,8 @@ class VideoFile:
 def _opened(path: Path) -> InputContainer:
     try:
         return av.open(path)
+    except av.error.EOFError as exc:
+        raise CannotOpen(f"{path} has no frames in it") from exc
     except av.error.InvalidDataError as exc:
         raise CannotOpen(f"{path} is not a video, or its beginning or index is missing") from exc
     except (av.error.FFmpegError, OSError) as exc:
@@ -219,7 +222,7 @@ def _tags(first: av.VideoFrame, stream: VideoStream, start_ticks: int) -> VideoT
     )
 
 
-def _frames_by_duration(container: InputContainer, rate: Fraction | None) -> int | None:
-    if container.duration is None or rate is None:
-        return None
-    return round(container.duration * rate / av.time_base)
+def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return None if container.duration is None else container.duration / av.time_base

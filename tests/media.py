@@ -68,7 +68,8 @@ class Clip:
             if self.rotation:
                 video.set_display_rotation(self.rotation)
             audio: Any = container.add_stream(self.sound, rate=48_000) if self.sound else None
-            shots = pictures or (quarters(*self.size, shade=2 * index % 30) for index in range(len(self.ticks)))
+            made = (quarters(*self.size, shade=2 * index % 30) for index in range(len(self.ticks)))
+            shots = made if pictures is None else pictures
             for tick, picture in zip(self.ticks, shots):
                 frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
                 frame = frame.reformat(
@@ -114,5 +115,19 @@ def pictures_of(path: Path) -> list[NDArray[np.uint8]]:
     with av.open(str(path)) as container:
         return [
             np.rot90(frame.to_ndarray(format="bgr24"), round(frame.rotation / 90))
+            for frame in container.decode(video=0)
+        ]
+
+
+def planes_of(path: Path) -> list[NDArray[np.float64]]:
+    """The mean of Y, U and V of each picture, as stored."""
+    with av.open(str(path)) as container:
+        return [
+            np.array(
+                [
+                    np.mean(np.frombuffer(plane, np.uint8).reshape(plane.height, -1)[:, : plane.width])
+                    for plane in frame.planes
+                ]
+            )
             for frame in container.decode(video=0)
         ]

@@ -60,7 +60,7 @@ def watched(items: Iterable[Item], title: str, unit: str, total: int | None = No
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yields a question: has somebody asked to stop? The first Ctrl-C or SIGTERM only asks; the second leaves at once."""
+    """Yields a question: has somebody asked to stop? The first Ctrl-C or SIGTERM asks; the second leaves at once."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:

@@ -18,6 +18,7 @@ from streamer.cli.options import (
     Outline,
     ParserName,
     Precision,
+    Preset,
     Runtime,
     Tags,
     Threads,
@@ -52,6 +53,7 @@ def render(
     ] = 1,
     codec: CodecName = "h264",
     crf: Crf = None,
+    preset: Preset = None,
     opacity: Opacity = 0.5,
     outline: Outline = True,
     tags: Tags = True,
@@ -62,7 +64,7 @@ def render(
     """Draw every person's parts over files: every frame, at its time, with its sound."""
     loaded = load_parser(parser, size=size, runtime=runtime, precision=precision, threads=threads, in_flight=2)
     look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
-    settings = Rendering(loaded, look, parse_every, Encoding(codec, crf), force)
+    settings = Rendering(loaded, look, parse_every, Encoding(codec, crf, preset), force)
     jobs = targets(paths)
     failed = 0
     for source, out in jobs:
@@ -94,6 +96,8 @@ def _report(done: Rendered) -> None:
     say(f"{done.path}: {done.frames} frames in {done.seconds:.1f} s, {rate:.1f} frames/s")
     if done.damaged:
         say(f"{done.damaged} damaged pieces of the source could not be decoded and were left out")
+    if done.missing_s:
+        say(f"the source is cut short: its pictures end {done.missing_s:.1f} s before the time that it states")
     if done.stopped:
         say("stopped before the end; the file is complete as far as it goes")
         raise typer.Exit(130)

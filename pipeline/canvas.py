@@ -1,0 +1,178 @@
+"""What is drawn on: a BGR picture, or the planes of a YUV one. The strokes are the same for both.
+
+A canvas is layers: one of three channels for BGR; one of brightness and two of colour, half as large, for YUV.
+Each stroke is made on every layer, at the layer's scale and in the layer's terms for the colour.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.types import Box, LabelMap, Picture, Size
+from pipeline.yuv import Yuv420
+
+ISLAND_CELL = 4
+"""What is tinted is looked for in cells of so many pixels of the label map."""
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+Colour = tuple[int, int, int]
+"""BGR."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    pixels: NDArray[np.uint8]
+    step: int
+    """Pixels of the picture to one of this layer, along each side."""
+    terms: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    """From colours, uint8 (n, 3) BGR, to this layer's values: uint8 (n, 3) or (n,)."""
+
+    def value(self, colour: Colour) -> tuple[float, ...]:
+        return tuple(float(each) for each in np.atleast_1d(self.terms(np.array([colour], np.uint8))[0]))
+
+    def part(self, box: Box) -> NDArray[np.uint8]:
+        """The pixels of a box of the picture."""
+        return self.pixels[
+            box.top // self.step : -(-box.bottom // self.step), box.left // self.step : -(-box.right // self.step)
+        ]
+
+
+class Canvas:
+    """A picture that is being drawn on."""
+
+    def __init__(self, size: Size, layers: tuple[_Layer, ...]) -> None:
+        self.size = size
+        self._layers = layers
+
+    @classmethod
+    def on_bgr(cls, picture: Picture) -> "Canvas":
+        """Draws into uint8 (H, W, 3)."""
+        return cls(Size(*picture.shape[:2]), (_Layer(picture, 1, lambda bgr: bgr),))
+
+    @classmethod
+    def on_yuv(cls, picture: Yuv420) -> "Canvas":
+        """Draws into the planes of a picture."""
+
+        def only(channel: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
+            return lambda bgr: np.ascontiguousarray(picture.colours(bgr)[:, channel])
+
+        y, u, v = picture.planes
+        return cls(Size(*picture.shape), (_Layer(y, 1, only(0)), _Layer(u, 2, only(1)), _Layer(v, 2, only(2))))
+
+    def tint(self, labels: LabelMap, palette: NDArray[np.uint8], opacity: float) -> None:
+        """Lays each label's colour over the picture, but for label 0.
+
+        Args:
+            labels: uint8 (h, w), covering the whole picture.
+            palette: uint8 (n, 3), BGR.
+            opacity: in [0, 1].
+        """
+        if not opacity:
+            return
+        # Bilinear enlarging rounds the corners off; background takes its neighbours' colours first, or the rim of
+        # each mask would be mixed with black.
+        spread = np.where(labels > 0, labels, cv2.dilate(labels, np.ones((3, 3), np.uint8)))
+        solid = np.asarray(cv2.threshold(labels, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
+        boxes = islands(solid)
+        for layer in self._layers:
+            size = Size(*layer.pixels.shape[:2])
+            coloured = layer.terms(palette)[spread]
+            for box in boxes:
+                area = reach(box, Size(*labels.shape), size)
+                colours = enlarge(coloured, size, area)
+                under = layer.pixels[area.top : area.bottom, area.left : area.right]
+                cv2.addWeighted(under, 1.0 - opacity, colours, opacity, 0.0, dst=colours)
+                cv2.copyTo(colours, smooth_mask(solid, size, area), under)
+
+    def contours(self, lines: list[NDArray[np.int32]], colour: Colour, stroke: int) -> None:
+        """Draws closed lines, in pixels of the picture."""
+        for layer in self._layers:
+            scaled = [line // layer.step for line in lines]
+            width = max(1, stroke // layer.step)
+            cv2.drawContours(layer.pixels, scaled, -1, layer.value(colour), width, cv2.LINE_AA)
+
+    def fill(self, box: Box, colour: Colour) -> None:
+        """Fills a rectangle; what lies outside the picture is left out."""
+        for layer in self._layers:
+            layer.part(box)[:] = np.array(layer.value(colour)) if layer.pixels.ndim == 3 else layer.value(colour)[0]
+
+    def write(self, text: str, left: int, baseline: int, scale: float, colour: Colour, stroke: int) -> None:
+        """Writes in grey tones, whose colour is that of the ground: only brightness changes."""
+        layer = self._layers[0]
+        cv2.putText(layer.pixels, text, (left, baseline), FONT, scale, layer.value(colour), stroke, cv2.LINE_AA)
+
+    def lay(self, panel: Picture, left: int, top: int, opacity: float) -> None:
+        """Lays a picture over this one; what reaches past the edge is left out.
+
+        Args:
+            panel: uint8 (h, w, 3), BGR.
+            left, top: where; even numbers, so that the half-size layers fit.
+            opacity: in [0, 1].
+        """
+        height, width = min(panel.shape[0], self.size.height - top), min(panel.shape[1], self.size.width - left)
+        panel = np.ascontiguousarray(panel[:height, :width])
+        for layer in self._layers:
+            under = layer.part(Box(left, top, left + width, top + height))
+            shape = under.shape[1], under.shape[0]
+            small = panel if layer.step == 1 else cv2.resize(panel, shape, interpolation=cv2.INTER_AREA)
+            over = layer.terms(np.asarray(small, np.uint8).reshape(-1, 3)).reshape(under.shape)
+            cv2.addWeighted(under, 1.0 - opacity, over, opacity, 0.0, dst=under)
+
+
+def islands(solid: NDArray[np.uint8]) -> list[Box]:
+    """Boxes of a map that hold all its pixels but 0, two pixels from their edges at least, and do not overlap."""
+    height, width = (-(-side // ISLAND_CELL) for side in solid.shape)
+    below, beside = height * ISLAND_CELL - solid.shape[0], width * ISLAND_CELL - solid.shape[1]
+    cells = cv2.copyMakeBorder(solid, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=0)
+    # Any pixel makes its cell count: the mean of a cell of 16 with one pixel of 255 in it rounds to 16.
+    coarse = cv2.resize(cells, (width, height), interpolation=cv2.INTER_AREA)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(coarse, np.ones((3, 3), np.uint8)))
+    apart: list[Box] = []
+    for left, top, wide, tall, _ in (ISLAND_CELL * stats[1:count]).tolist():
+        box = Box(left, top, min(left + wide, solid.shape[1]), min(top + tall, solid.shape[0]))
+        while overlapping := [other for other in apart if box.overlaps(other)]:
+            apart = [other for other in apart if other not in overlapping]
+            box = box.around(overlapping)
+        apart.append(box)
+    return apart
+
+
+def enlarge(small: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8]:
+    """A part of what enlarging a whole map to `size` would give, bilinear; to within one level.
+
+    Args:
+        small: uint8 (h, w) or (h, w, channels), covering the whole picture.
+        size: of the picture.
+        area: the part of the picture that is wanted.
+    """
+    down, across = small.shape[0] / size.height, small.shape[1] / size.width
+    # Pixel centres lie at half: picture pixel x is at (x + 0.5) * across - 0.5 of the map.
+    matrix = np.array(
+        [
+            [across, 0, (area.left + 0.5) * across - 0.5],
+            [0, down, (area.top + 0.5) * down - 0.5],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shape = (area.right - area.left, area.bottom - area.top)
+    return np.asarray(cv2.warpAffine(small, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def smooth_mask(solid: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8]:
+    """A mask of 0 and 255 enlarged with a smooth edge: again 0 and 255, uint8 of the area."""
+    return np.asarray(cv2.threshold(enlarge(solid, size, area), 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
+
+
+def reach(box: Box, map_size: Size, size: Size) -> Box:
+    """The pixels of a picture that a box of a map reaches when enlarged."""
+    down, across = size.height / map_size.height, size.width / map_size.width
+    return Box(
+        max(0, int((box.left - 1) * across)),
+        max(0, int((box.top - 1) * down)),
+        min(size.width, int(np.ceil((box.right + 1) * across))),
+        min(size.height, int(np.ceil((box.bottom + 1) * down))),
+    )

@@ -1,0 +1,211 @@
+"""The command line as a user meets it: real processes, exit statuses, one line for what goes wrong."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from itertools import repeat
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import eventually
+from media import Clip, pts_of, quarters
+
+from pipeline import load_parser
+from streamer.sources import sample
+
+COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
+
+
+def run(*arguments: object, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        env=os.environ | {"NO_COLOR": "1"} | settings,
+    )
+
+
+def test_demo_writes_a_video_and_says_where(tmp_path: Path) -> None:
+    done = run("demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"demo\.mp4: 80 frames in [\d.]+ s, [\d.]+ frames/s\n$", done.stdout)
+    assert pts_of(tmp_path / "demo.mp4") == pts_of(sample("street.mp4"))
+
+
+def test_render_one_and_several(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mkv"):
+        Clip().make(tmp_path / name)
+    (tmp_path / "c.mp4").write_text("no video")
+    assert run("render", "a.mp4", "out.mp4", "--codec", "h265", "--crf", 30, "--legend", cwd=tmp_path).returncode == 0
+    assert len(pts_of(tmp_path / "out.mp4")) == 12
+    done = run("render", "a.mp4", "b.mkv", "c.mp4", "all", cwd=tmp_path)
+    assert done.returncode == 1
+    assert {path.name for path in (tmp_path / "all").iterdir()} == {"a.mp4", "b.mkv"}
+    assert "c.mp4 is not a video" in done.stderr
+    assert "1 of 3 could not be rendered" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "says"),
+    [
+        ("render nothing.mp4 out.mp4", 1, "cannot open nothing.mp4: No such file or directory"),
+        ("render in.mp4 in.mp4 --force", 1, "in.mp4 is the source itself"),
+        ("render in.mp4 there.mp4", 1, "there.mp4 exists; --force overwrites it"),
+        ("render in.mp4 no/out.mp4", 1, "no folder no to write out.mp4 into"),
+        ("render in.mp4 out.mp4 --parser big", 1, "no parser 'big'; there are: lite"),
+        ("render in.mp4 out.mp4 --runtime cuda", 1, "no runtime 'cuda'; there are: openvino, onnx"),
+        ("render in.mp4 out.mp4 --precision int4", 1, "no precision 'int4'; there are: auto, f32, bf16"),
+        ("render in.mp4 out.mp4 --codec mp3", 1, "no codec 'mp3'; there are: h264"),
+        ("render in.mp4 out.mp4 --crf 99", 1, "crf of h264 is between 0 and 51, not 99"),
+        ("render in.mp4 out.mp4 --size 100x100", 1, "the nearest is 96x96"),
+        ("render in.mp4 out.mp4 --hide Nose", 1, "no class in label set cihp 'Nose'"),
+        ("render in.mp4 out.mp4 --size big", 2, "is not HEIGHTxWIDTH"),
+        ("render in.mp4 out.mp4 --opacity 2", 2, "--opacity"),
+        ("render in.mp4 out.mp4 --parse-every 0", 2, "--parse-every"),
+        ("render in.mp4", 1, "name what to read and, last, what to write"),
+        ("fly", 2, "No such command"),
+        ("evaluate lite --images . --labels nowhere", 1, "no folder nowhere"),
+        ("bench --source nothing.mp4", 1, "cannot open nothing.mp4"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(tmp_path: Path, arguments: str, status: int, says: str) -> None:
+    Clip().make(tmp_path / "in.mp4")
+    (tmp_path / "there.mp4").write_text("precious")
+    done = run(*arguments.split(), cwd=tmp_path)
+    assert done.returncode == status
+    assert says in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    if status == 1:
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", "there.mp4"}
+    assert (tmp_path / "there.mp4").read_text() == "precious"
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    done = run("render", "nothing.mp4", "out.mp4", cwd=tmp_path, STREAMER_DEBUG="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_playable_file(tmp_path: Path, number: int) -> None:
+    ticks = range(0, 512 * 3000, 512)
+    Clip(size=(240, 320), ticks=ticks).make(tmp_path / "long.mp4", repeat(quarters(240, 320)))
+    with subprocess.Popen(
+        [*COMMAND, "render", "long.mp4", "out.mp4"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        partial = tmp_path / ".out.partial.mp4"
+        assert eventually(lambda: partial.exists() and partial.stat().st_size > 0, 30)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "stopped before the end" in out
+    assert errors == ""
+    assert 0 < len(pts_of(tmp_path / "out.mp4")) < 3000
+    assert not partial.exists()
+
+
+def test_the_second_ctrl_c_leaves_at_once(tmp_path: Path) -> None:
+    code = """
+import signal, os
+from streamer.cli.console import stop_on_interrupt
+with stop_on_interrupt() as asked:
+    os.kill(os.getpid(), signal.SIGINT)
+    print(asked())
+    os.kill(os.getpid(), signal.SIGINT)
+    print("still here")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n"
+    assert "KeyboardInterrupt" in done.stderr
+
+
+def test_models(tmp_path: Path) -> None:
+    (row,) = json.loads(run("models", "--json", cwd=tmp_path).stdout)
+    assert (row["name"], row["classes"], row["ready"]) == ("lite", 20, True)
+    assert "ready" in run("models", cwd=tmp_path).stdout
+
+
+def _labelled(folder: Path) -> tuple[Path, Path]:
+    """Pictures with what the parser itself says of them, so that it scores 1 but for two classes exchanged."""
+    images, labels = folder / "images", folder / "labels"
+    images.mkdir()
+    labels.mkdir()
+    parser = load_parser("lite", precision="f32")
+    from streamer import open_source
+
+    with open_source(sample("portrait.mp4")) as source:
+        for frame, _ in zip(source, range(3)):
+            cv2.imwrite(str(images / f"{frame.index}.png"), frame.bgr)
+            ids = cv2.resize(parser(frame).labels, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            ids[:5] = 255
+            cv2.imwrite(str(labels / f"{frame.index}.png"), ids)
+    return images, labels
+
+
+def test_evaluate(tmp_path: Path) -> None:
+    images, labels = _labelled(tmp_path)
+    options = ("evaluate", "lite", "--images", images, "--labels", labels, "--precision", "f32")
+    result = json.loads(run(*options, "--json", cwd=tmp_path).stdout)
+    assert set(result) == {"per_class", "miou", "pixel_accuracy", "pictures", "ms_per_picture"}
+    assert result["pictures"] == 3
+    assert result["miou"] == pytest.approx(1, abs=1e-6)
+    assert result["pixel_accuracy"] == pytest.approx(1, abs=1e-6)
+    assert result["ms_per_picture"] > 0
+    wrong = cv2.imread(str(labels / "0.png"), cv2.IMREAD_UNCHANGED)
+    cv2.imwrite(str(labels / "0.png"), np.where(wrong == 2, 1, wrong).astype(np.uint8))
+    worse = json.loads(run(*options, "--json", cwd=tmp_path).stdout)
+    assert worse["per_class"]["Hair"] < 0.9
+    shown = run(*options, cwd=tmp_path).stdout
+    assert re.search(r"^mIoU +0\.\d+", shown, re.MULTILINE)
+
+
+def test_bench(tmp_path: Path) -> None:
+    options = ("--runtime", "openvino", "--precision", "f32", "--threads", 1, "--size", "96x128", "--seconds", 0.1)
+    result = json.loads(run("bench", *options, "--json", cwd=tmp_path).stdout)
+    assert result["machine"]["cores"] >= 1
+    (row,) = result["results"]
+    assert row["input_size"] == [96, 128]
+    assert 0 < row["network_ms"] <= row["median_ms"] <= row["p95_ms"]
+    shown = run("bench", *options, "--runtime", "onnx", "--precision", "bf16", cwd=tmp_path).stdout
+    assert "96x128" in shown
+    assert "needs runtime openvino" in shown or "not to be had" in shown
+
+
+def test_nobody_is_told_that_the_program_runs(tmp_path: Path) -> None:
+    """OpenVINO's own reporting stays off."""
+    code = "import sys; from pipeline import *; import numpy as np\n"
+    code += "load_parser()(Frame.still(np.zeros((64, 64, 3), np.uint8)))\n"
+    code += "print('openvino' in sys.modules, any('telemetry' in name for name in sys.modules if name.startswith('openvino_')))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"CI": ""},
+    )
+    assert done.stdout == "True False\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["render", "--help"]])
+def test_help_is_light(tmp_path: Path, arguments: list[str]) -> None:
+    """Not a timing: what makes help slow is the runtimes, and they are not loaded for it."""
+    code = f"import sys; sys.argv = ['streamer', *{arguments}]\nfrom streamer.cli import app\n"
+    code += "try: app()\nexcept SystemExit: print('openvino' in sys.modules, 'onnxruntime' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "False False"
+    assert "Usage" in done.stdout

@@ -1,0 +1,133 @@
+"""The picture of the code: each file imports only from files above it in this list."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+LAYERS = [
+    "pipeline.errors",
+    "pipeline.labels",
+    "pipeline.yuv",
+    "pipeline.types",
+    "pipeline.canvas",
+    "pipeline.fit",
+    "pipeline.overlay",
+    "pipeline.people",
+    "pipeline.runtime",
+    "pipeline.lite",
+    "pipeline.lite.decode",
+    "pipeline.parser",
+    "pipeline.evaluate",
+    "pipeline",
+    "streamer.errors",
+    "streamer.headers",
+    "streamer.wire",
+    "streamer.publisher",
+    "streamer.pubsub",
+    "streamer.pictures",
+    "streamer.video",
+    "streamer.sources",
+    "streamer.sinks",
+    "streamer.offline",
+    "streamer.bench",
+    "streamer",
+    "streamer.cli.console",
+    "streamer.cli.options",
+    "streamer.cli.files",
+    "streamer.cli.measure",
+    "streamer.cli",
+]
+
+# Slow to import or not always there: only in the one file that needs it, inside the function that does.
+HEAVY = {
+    "openvino": "pipeline.runtime",
+    "onnxruntime": "pipeline.runtime",
+    "torch": None,
+    "modelscope": None,
+    "fastapi": None,
+    "ray": None,
+}
+
+
+def _files() -> dict[str, Path]:
+    found = {}
+    for package in ("pipeline", "streamer"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} imports relatively"
+            module = str(node.module)
+            whole = [f"{module}.{alias.name}" for alias in node.names]
+            names |= {name if name in LAYERS and module != "pipeline" else module for name in whole}
+    return names
+
+
+def test_the_list_is_complete() -> None:
+    assert set(_files()) == set(LAYERS)
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_imports_point_upwards(module: str) -> None:
+    above = LAYERS[: LAYERS.index(module)]
+    ours = {name for name in _imports(_files()[module]) if name.split(".")[0] in ("pipeline", "streamer")}
+    assert ours <= set(above), f"{module} imports {ours - set(above)}, which stand below it"
+
+
+@pytest.mark.parametrize("module", [name for name in LAYERS if name.startswith("streamer")])
+def test_streamer_uses_only_public_names_of_pipeline(module: str) -> None:
+    assert not [name for name in _imports(_files()[module]) if name.startswith("pipeline.")]
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_heavy_packages_stay_in_their_room(module: str) -> None:
+    for name in _imports(_files()[module]):
+        home = HEAVY.get(name.split(".")[0], module)
+        assert home == module, f"{module} imports {name}, which belongs to {home}"
+
+
+@pytest.mark.parametrize("package", ["pipeline", "streamer", "streamer.cli"])
+def test_importing_brings_nothing_heavy(package: str) -> None:
+    code = f"import sys, {package}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not set(HEAVY) & set(loaded.stdout.split())
+
+
+def test_files_stay_small() -> None:
+    lengths = {name: len(path.read_text().splitlines()) for name, path in _files().items()}
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
+def test_broad_excepts_stand_only_at_the_boundaries() -> None:
+    allowed = {"streamer.cli", "streamer.pubsub"}
+    found = set()
+    for name, path in _files().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler):
+                caught = ast.unparse(node.type) if node.type else "everything"
+                reraises = any(isinstance(each, ast.Raise) and each.exc is None for each in node.body)
+                if caught in ("Exception", "everything") or (caught == "BaseException" and not reraises):
+                    found.add(name)
+    assert found <= allowed
+
+
+def test_public_names_are_what_init_lists() -> None:
+    import pipeline
+    import streamer
+
+    for package in (pipeline, streamer):
+        assert sorted(package.__all__) == sorted(set(package.__all__))
+        assert all(hasattr(package, name) for name in package.__all__)
