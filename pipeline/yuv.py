@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
 
-TRUE_COLOURS = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_EXACTLY = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+TRUE_COLOURS = Interpolation.BILINEAR | _EXACTLY
 """How swscale turns YUV into BGR and back: its quick way darkens a picture by 1.5 levels on the round trip."""
 
 YUV_FORMATS = ("yuv420p", "yuvj420p")
@@ -53,7 +54,7 @@ class Yuv420:
         """The picture at another size: uint8 (height, width, 3), BGR. Averages what falls together when smaller."""
         same = (height, width) == self.shape
         enlarging = height > self.shape[0]
-        how = TRUE_COLOURS if same or enlarging else Interpolation.AREA
+        how = TRUE_COLOURS if same or enlarging else Interpolation.AREA | _EXACTLY
         # One thread: a picture takes half a millisecond, and several wait for each other where the cores are busy.
         small = self.video.reformat(width, height, "bgr24", interpolation=how, threads=1)
         return np.ascontiguousarray(small.to_ndarray(), np.uint8)

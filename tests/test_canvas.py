@@ -1,6 +1,7 @@
 """One contract over both kinds of picture: what is drawn on YUV planes looks like what is drawn on BGR."""
 
 import av
+import cv2
 import numpy as np
 import pytest
 from media import quarters, turn_of
@@ -146,6 +147,14 @@ def test_boxes_at_the_edges_of_half_size_planes() -> None:
     canvas.lay(np.full((10, 11, 3), 255, np.uint8), 316, 236, LEGEND_OPACITY)
     assert target.planes[0][-1, -1] > 200
     assert target.planes[1].shape == (120, 160)
+
+
+def test_the_network_sees_the_same_whichever_form_a_frame_has() -> None:
+    noise = np.random.default_rng(3).integers(0, 255, (60, 80, 3), np.uint8)
+    source = yuv(np.asarray(cv2.resize(noise, SIZE[::-1], interpolation=cv2.INTER_CUBIC), np.uint8))
+    difference = source.scaled(60, 80).astype(int) - cv2.resize(source.bgr, (80, 60), interpolation=cv2.INTER_AREA)
+    assert np.abs(difference.mean(axis=(0, 1))).max() < 0.5  # swscale's quick way takes 1.5 levels of green
+    assert np.abs(difference).mean() < 2
 
 
 def test_scaling_averages_and_keeps_the_right_way_up() -> None:

@@ -15,7 +15,7 @@ import pytest
 from conftest import eventually
 from media import Clip, pts_of, quarters
 
-from pipeline import load_parser
+from pipeline import Frame, load_parser
 from streamer.sources import sample
 
 COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
@@ -150,7 +150,9 @@ def _labelled(folder: Path) -> tuple[Path, Path]:
     with open_source(sample("portrait.mp4")) as source:
         for frame, _ in zip(source, range(3)):
             cv2.imwrite(str(images / f"{frame.index}.png"), frame.bgr)
-            ids = cv2.resize(parser(frame).labels, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            ids = cv2.resize(
+                parser(Frame.still(frame.bgr)).labels, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+            )
             ids[:5] = 255
             cv2.imwrite(str(labels / f"{frame.index}.png"), ids)
     return images, labels
