@@ -1,10 +1,11 @@
 """Parsers: from a frame to who and what is where in it."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import PipelineError, UnknownName
+from pipeline.errors import PipelineError, UnknownName, WeightsError
 from pipeline.fit import MULTIPLE, Fit, network_size
 from pipeline.labels import CIHP, LabelSet
 from pipeline.lite.decode import Decoded, decode
@@ -23,10 +24,25 @@ class Model:
     name: str
     about: str
     path: Path
+    sha256: str
+    """Of the network's file."""
     label_set: LabelSet
     decode: Callable[[Answer, Fit], Decoded]
     pixels: int
     """Height times width of the input that it was trained for; the default size is chosen by it."""
+
+    def checked_path(self) -> Path:
+        """The network's file. Raises WeightsError if it is missing or not the one that it should be."""
+        try:
+            found = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except OSError as exc:
+            raise WeightsError(f"cannot read {self.path}: {exc.strerror}; installing the package again helps") from exc
+        if found != self.sha256:
+            raise WeightsError(
+                f"{self.path} is damaged or another network: its SHA-256 begins with {found[:12]}, not"
+                f" {self.sha256[:12]}; installing the package again puts it back"
+            )
+        return self.path
 
 
 MODELS = {
@@ -34,6 +50,7 @@ MODELS = {
         name="lite",
         about="the bundled parser: 1.9 M parameters, CIHP's 20 classes, persons apart",
         path=Path(__file__).parent / "lite" / "lite.onnx",
+        sha256="f672b00a49f2749ece23a592812659b9dfbabbd4e633e86a739a3121ca2dc08b",
         label_set=CIHP,
         decode=lambda answer, fit: decode(answer.outputs[0], answer.outputs[1], fit),
         pixels=256 * 448,
@@ -100,7 +117,7 @@ class Parser:
         """The network for this input size; compiled when first asked for."""
         if input_size not in self._networks:
             _make_room(self._networks)
-            self._networks[input_size] = compile_network(self.model.path, input_size, self.options)
+            self._networks[input_size] = compile_network(self.model.checked_path(), input_size, self.options)
         return self._networks[input_size]
 
     def _read(self, answer: Answer, fit: Fit) -> "Reading":

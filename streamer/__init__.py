@@ -1,5 +1,6 @@
 """Everything that waits: sources, sinks, threads, sockets and the command line."""
 
+from streamer.config import StreamConfig
 from streamer.errors import (
     BadMessage,
     CannotOpen,
@@ -12,8 +13,12 @@ from streamer.errors import (
     WorkerDied,
 )
 from streamer.offline import Progress, Rendered, Rendering, render_file
+from streamer.publisher import Publisher
+from streamer.pubsub import Subscription, subscribe
 from streamer.sinks import CODECS, Encoding, Recorder
 from streamer.sources import Source, SourceInfo, open_source
+from streamer.stats import Snapshot
+from streamer.stream import Stream
 
 __all__ = [
     "CODECS",
@@ -22,17 +27,23 @@ __all__ = [
     "ConfigError",
     "Encoding",
     "Progress",
+    "Publisher",
     "Recorder",
     "Rendered",
     "Rendering",
     "ShutdownTimeout",
     "SinkError",
+    "Snapshot",
     "Source",
     "SourceError",
     "SourceInfo",
     "SourceLost",
+    "Stream",
+    "StreamConfig",
     "StreamerError",
+    "Subscription",
     "WorkerDied",
     "open_source",
     "render_file",
+    "subscribe",
 ]

@@ -5,24 +5,33 @@ with a file or an address is told there. It is read once, by iterating, and clos
 closes it earlier. Frames are upright (a phone's rotation is undone) and in the order of the source, `index`
 counts from 0 without gaps unless frames were lost, and `pts_s` is the source's own time, so that it repeats
 or jumps where the source's does. A frame's size may differ from the last one's.
+
+What is live comes in its own time: whoever does not read as fast is left behind, in memory of the system's, and
+loses frames or the connection in the end. Its `pts_s` is that of its arrival where it has no time of its own, and
+where that jumps: back by more than a second, or far ahead. When it ends, iterating ends; when it falls silent, is
+cut off or breaks, that is SourceLost. The two cannot always be told apart: over RTSP and plain TCP a connection that
+is closed is an end; over HTTP it is one only where the answer says where it ends. `SourceInfo.live` tells whoever
+would rather connect again.
 """
 
-import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from glob import glob, has_magic
+from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Protocol, Self
 
-import cv2
-import numpy as np
-
-from pipeline import Frame, Picture, Size
-from streamer.errors import CannotOpen, ConfigError
+from pipeline import Frame, Size
+from streamer.errors import CannotOpen, ConfigError, SourceLost
+from streamer.live import TIMEOUTS, OpenCvCamera, Timeouts, is_address, is_camera, open_address, open_camera
+from streamer.pattern import read_pattern
 from streamer.pictures import is_picture, list_pictures, natural_order, read_picture
-from streamer.video import AudioTap, VideoFile, VideoTags
+from streamer.playing import looped, paced
+from streamer.video import AudioTap, Video, VideoTags, open_file
 
 PICTURE_RATE = Fraction(25)
 """Frames a second of a folder of pictures, which has no time of its own."""
@@ -44,6 +53,8 @@ class SourceInfo:
     """How long it lasts, where the source says."""
     tags: VideoTags = field(default_factory=VideoTags)
     """What a recording of this source keeps beside the pictures."""
+    live: bool = False
+    """Whether it comes by itself, and cannot be wound back."""
 
     @property
     def expected_frames(self) -> int | None:
@@ -77,32 +88,61 @@ class Source(Protocol):
         """Lets go of the file or connection; safe to call twice."""
 
 
-def open_source(uri: str | Path, *, audio: bool = False) -> Source:
+def open_source(
+    uri: str | Path,
+    *,
+    audio: bool = False,
+    realtime: bool = False,
+    loop: bool = False,
+    timeouts: Timeouts = TIMEOUTS,
+    stopped: Event | None = None,
+) -> Source:
     """Opens whatever gives frames.
 
     Args:
         uri: a video file; a picture; a folder of pictures or a glob such as `frames/*.png`, in the order of
-            their names; or `test:`, a moving pattern, with `size=HxW,rate=R,frames=N` after the colon in any part.
+            their names; `test:`, a moving pattern, with `size=HxW,rate=R,frames=N` after the colon in any part;
+            a webcam, as `webcam:0`, `0` or `/dev/video0`; or the address of a stream: RTSP (over TCP), RTMP,
+            HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…` (`?listen=1` waits for the sender) or `udp://…`.
         audio: read the packets of sound too, into `Source.audio`.
+        realtime: give each frame of a recording when it is due, as a camera would, and no earlier; that is then
+            its `captured_s`. What is live does so anyway.
+        loop: give a recording over and over, without its sound.
+        timeouts: of what comes over a network.
+        stopped: ends the wait for the next frame of a recording in real time, and with it the frames.
 
     Raises:
         CannotOpen: there is no such thing, it cannot be read, or it has no frames.
-        ConfigError: a `test:` pattern with settings that cannot be.
+        ConfigError: a `test:` pattern with settings that cannot be, or something live that is to be looped.
     """
-    text = str(uri)
+    again = partial(_opened, str(uri), audio and not loop, timeouts)
+    source = again()
+    if loop and source.info.live:
+        source.close()
+        raise ConfigError(f"{source.info.name} is live and cannot be looped")
+    if loop:
+        source = _Looped(source, again)
+    if realtime and not source.info.live:
+        source = _Paced(source, stopped or Event())
+    return source
+
+
+def _opened(text: str, audio: bool, timeouts: Timeouts) -> Source:
     if text.startswith("test:"):
         return TestPattern(text)
-    if re.match(r"[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
-        raise CannotOpen(f"addresses such as {text.split('://')[0]}://… cannot be opened yet; files and pictures can")
+    if is_address(text):
+        return _Shots(open_address(text, audio, timeouts))
     path = Path(text)
     if path.is_dir():
         return Pictures(text, list_pictures(path))
+    if is_camera(text) and not path.is_file():
+        return _Shots(open_camera(text))
     if has_magic(text) and not path.exists():
         found = sorted(filter(is_picture, map(Path, glob(text))), key=natural_order)  # noqa: PTH207  (absolute ones too)
         return Pictures(text, found)
     if is_picture(path):
         return Pictures(text, [path])
-    return _File(path, audio)
+    return _Shots(open_file(path, audio), name=path.name)
 
 
 def sample(name: str) -> Path:
@@ -112,13 +152,12 @@ def sample(name: str) -> Path:
     return installed if installed.exists() else here.parent / "sample_videos" / name  # in a checkout
 
 
-PATTERN_SIZE = Size(480, 640)
-
-
 class _Closing:
     """`with` for the sources of this file."""
 
-    damaged = 0
+    @property
+    def damaged(self) -> int:
+        return 0
 
     def __enter__(self) -> Self:
         return self
@@ -130,34 +169,84 @@ class _Closing:
         """Nothing is held."""
 
 
-class _File(_Closing):
-    """A video file, decoded by PyAV in the order in which it is shown."""
+class _Shots(_Closing):
+    """A video or camera, decoded in the order in which it is shown."""
 
-    def __init__(self, path: Path, audio: bool) -> None:
-        self._file = VideoFile(path, audio)
-        self.audio = self._file.audio
+    def __init__(self, video: Video | OpenCvCamera, name: str = "") -> None:
+        self._video = video
+        self.audio = video.audio
         self.info = SourceInfo(
-            name=path.name,
-            frame_size=Size(*self._file.first.picture.shape[:2]),
-            rate=self._file.rate,
-            frames=self._file.frames,
-            duration_s=self._file.duration_s,
-            tags=self._file.tags,
+            name=name or video.name,
+            frame_size=Size(*video.first.picture.shape[:2]),
+            rate=video.rate,
+            frames=video.frames,
+            duration_s=video.duration_s,
+            tags=video.tags,
+            live=video.live,
         )
 
     @property
-    def damaged(self) -> int:  # type: ignore[override]
-        return self._file.damaged
+    def damaged(self) -> int:
+        return self._video.damaged
 
     def __iter__(self) -> Iterator[Frame]:
         with self:
             tags = self.info.tags
-            for index, shot in enumerate(self._file):
+            for index, shot in enumerate(self._video):
                 pts_s = float((shot.ticks - tags.start_ticks) * tags.time_base)
                 yield Frame(shot.picture, index, pts_s, time.monotonic())
 
     def close(self) -> None:
-        self._file.close()
+        self._video.close()
+
+
+class _Paced(_Closing):
+    """A recording in real time."""
+
+    def __init__(self, source: Source, stopped: Event) -> None:
+        self._source, self._stopped = source, stopped
+        self.info, self.audio = source.info, source.audio
+
+    @property
+    def damaged(self) -> int:
+        return self._source.damaged
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            yield from paced(self._source, self._stopped)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class _Looped(_Closing):
+    """A recording over and over."""
+
+    def __init__(self, source: Source, again: Callable[[], Source]) -> None:
+        self._source, self._again = source, again
+        self._damaged_before = 0
+        self.audio = AudioTap()
+        self.info = replace(source.info, frames=None, duration_s=None)
+
+    @property
+    def damaged(self) -> int:
+        return self._damaged_before + self._source.damaged
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            yield from looped(self._rounds(), float(1 / (self.info.rate or PICTURE_RATE)))
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _rounds(self) -> Iterator[Source]:
+        while True:
+            yield self._source
+            self._damaged_before += self._source.damaged
+            try:
+                self._source = self._again()
+            except CannotOpen as exc:
+                raise SourceLost(str(exc)) from exc
 
 
 class Pictures(_Closing):
@@ -185,63 +274,22 @@ class Pictures(_Closing):
 
 
 class TestPattern(_Closing):
-    """Bars and a square that moves by four pixels a frame: something to try a stream with when no camera is there."""
+    """Something to try a stream with when no camera is there."""
 
     __test__ = False  # pytest would take the name for a test's
 
     def __init__(self, uri: str) -> None:
-        settings = _pattern_settings(uri)
-        self.size, self.rate, self._frames = settings.size, settings.rate, settings.frames
+        self.pattern = pattern = read_pattern(uri)
         self.audio = AudioTap()
         self.info = SourceInfo(
             name=uri,
-            frame_size=self.size,
-            rate=self.rate,
-            frames=self._frames,
-            duration_s=float(self._frames / self.rate) if self._frames else None,
-            tags=VideoTags(time_base=1 / self.rate),
+            frame_size=pattern.size,
+            rate=pattern.rate,
+            frames=pattern.frames,
+            duration_s=float(pattern.frames / pattern.rate) if pattern.frames else None,
+            tags=VideoTags(time_base=1 / pattern.rate),
         )
 
     def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        while self._frames is None or index < self._frames:
-            yield Frame(self._drawn(index), index, float(index / self.rate), time.monotonic())
-            index += 1
-
-    def _drawn(self, index: int) -> Picture:
-        height, width = self.size
-        bars = np.arange(width) * 8 // width
-        picture = np.empty((height, width, 3), np.uint8)
-        picture[:] = np.stack([bars & 1, bars >> 1 & 1, bars >> 2 & 1], axis=-1).astype(np.uint8) * 160 + 32
-        side = max(1, height // 4)
-        left = 4 * index % max(1, width - side + 1)
-        picture[height // 2 - side // 2 : height // 2 + (side + 1) // 2, left : left + side] = (255, 255, 255)
-        cv2.putText(picture, str(index), (4, height - 6), cv2.FONT_HERSHEY_SIMPLEX, height / 480, (255, 255, 255))
-        return picture
-
-
-@dataclass(frozen=True, slots=True)
-class _Pattern:
-    size: Size = PATTERN_SIZE
-    rate: Fraction = Fraction(30)
-    frames: int | None = None
-
-
-def _pattern_settings(uri: str) -> _Pattern:
-    text = uri.removeprefix("test:")
-    pairs = dict(part.partition("=")[::2] for part in text.split(",") if part)
-    allowed = "size=HxW, rate=R and frames=N, with commas between them"
-    if unknown := set(pairs) - {"size", "rate", "frames"}:
-        raise ConfigError(f"test pattern: no setting {sorted(unknown)[0]!r}; there are {allowed}")
-    try:
-        height, _, width = pairs.get("size", "480x640").partition("x")
-        pattern = _Pattern(
-            Size(int(height), int(width)),
-            Fraction(pairs.get("rate", "30")),
-            int(pairs["frames"]) if "frames" in pairs else None,
-        )
-    except (ValueError, ZeroDivisionError) as exc:
-        raise ConfigError(f"test pattern {text!r} cannot be read; it is {allowed}") from exc
-    if min(pattern.size) < 1 or pattern.rate <= 0 or (pattern.frames is not None and pattern.frames < 1):
-        raise ConfigError(f"test pattern {text!r}: sizes, rate and frames are above 0")
-    return pattern
+        for index in count() if self.pattern.frames is None else range(self.pattern.frames):
+            yield Frame(self.pattern.drawn(index), index, float(index / self.pattern.rate), time.monotonic())

@@ -1,6 +1,11 @@
 """Media that the tests make for themselves: small, and known to the pixel."""
 
-from collections.abc import Iterable, Sequence
+import io
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -131,3 +136,191 @@ def planes_of(path: Path) -> list[NDArray[np.float64]]:
             )
             for frame in container.decode(video=0)
         ]
+
+
+# Senders. Each answers one connection at a time and hangs up when it returns.
+
+Answer = Callable[[socket.socket], None]
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[int]:
+    """A server on loopback while the context lasts; its port."""
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            with listener.accept()[0] as connection:
+                connection.settimeout(10)
+                with suppress(OSError, av.error.FFmpegError):  # the other end left
+                    if not over.is_set():
+                        answer(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield port
+        finally:
+            over.set()
+            socket.create_connection(("127.0.0.1", port)).close()  # wakes it up
+            thread.join()
+
+
+def free_port() -> int:
+    """A port on loopback that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def hold(connection: socket.socket) -> None:
+    """Says nothing more until the other end leaves: a sender that freezes."""
+    while connection.recv(4096):
+        pass
+
+
+def cut(connection: socket.socket) -> None:
+    """Ends the connection as a cable that is pulled and plugged in again does."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def hang_up(connection: socket.socket) -> None:
+    """Nothing more is to be done."""
+
+
+def raw(body: bytes, then: Answer = hang_up) -> Answer:
+    """Just the bytes."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(body)
+        then(connection)
+
+    return answer
+
+
+def http(body: bytes, headers: str = "", status: int = 200, then: Answer = hang_up) -> Answer:
+    """An answer over HTTP to whatever is asked for; its length is the body's unless the headers say it."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        length = "" if "Length" in headers or "chunked" in headers else f"Content-Length: {len(body)}\r\n"
+        connection.sendall(f"HTTP/1.1 {status} X\r\n{headers}{length}Connection: close\r\n\r\n".encode() + body)
+        then(connection)
+
+    return answer
+
+
+def http_folder(folder: Path) -> Answer:
+    """The files of a folder over HTTP."""
+
+    def answer(connection: socket.socket) -> None:
+        with connection.makefile("rb") as asked:
+            name = _request(asked)[0].split()[1].lstrip("/")
+        body = (folder / name).read_bytes()
+        connection.sendall(
+            f"HTTP/1.1 200 X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+        )
+
+    return answer
+
+
+def motion_jpeg(pictures: Iterable[bytes], then: Answer = hang_up) -> Answer:
+    """JPEG after JPEG over HTTP, as cheap cameras send them."""
+    parts = [b"--next\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n" for jpeg in pictures]
+    body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    headers = "Content-Type: multipart/x-mixed-replace; boundary=next\r\nTransfer-Encoding: chunked\r\n"
+    return http(body + b"0\r\n\r\n" if then is hang_up else body, headers, then=then)
+
+
+_SDP = """v=0
+o=- 0 0 IN IP4 127.0.0.1
+s=camera
+c=IN IP4 127.0.0.1
+t=0 0
+m=video 0 RTP/AVP 96
+a=rtpmap:96 H264/90000
+a=fmtp:96 packetization-mode=1
+a=control:track
+""".replace("\n", "\r\n")
+
+
+def at_once(time_s: float) -> None:
+    """The pace of a camera that sends all that it has."""
+
+
+def rtsp(
+    clip: Path | None,
+    status: str = "200 OK",
+    then: Answer = hang_up,
+    pace: Callable[[float], None] = at_once,
+) -> Answer:
+    """A camera: what it is asked for it grants, or refuses with another status; RTP goes the way RTSP came.
+
+    `pace` is called with each packet's time before it is sent.
+    """
+
+    def answer(connection: socket.socket) -> None:
+        if _plays(connection, status):
+            if clip is not None:
+                with av.open(str(clip)) as source:
+                    _send_rtp(connection, source, pace)
+            then(connection)
+
+    return answer
+
+
+def _plays(connection: socket.socket, status: str) -> bool:
+    """Answers until the other end may see the pictures, or leaves."""
+    with connection.makefile("rb") as asked:
+        while lines := _request(asked):
+            verb, number = lines[0].split()[0], next(line for line in lines if line.startswith("CSeq"))
+            granted = "200 OK" if verb == "OPTIONS" else status
+            more = {
+                "DESCRIBE": f"Content-Type: application/sdp\r\nContent-Length: {len(_SDP)}\r\n\r\n{_SDP}",
+                "SETUP": "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n\r\n",
+            }.get(verb, "Session: 1\r\n\r\n")
+            if granted != "200 OK":
+                more = 'WWW-Authenticate: Basic realm="camera"\r\n\r\n'
+            connection.sendall(f"RTSP/1.0 {granted}\r\n{number}\r\n{more}".encode())
+            if verb == "PLAY":
+                return True
+    return False
+
+
+def _request(asked: io.BufferedReader) -> list[str]:
+    lines = []
+    for line in asked:
+        if not line.strip():
+            break
+        lines.append(line.decode().strip())
+    return lines
+
+
+def _send_rtp(connection: socket.socket, source: Any, pace: Callable[[float], None]) -> None:
+    options = {"packetsize": "1400"}
+    with av.open(_Interleaved(connection), "w", format="rtp", container_options=options, buffer_size=1500) as sender:
+        video = source.streams.video[0]
+        stream = sender.add_stream_from_template(video)
+        for packet in source.demux(video):
+            if packet.size:
+                pace(float(packet.dts * packet.time_base))
+                packet.stream = stream
+                sender.mux(packet)
+
+
+class _Interleaved(io.RawIOBase):
+    """Puts each RTP packet into the RTSP connection, reports (types 200 to 204) into the channel beside."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        packet = bytes(data)
+        channel = 1 if 200 <= packet[1] <= 204 else 0
+        self._connection.sendall(struct.pack("!cBH", b"$", channel, len(packet)) + packet)
+        return len(packet)

@@ -25,20 +25,35 @@ LAYERS = [
     "pipeline.evaluate",
     "pipeline",
     "streamer.errors",
+    "streamer.ring",
+    "streamer.inference",
+    "streamer.worker",
     "streamer.headers",
     "streamer.wire",
     "streamer.publisher",
     "streamer.pubsub",
     "streamer.pictures",
+    "streamer.pattern",
+    "streamer.clocks",
     "streamer.video",
+    "streamer.live",
+    "streamer.playing",
     "streamer.sources",
     "streamer.sinks",
     "streamer.offline",
     "streamer.bench",
+    "streamer.config",
+    "streamer.stats",
+    "streamer.window",
+    "streamer.capture",
+    "streamer.parse",
+    "streamer.render",
+    "streamer.stream",
     "streamer",
     "streamer.cli.console",
     "streamer.cli.options",
     "streamer.cli.files",
+    "streamer.cli.live",
     "streamer.cli.measure",
     "streamer.cli",
 ]
@@ -112,7 +127,8 @@ def test_files_stay_small() -> None:
 
 
 def test_broad_excepts_stand_only_at_the_boundaries() -> None:
-    allowed = {"streamer.cli", "streamer.pubsub"}
+    # The command line, a stream's threads, the inference process, and the thread that reads a subscription.
+    allowed = {"streamer.cli", "streamer.stream", "streamer.inference", "streamer.pubsub"}
     found = set()
     for name, path in _files().items():
         for node in ast.walk(ast.parse(path.read_text())):

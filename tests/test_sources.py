@@ -1,13 +1,15 @@
 """One contract over all sources, then what is special to each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from media import Clip, quarters, turn_of
+from media import Answer, Clip, http, http_folder, motion_jpeg, quarters, raw, rtsp, serving, turn_of
 
 from pipeline import Size
 from streamer import CannotOpen, ConfigError, Source, open_source
@@ -16,31 +18,99 @@ FRAMES = 12
 SIZE = Size(64, 96)
 
 
-def _video(folder: Path) -> str:
-    return str(Clip(size=SIZE).make(folder / "clip.mp4"))
+class Place:
+    """Where a test makes its source: a folder, and servers that end with the test."""
+
+    def __init__(self, folder: Path, servers: ExitStack) -> None:
+        self.folder = folder
+        self._servers = servers
+
+    def clip(self, suffix: str) -> Path:
+        return Clip(size=SIZE).make(self.folder / f"clip{suffix}")
+
+    def serve(self, answer: Answer) -> int:
+        return self._servers.enter_context(serving(answer))
 
 
-def _pictures(folder: Path) -> str:
+Maker = Callable[[Place], str]
+
+
+def _video(place: Place) -> str:
+    return str(place.clip(".mp4"))
+
+
+def _pictures(place: Place) -> str:
     for index in range(FRAMES):
-        cv2.imwrite(str(folder / f"shot{index}.png"), quarters(*SIZE, shade=2 * index))
-    return str(folder)
+        cv2.imwrite(str(place.folder / f"shot{index}.png"), quarters(*SIZE, shade=2 * index))
+    return str(place.folder)
 
 
-def _glob(folder: Path) -> str:
-    return f"{_pictures(folder)}/shot*.png"
+def _glob(place: Place) -> str:
+    return f"{_pictures(place)}/shot*.png"
 
 
-def _pattern(folder: Path) -> str:
+def _pattern(place: Place) -> str:
     return f"test:size={SIZE},rate=25,frames={FRAMES}"
 
 
-MAKERS = [_video, _pictures, _glob, _pattern]
+def _realtime(place: Place) -> str:
+    return _video(place)
 
 
-@pytest.fixture(params=MAKERS, ids=lambda maker: maker.__name__)
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Source:
-    make: Callable[[Path], str] = request.param
-    return open_source(make(tmp_path))
+def _rtsp(place: Place) -> str:
+    return f"rtsp://127.0.0.1:{place.serve(rtsp(place.clip('.ts')))}/1"
+
+
+def _tcp(place: Place) -> str:
+    return f"tcp://127.0.0.1:{place.serve(raw(place.clip('.ts').read_bytes()))}"
+
+
+def _http_stream(place: Place) -> str:
+    return f"http://127.0.0.1:{place.serve(http(place.clip('.ts').read_bytes()))}/clip.ts"
+
+
+def _http_file(place: Place) -> str:
+    return f"http://127.0.0.1:{place.serve(http(place.clip('.mkv').read_bytes()))}/clip.mkv"
+
+
+def _hls(place: Place) -> str:
+    Clip(size=SIZE).make(place.folder / "clip.m3u8")
+    return f"http://127.0.0.1:{place.serve(http_folder(place.folder))}/clip.m3u8"
+
+
+def _motion_jpeg(place: Place) -> str:
+    jpegs = [cv2.imencode(".jpg", quarters(*SIZE, shade=2 * index))[1].tobytes() for index in range(FRAMES)]
+    return f"http://127.0.0.1:{place.serve(motion_jpeg(jpegs))}/mjpeg"
+
+
+RECORDED = [_video, _pictures, _glob, _pattern, _realtime]
+STREAMED = [_rtsp, _tcp, _http_stream, _http_file, _hls]
+WITH_AN_END = [*RECORDED, _http_file, _hls]
+"""Those that say how long they are."""
+TIMELESS = [_motion_jpeg]
+"""Those whose time is that of arrival."""
+
+
+def _opened(make: Maker, place: Place) -> Source:
+    return open_source(make(place), realtime=make is _realtime)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    with ExitStack() as servers:
+        yield Place(tmp_path, servers)
+
+
+@pytest.fixture(params=RECORDED + STREAMED + TIMELESS, ids=lambda maker: maker.__name__)
+def maker(request: pytest.FixtureRequest) -> Maker:
+    make: Maker = request.param
+    return make
+
+
+@pytest.fixture
+def source(maker: Maker, place: Place) -> Iterator[Source]:
+    with _opened(maker, place) as source:
+        yield source
 
 
 def test_every_frame_comes_once_in_order(source: Source) -> None:
@@ -48,9 +118,12 @@ def test_every_frame_comes_once_in_order(source: Source) -> None:
     assert [frame.index for frame in frames] == list(range(FRAMES))
 
 
-def test_time_starts_at_zero_and_is_the_sources_own(source: Source) -> None:
+def test_time_starts_at_zero_and_is_the_sources_own(source: Source, maker: object) -> None:
     times = [frame.pts_s for frame in source]
-    assert times == pytest.approx([index / 25 for index in range(FRAMES)], abs=1e-9)
+    assert times[0] == 0
+    assert times == sorted(times)
+    if maker not in TIMELESS:
+        assert times == pytest.approx([index / 25 for index in range(FRAMES)], abs=1e-9)
 
 
 def test_captured_times_grow(source: Source) -> None:
@@ -59,20 +132,20 @@ def test_captured_times_grow(source: Source) -> None:
     assert captured[0] > 0
 
 
-def test_info_is_known_before_the_first_frame_is_asked_for(source: Source) -> None:
+def test_info_is_known_before_the_first_frame_is_asked_for(source: Source, maker: object) -> None:
     assert source.info.frame_size == SIZE
-    assert source.info.rate == 25
-    assert source.info.expected_frames == FRAMES
+    assert source.info.rate == (None if maker in TIMELESS else 25)
+    assert source.info.expected_frames == (None if source.info.live else FRAMES)
+    assert source.info.live == (maker not in WITH_AN_END)
     assert {frame.size for frame in source} == {SIZE}
 
 
-def test_pixels_are_the_pictures(source: Source, request: pytest.FixtureRequest) -> None:
+def test_pixels_are_the_pictures(source: Source, maker: object) -> None:
     first = next(iter(source)).bgr
-    if "pattern" in request.node.name:
+    if maker is _pattern:
         assert len({tuple(colour) for colour in first[4]}) == 8
     else:
         assert turn_of(first) == [0, 1, 2, 3]
-    source.close()
 
 
 def test_nothing_is_damaged_and_there_is_no_sound(source: Source) -> None:
@@ -87,8 +160,19 @@ def test_closing_is_safe_at_any_time(source: Source) -> None:
     source.close()
 
 
+@pytest.mark.parametrize("make", RECORDED)
+def test_looped_sources_go_on_over_the_seam(make: Maker, place: Place) -> None:
+    with open_source(make(place), audio=True, loop=True) as source:
+        frames = list(islice(source, 2 * FRAMES + 5))
+    assert [frame.index for frame in frames] == list(range(2 * FRAMES + 5))
+    assert [frame.pts_s for frame in frames] == pytest.approx([index / 25 for index in range(2 * FRAMES + 5)])
+    assert (frames[FRAMES].bgr == frames[0].bgr).all()
+    assert source.info.expected_frames is None
+    assert not source.audio.streams
+
+
 def test_leaving_early_closes(tmp_path: Path) -> None:
-    path = Path(_video(tmp_path))
+    path = Clip(size=SIZE).make(tmp_path / "clip.mp4")
     with open_source(path) as source:
         for _ in source:
             break

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from pipeline import PipelineError
-from streamer.cli import files, measure
+from streamer.cli import files, live, measure
 from streamer.cli.console import complain
 from streamer.errors import StreamerError
 
@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 app.command()(files.demo)
 app.command()(files.render)
+app.command()(live.run)
+app.command()(live.watch)
 app.command()(measure.models)
 app.command()(measure.evaluate)
 app.command()(measure.bench)

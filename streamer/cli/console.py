@@ -59,6 +59,16 @@ def watched(items: Iterable[Item], title: str, unit: str, total: int | None = No
 
 
 @contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """A line on standard error that is written over, gone when it ends; nothing where no terminal is."""
+    if not _console.is_terminal:
+        yield lambda text: None
+        return
+    with _console.status("starting") as line:
+        yield lambda text: line.update(Text(text))
+
+
+@contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
     """Yields a question: has somebody asked to stop? The first Ctrl-C or SIGTERM asks; the second leaves at once."""
     asked = False

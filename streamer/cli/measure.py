@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from pipeline import MODELS, RUNTIMES, Frame, Parsing, Size, load_parser
+from pipeline import MODELS, RUNTIMES, Frame, Parsing, load_parser
 from pipeline import evaluate as evaluate_parser
 from streamer.bench import Machine, NotToBeHad, Timing, measure, settings
 from streamer.cli.console import say, watched
-from streamer.cli.options import InputSize, Json, Precision, Runtime, Threads, read_size
+from streamer.cli.options import InputSize, Json, Precision, Runtime, Sizes, Threads
 from streamer.pictures import labelled_pictures
 from streamer.sources import open_source, sample
 
@@ -77,7 +77,7 @@ def bench(
     runtime: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="Repeat to compare; f32 and bf16 by default.")] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
-    size: Annotated[list[Size] | None, typer.Option(parser=read_size, metavar="HxW", help="Repeat to compare.")] = None,
+    size: Sizes = None,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to time each.")] = 3.0,
     as_json: Json = False,
 ) -> None:

@@ -5,14 +5,16 @@ from typing import Annotated
 import typer
 
 from pipeline import MODELS, RUNTIMES, Size
+from streamer.config import read_size
+from streamer.errors import ConfigError
 from streamer.sinks import CODECS
 
 
-def read_size(text: str) -> Size:
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise typer.BadParameter(f"{text!r} is not HEIGHTxWIDTH, as in 256x448")
-    return Size(int(height), int(width))
+def _size(text: str) -> Size:
+    try:
+        return read_size(text)
+    except ConfigError as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
 
 ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(MODELS)}.")]
@@ -20,7 +22,7 @@ InputSize = Annotated[
     Size | None,
     typer.Option(
         "--size",
-        parser=read_size,
+        parser=_size,
         metavar="HxW",
         help="Of the network's input, multiples of 32; larger finds smaller people and takes longer.",
     ),
@@ -38,3 +40,4 @@ Hide = Annotated[list[str] | None, typer.Option(help="A class not to draw, as in
 CodecName = Annotated[str, typer.Option("--codec", help=f"One of: {', '.join(CODECS)}.")]
 Crf = Annotated[int | None, typer.Option(help="Quality; lower is better and larger. 20 for h264 by default.")]
 Preset = Annotated[str | None, typer.Option(help="Work to spend on a small file, as in ultrafast or medium.")]
+Sizes = Annotated[list[Size] | None, typer.Option("--size", parser=_size, metavar="HxW", help="Repeat to compare.")]

@@ -1,0 +1,159 @@
+"""The verbs that run while something runs: a live stream, and watching what one sends."""
+
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from pipeline import Frame, Look, Parsing, blend
+from streamer.cli.console import say, status, stop_on_interrupt
+from streamer.cli.options import Crf, Hide, InputSize, Json, Preset
+from streamer.config import StreamConfig, read_config
+from streamer.pubsub import subscribe
+from streamer.stream import Stream
+from streamer.window import CLOSED, Window
+
+STATUS_EVERY_S = 0.5
+
+
+def run(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="rtsp://…, http://…, tcp://… or udp://… (MPEG-TS), webcam:0, /dev/video0, a file, or test:"
+        ),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file; its keys are these options, with _ for -.")] = None,
+    parser: Annotated[str | None, typer.Option(help="lite by default.")] = None,
+    size: InputSize = None,
+    runtime: Annotated[str | None, typer.Option(help="openvino by default.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, f32 or bf16.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the network.")] = None,
+    parse_hz: Annotated[float | None, typer.Option(help="Parse so many frames a second at most.")] = None,
+    mask_ttl: Annotated[float | None, typer.Option(help="Seconds after which masks are not drawn any more.")] = None,
+    mask_wait: Annotated[
+        float | None, typer.Option(help="Seconds to wait at most for a frame's own masks; 0.06 by default.")
+    ] = None,
+    window: Annotated[
+        bool | None,
+        typer.Option("--window/--no-window", help="Keys: q quit, space pause, o opacity, l legend, s snapshot."),
+    ] = None,
+    record: Annotated[str | None, typer.Option(help="A video file to write.")] = None,
+    publish: Annotated[str | None, typer.Option(help="A ZeroMQ address, as in tcp://127.0.0.1:5556.")] = None,
+    stream: Annotated[str | None, typer.Option(help="What the stream is called in its messages.")] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Publish beyond this machine without keys.")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    loop: Annotated[bool | None, typer.Option("--loop", help="Begin a file again at its end.")] = None,
+    opacity: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Of the colours.")] = None,
+    outline: Annotated[bool | None, typer.Option("--outline/--no-outline", help="Around each person.")] = None,
+    legend: Annotated[bool | None, typer.Option("--legend/--no-legend", help="What the colours mean.")] = None,
+    tags: Annotated[bool | None, typer.Option("--tags/--no-tags", help="Each person's number.")] = None,
+    hide: Hide = None,
+    codec: Annotated[str | None, typer.Option(help="Of the recording; h264 by default.")] = None,
+    crf: Crf = None,
+    preset: Preset = None,
+    force: Annotated[bool | None, typer.Option("--force", help="Overwrite the recording.")] = None,
+) -> None:
+    """Parse live: onto the screen, into a file, out over ZeroMQ."""
+    options = {
+        "source": source,
+        "parser": parser,
+        "size": size,
+        "runtime": runtime,
+        "precision": precision,
+        "threads": threads,
+        "parse_hz": parse_hz,
+        "mask_ttl_s": mask_ttl,
+        "mask_wait_s": mask_wait,
+        "window": window,
+        "record": record,
+        "publish": publish,
+        "stream": stream,
+        "insecure": insecure,
+        "duration_s": duration,
+        "loop": loop,
+        "opacity": opacity,
+        "outline": outline,
+        "legend": legend,
+        "tags": tags,
+        "hide": tuple(hide) if hide else None,
+        "codec": codec,
+        "crf": crf,
+        "preset": preset,
+        "force": force,
+    }
+    settings = read_config(config, {name: value for name, value in options.items() if value is not None})
+    if not (settings.window or settings.record or settings.publish):
+        settings = replace(settings, window=True)
+    _run(settings)
+
+
+def _run(settings: StreamConfig) -> None:
+    with stop_on_interrupt() as asked, status() as show, Stream(settings) as live:
+        while not asked() and not live.join(STATUS_EVERY_S):
+            show(live.stats.line())
+        live.stop()
+        live.join()
+    say(live.stats.line())
+    if settings.record:
+        say(f"{settings.record}: {live.stats.shown} frames")
+    if asked():
+        raise typer.Exit(130)
+
+
+def watch(
+    address: Annotated[str, typer.Argument(help="Where a stream publishes, as in tcp://127.0.0.1:5556.")],
+    stream: Annotated[str, typer.Option(help="Which stream; the first that is heard by default.")] = "",
+    as_json: Json = False,
+    view: Annotated[bool, typer.Option("--view", help="Draw them in a window; q closes it.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on when the publisher ends: it may start again.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of silence to bear; a publisher says something each second.")
+    ] = 10.0,
+) -> None:
+    """Show what a publisher sends: a line for each parsing, always the newest."""
+    with stop_on_interrupt() as asked, ExitStack() as stack:
+        heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
+        window = stack.enter_context(Window(f"streamer {address}")) if view else None
+        for parsing in heard:
+            if asked() or (window and CLOSED in _viewed(parsing, window)):
+                break
+            say(json.dumps(_row(parsing)) if as_json else _line(parsing))
+    if heard.end_reason:
+        say(json.dumps({"end": heard.end_reason}) if as_json else f"the publisher ended: {heard.end_reason}")
+    if asked():
+        raise typer.Exit(130)
+
+
+def _viewed(parsing: Parsing, window: Window) -> list[str]:
+    ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
+    return list(window.show(blend(ground, parsing, Look(opacity=1.0, legend=True))))
+
+
+def _row(parsing: Parsing) -> dict[str, Any]:
+    counts = np.bincount(parsing.labels.ravel(), minlength=len(parsing.label_set)) / parsing.labels.size
+    names = parsing.label_set.names
+    return {
+        "frame": parsing.frame_index,
+        "pts_s": parsing.pts_s,
+        "age_s": time.monotonic() - parsing.captured_s,
+        "people": [{"id": each.track_id, "score": each.score, "box": each.box} for each in parsing.people],
+        "share": {names[index]: float(counts[index]) for index in np.flatnonzero(counts) if index},
+    }
+
+
+def _line(parsing: Parsing) -> str:
+    row = _row(parsing)
+    most = sorted(row["share"].items(), key=lambda each: -each[1])[:4]
+    ids = " ".join(str(person.track_id) for person in parsing.people) or "nobody"
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in most)
+    return f"frame {row['frame']}, {row['pts_s']:.2f} s, {row['age_s'] * 1e3:.0f} ms old: {ids}; {shares}"

@@ -1,0 +1,124 @@
+"""What a live stream is told: in Python, in a TOML file, or on the command line, under the same names."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import msgspec
+
+from pipeline import Look, Size
+from streamer.errors import ConfigError
+from streamer.sinks import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """How a stream runs."""
+
+    source: str
+    """As for `open_source`."""
+    parser: str = "lite"
+    size: tuple[int, int] | None = None
+    """(height, width) of the network's input; None chooses by the frames."""
+    runtime: str = "openvino"
+    precision: str = "auto"
+    threads: int | None = None
+    parse_hz: float | None = None
+    """Parse so many frames a second at most; None is as many as can be."""
+    mask_ttl_s: float = 1.0
+    """Masks older than this are not drawn: a frozen silhouette is worse than none."""
+    mask_wait_s: float = 0.06
+    """A frame that is being parsed is shown so much later at most, for masks of its own; 0 waits for none."""
+    window: bool = False
+    """Show it on the screen."""
+    record: str | None = None
+    """Write it into this video file."""
+    publish: str | None = None
+    """Send the masks from this ZeroMQ address, as in `tcp://127.0.0.1:5556`."""
+    stream: str = "live"
+    """What the stream is called in its messages."""
+    insecure: bool = False
+    """Publish where other machines can listen, without keys."""
+    duration_s: float | None = None
+    """End after so long."""
+    loop: bool = False
+    """Begin a file again at its end."""
+    opacity: float = 0.5
+    outline: bool = True
+    legend: bool = False
+    tags: bool = True
+    hide: tuple[str, ...] = ()
+    """Names of classes not to draw."""
+    codec: str = "h264"
+    crf: int | None = None
+    preset: str | None = None
+    force: bool = False
+    """Overwrite the file to record into."""
+
+    def __post_init__(self) -> None:
+        for name in ("parse_hz", "mask_ttl_s", "duration_s", "threads"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} is above 0, not {value}")
+        if not self.mask_wait_s >= 0:
+            raise ConfigError(f"mask_wait_s is 0 or more, not {self.mask_wait_s}")
+
+    @property
+    def look(self) -> Look:
+        return Look(self.opacity, self.outline, self.legend, self.tags, frozenset(self.hide))
+
+    @property
+    def encoding(self) -> Encoding:
+        return Encoding(self.codec, self.crf, self.preset)
+
+
+def read_config(path: Path | None, given: Mapping[str, object]) -> StreamConfig:
+    """The settings of a TOML file, with those that were given in their place.
+
+    Args:
+        path: a file of `key = value` lines, named as the fields of `StreamConfig`; None for none.
+        given: more of them, which win.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key or value cannot be; names file, key and value.
+    """
+    settings = dict(_read(path)) if path else {}
+    settings |= given
+    if "source" not in settings:
+        raise ConfigError("no source: name one, or put `source = …` into the configuration file")
+    return StreamConfig(**settings)  # type: ignore[arg-type]
+
+
+def read_size(text: str) -> Size:
+    """From `HEIGHTxWIDTH`, as in 256x448. Raises ConfigError."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise ConfigError(f"{text!r} is not HEIGHTxWIDTH, as in 256x448")
+    return Size(int(height), int(width))
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    types = {each.name: each.type for each in fields(StreamConfig)}
+    for key in found:
+        if key not in types:
+            raise ConfigError(f"{path}: no setting {key!r}; there are: {', '.join(types)}")
+    return {key: _value(path, key, value, types[key]) for key, value in found.items()}
+
+
+def _value(path: Path, key: str, value: object, wanted: object) -> object:
+    if key == "size" and isinstance(value, str):
+        try:
+            return read_size(value)
+        except ConfigError as exc:
+            raise ConfigError(f"{path}: size = {exc}") from exc
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"{path}: {key} = {value!r}: {str(exc).lower()}") from exc

@@ -1,0 +1,43 @@
+"""Recordings played as a camera would give them: at their own pace, and over and over."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from threading import Event
+
+from pipeline import Frame
+
+LOOK_UP_S = 0.2
+"""How often a wait looks up: on Windows Ctrl-C does not end one."""
+
+
+def paced(frames: Iterable[Frame], stopped: Event) -> Iterator[Frame]:
+    """Each frame when it is due by its `pts_s` after the first one, and that counts as captured; at once if it is late.
+
+    Ends early when `stopped` is set.
+    """
+    start_s: float | None = None
+    for frame in frames:
+        if start_s is None:
+            start_s = time.monotonic() - frame.pts_s
+        while (left_s := start_s + frame.pts_s - time.monotonic()) > 0:
+            if stopped.wait(min(left_s, LOOK_UP_S)):
+                return
+        yield replace(frame, captured_s=time.monotonic())
+
+
+def looped(rounds: Iterable[Iterable[Frame]], frame_s: float) -> Iterator[Frame]:
+    """Frames round after round; index and time go on over the seam.
+
+    Args:
+        rounds: the same frames each time.
+        frame_s: how long the last one of a round is shown.
+    """
+    index, start_s = 0, 0.0
+    for frames in rounds:
+        end_s = start_s
+        for frame in frames:
+            yield replace(frame, index=index, pts_s=start_s + frame.pts_s)
+            index += 1
+            end_s = max(end_s, start_s + frame.pts_s + frame_s)
+        start_s = end_s

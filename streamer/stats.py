@@ -1,0 +1,152 @@
+"""What a live stream counts, and what it makes of the counts."""
+
+import threading
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+RATE_OVER_S = 3.0
+"""Rates are of the last so many seconds."""
+KEPT = 2000
+"""Delays are of the last so many frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How late something is, in seconds: median, 95th and 99th percentile; 0 before there was any."""
+
+    p50_s: float = 0.0
+    p95_s: float = 0.0
+    p99_s: float = 0.0
+
+    @classmethod
+    def of(cls, seconds: "deque[float]") -> "Delay":
+        return cls(*(float(each) for each in np.percentile(seconds, (50, 95, 99)))) if seconds else cls()
+
+
+@dataclass(frozen=True, slots=True)
+class Drops:
+    """Captured frames that were not shown, by cause."""
+
+    behind: int = 0
+    """Overwritten in the ring before they could be drawn."""
+    at_end: int = 0
+    """Not drawn yet when the stream was stopped."""
+    no_sink: int = 0
+    """There is neither a window nor a recording."""
+
+    @property
+    def total(self) -> int:
+        return self.behind + self.at_end + self.no_sink
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The state of a stream at one moment. `captured == shown + drops.total + waiting`."""
+
+    captured: int = 0
+    parsed: int = 0
+    shown: int = 0
+    waiting: int = 0
+    """Captured and on their way to be shown."""
+    drops: Drops = field(default_factory=Drops)
+    worker_restarts: int = 0
+    captured_hz: float = 0.0
+    parsed_hz: float = 0.0
+    shown_hz: float = 0.0
+    shown_after: Delay = field(default_factory=Delay)
+    """From capture to shown."""
+    parsed_after: Delay = field(default_factory=Delay)
+    """From capture to its parsing being there."""
+    mask_age: Delay = field(default_factory=Delay)
+    """Between the capture of a shown frame and that of the frame whose masks are on it."""
+
+    def without_sink(self) -> "Snapshot":
+        """The same, of a stream that shows nothing: no frame is on its way."""
+        return replace(self, drops=Drops(no_sink=self.captured - self.shown), waiting=0)
+
+    def line(self) -> str:
+        """For a person to read."""
+        return (
+            f"captured {self.captured_hz:.1f}/s, parsed {self.parsed_hz:.1f}/s, shown {self.shown_hz:.1f}/s"
+            f" after {_ms(self.shown_after)}, mask age {_ms(self.mask_age)}; {self.captured} captured,"
+            f" {self.shown} shown, dropped {self.drops.behind} behind, {self.drops.at_end} at the end"
+        )
+
+
+class Stats:
+    """Counts; any thread may."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._times: dict[str, deque[float]] = {name: deque() for name in ("captured", "parsed", "shown")}
+        self._shown_after: deque[float] = deque(maxlen=KEPT)
+        self._parsed_after: deque[float] = deque(maxlen=KEPT)
+        self._mask_age: deque[float] = deque(maxlen=KEPT)
+
+    def captured(self, now_s: float) -> None:
+        with self._lock:
+            self._tick("captured", now_s)
+
+    def parsed(self, now_s: float, captured_s: float) -> None:
+        with self._lock:
+            self._tick("parsed", now_s)
+            self._parsed_after.append(now_s - captured_s)
+
+    def shown(self, now_s: float, captured_s: float, mask_age_s: float | None) -> None:
+        """Counts a frame as shown; `mask_age_s` is None where no mask is on it."""
+        with self._lock:
+            self._tick("shown", now_s)
+            self._shown_after.append(now_s - captured_s)
+            if mask_age_s is not None:
+                self._mask_age.append(mask_age_s)
+
+    def dropped(self, cause: str, total: int) -> None:
+        """So many frames were dropped for a cause in all; a field of `Drops`."""
+        with self._lock:
+            self._counts[cause] = total
+
+    def worker_restarts(self, total: int) -> None:
+        with self._lock:
+            self._counts["worker_restarts"] = total
+
+    def snapshot(self, now_s: float) -> Snapshot:
+        """What there is now."""
+        with self._lock:
+            counts = self._counts
+            drops = Drops(counts["behind"], counts["at_end"], counts["no_sink"])
+            return Snapshot(
+                captured=counts["captured"],
+                parsed=counts["parsed"],
+                shown=counts["shown"],
+                waiting=counts["captured"] - counts["shown"] - drops.total,
+                drops=drops,
+                worker_restarts=counts["worker_restarts"],
+                captured_hz=self._rate("captured", now_s),
+                parsed_hz=self._rate("parsed", now_s),
+                shown_hz=self._rate("shown", now_s),
+                shown_after=Delay.of(self._shown_after),
+                parsed_after=Delay.of(self._parsed_after),
+                mask_age=Delay.of(self._mask_age),
+            )
+
+    def _tick(self, name: str, now_s: float) -> None:
+        self._counts[name] += 1
+        self._times[name].append(now_s)
+        self._forget(name, now_s)
+
+    def _forget(self, name: str, now_s: float) -> None:
+        times = self._times[name]
+        while times and now_s - times[0] > RATE_OVER_S:
+            times.popleft()
+
+    def _rate(self, name: str, now_s: float) -> float:
+        self._forget(name, now_s)
+        times = self._times[name]
+        return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
+
+
+def _ms(delay: Delay) -> str:
+    return f"{delay.p50_s * 1e3:.0f} ms (p95 {delay.p95_s * 1e3:.0f})"

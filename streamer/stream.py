@@ -1,0 +1,129 @@
+"""A live stream: builds its threads, starts them, stops them, and says how they ended."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from pipeline import Parsing
+from streamer.capture import capture
+from streamer.config import StreamConfig
+from streamer.errors import ConfigError, ShutdownTimeout
+from streamer.parse import WAIT_S, Newest, ParseLoop
+from streamer.render import RenderLoop
+from streamer.ring import FrameRing
+from streamer.sources import Source
+from streamer.stats import Snapshot, Stats
+
+RING_FRAMES = 16
+"""Frames kept for a renderer that is behind: half a second of a usual camera."""
+STOP_S = 20.0
+"""What is not over after so long is named in ShutdownTimeout. Opening and reading from a network end by timeouts of
+their own, and not sooner; all else is over within a second or two."""
+
+
+class _Announced:
+    """The source, from the thread that opens it to the one that records it."""
+
+    def __init__(self) -> None:
+        self._there = threading.Event()
+        self._source: Source | None = None
+
+    def put(self, source: Source) -> None:
+        self._source = source
+        self._there.set()
+
+    def get(self, timeout_s: float) -> Source | None:
+        self._there.wait(timeout_s)
+        return self._source
+
+
+class Stream:
+    """Captures, parses and shows until the source ends, something fails, or `stop`.
+
+    with Stream(StreamConfig(source="rtsp://camera/1", record="door.mp4")) as stream:
+        stream.join()
+    """
+
+    def __init__(self, config: StreamConfig) -> None:
+        """Raises PipelineError or ConfigError for settings that cannot be; nothing runs yet."""
+        self.config = config
+        self._stop = threading.Event()
+        self._stats = Stats()
+        self._newest = Newest()
+        self._failures: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+        ring, source = FrameRing(RING_FRAMES), _Announced()
+        parse = ParseLoop(config, ring.reader(), self._newest, self._stats, self._stop)
+        self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put))
+        self._add("parse", parse.run)
+        self._shows = config.window or config.record is not None
+        if self._shows:
+            render = RenderLoop(config, ring.reader(), self._newest, self._stats, self._stop, source.get)
+            self._add("render", render.run)
+
+    def start(self) -> None:
+        """Starts the threads, once; what fails in them is raised by `join`."""
+        if any(thread.ident for thread in self._threads):
+            raise ConfigError("a stream is started once; make another to run it again")
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Waits for the end; whether it came within the time. Raises what the stream failed with."""
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while any(thread.is_alive() for thread in self._threads):
+            left_s = WAIT_S if until_s is None else min(WAIT_S, until_s - time.monotonic())
+            if left_s <= 0:
+                return False
+            next(thread for thread in self._threads if thread.is_alive()).join(left_s)
+        if self._failures:
+            raise self._failures[0]
+        return True
+
+    def stop(self) -> None:
+        """Ends the stream; safe to call twice, and from any thread but its own.
+
+        Raises:
+            ShutdownTimeout: a thread did not end in time; which one.
+        """
+        self._stop.set()
+        until_s = time.monotonic() + STOP_S
+        for thread in self._threads:
+            if thread.ident:
+                thread.join(max(0.0, until_s - time.monotonic()))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        if late:
+            raise ShutdownTimeout(f"{', '.join(late)} did not end within {STOP_S:.0f} s")
+
+    @property
+    def stats(self) -> Snapshot:
+        """What has come through so far."""
+        snapshot = self._stats.snapshot(time.monotonic())
+        return snapshot if self._shows else snapshot.without_sink()
+
+    @property
+    def newest(self) -> Parsing | None:
+        """The newest parsing, or None before the first."""
+        return self._newest.get()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _add(self, name: str, work: Callable[[], None]) -> None:
+        self._threads.append(threading.Thread(target=self._guarded, args=(work,), name=f"{name} {self.config.stream}"))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        """The boundary of a thread: what fails is kept for `join`, and stops the others."""
+        try:
+            work()
+        except Exception as exc:  # noqa: BLE001
+            self._failures.append(exc)
+            self._stop.set()

@@ -1,0 +1,75 @@
+"""A window on the screen, by OpenCV. Made, used and closed by one thread."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import cv2
+
+from pipeline import Picture
+from streamer.errors import SinkError
+
+CLOSED = "q"
+"""Also what closing the window by its own button counts as."""
+
+
+class Window:
+    """Shows pictures and tells which keys were pressed."""
+
+    def __init__(self, title: str) -> None:
+        _check_display()
+        self._title = title
+        # Qt, which draws OpenCV's windows, complains of fonts that it does not need and of this thread's end.
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+        try:
+            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        except cv2.error as exc:
+            raise SinkError(
+                "this OpenCV has no windows (opencv-python-headless?); record to a file or publish instead"
+            ) from exc
+        self._fitted = False
+
+    def show(self, bgr: Picture) -> Iterator[str]:
+        """Shows a picture; yields the keys pressed since the last one, and `CLOSED` once the window is gone."""
+        if not self._fitted:
+            cv2.resizeWindow(self._title, bgr.shape[1], bgr.shape[0])
+            self._fitted = True
+        cv2.imshow(self._title, bgr)
+        yield from self.keys()
+
+    def keys(self) -> Iterator[str]:
+        """The keys pressed since the last call."""
+        while (key := cv2.pollKey()) >= 0:
+            yield chr(key & 0xFF)
+        if self._fitted and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+            yield CLOSED
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        cv2.destroyWindow(self._title)
+        cv2.pollKey()
+
+
+def _check_display() -> None:
+    """Without a display OpenCV's window system ends the whole process: it is asked about before."""
+    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    display = os.environ.get("DISPLAY", "")
+    host, _, number = display.partition(":")
+    if not number:
+        raise SinkError("there is no display to open a window on; record to a file or publish instead")
+    if host and host != "unix":
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as screen:
+        if not any(screen.connect_ex(f"{zero}/tmp/.X11-unix/X{number.split('.')[0]}") == 0 for zero in ("", "\0")):
+            raise SinkError(f"no display answers at {display}; record to a file or publish instead")
+
+
+def snapshot_name(frame_index: int) -> Path:
+    """Where a snapshot goes: in the current folder, named after the frame."""
+    return Path(f"snapshot-{frame_index:06d}.png")

@@ -1,0 +1,248 @@
+"""The parent's handle on the inference process.
+
+The process is a plain new interpreter and not one of `multiprocessing`, which would run the user's script again in
+the child, so that a script without `if __name__ == "__main__"` could not stream, and would leave a tracker process
+behind.
+"""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Self, cast
+
+from pipeline import Fit, Picture, Reading, Size
+from streamer.errors import ShutdownTimeout, WorkerDied
+from streamer.inference import WAIT_S, Failure, Job, Pipe, Ready, WorkerSettings
+
+__all__ = ["Worker", "WorkerSettings"]
+
+RESTARTS_MOST = 5
+RESTARTS_WITHIN_S = 60.0
+
+_END_S = 0.8
+"""For each of three ways to end a process, so that all three together stay under three seconds."""
+_COMMAND = """
+import os, sys
+os.set_inheritable(int(sys.argv[1]), False)  # or what a library starts would hold the pipe open when this is dead
+sys.path[:] = sys.argv[2:]
+from streamer.inference import serve
+serve()
+"""
+
+
+class Worker:
+    """Runs a network in a process of its own, and starts another when that one dies. For one thread at a time.
+
+    `with` starts it and closes it.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        ready_s: float = 60.0,
+        answer_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            ready_s: how long loading may take.
+            answer_s: how long one picture may take.
+            clock: monotonic seconds.
+        """
+        self._settings = settings
+        self._ready_s, self._answer_s = ready_s, answer_s
+        self._clock = clock
+        self._child: _Child | None = None
+        self._death: WorkerDied | None = None
+        self._restarted_s: deque[float] = deque(maxlen=RESTARTS_MOST)
+        self._started_s = 0.0
+        self._closed = False
+        self.restarts = 0
+        """How often a process was started in place of one that had died."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, where there is one."""
+        return self._child.pid if self._child else None
+
+    @property
+    def restarts_left(self) -> int:
+        """How many more there may be now; with none, `WorkerDied` is for good."""
+        now_s = self._clock()
+        return RESTARTS_MOST - sum(now_s - then_s < RESTARTS_WITHIN_S for then_s in self._restarted_s)
+
+    def start(self) -> None:
+        """Begins to load, and does not wait for it. Raises WorkerDied."""
+        with self._noting_death():
+            self._running(self._settings.size)
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Whether the network is loaded, at the latest after this time. Raises as `infer`."""
+        until_s = self._clock() + timeout_s
+        with self._noting_death():
+            child = self._running(self._settings.size)
+            return child.wait_ready(lambda: self._loading() and self._clock() < until_s)
+
+    def infer(self, small: Picture, fit: Fit, stop: threading.Event) -> Reading | None:
+        """What the network sees, as `Parser.infer` in this process would; None if `stop` was set first.
+
+        Args:
+            small, fit: as for `Parser.infer`.
+            stop: looked at every 0.2 s.
+
+        Raises:
+            WorkerDied: the process ended, or did not answer in time and was ended. The next call starts another,
+                unless that was done `RESTARTS_MOST` times within `RESTARTS_WITHIN_S`.
+            PipelineError: loading failed, which it would again, or this picture could not be parsed.
+        """
+        with self._noting_death():
+            child = self._running(fit.input_size)
+            if not child.wait_ready(lambda: self._loading() and not stop.is_set()):
+                return None
+            asked_s = self._clock()
+            return child.ask(Job(small, fit), lambda: self._answering(asked_s) and not stop.is_set())
+
+    def close(self) -> None:
+        """Ends the process, within three seconds, whatever it does. For good; safe to call twice.
+
+        Raises:
+            ShutdownTimeout: the system could not end it.
+        """
+        self._closed = True
+        self._end_child()
+
+    def _running(self, size: Size) -> "_Child":
+        """The process that takes the next picture."""
+        if self._closed:
+            raise ValueError("the worker is closed")
+        if self._child is not None and self._child.unanswered:
+            # It was left in the middle of a picture: its answer would be taken for the next one's.
+            self._end_child()
+        if self._child is None:
+            self._count_restart()
+            # The size that is wanted now: where compiling takes longer than an answer may, it is done in `ready_s`.
+            self._child = _Child(replace(self._settings, size=size))
+            self._started_s = self._clock()
+        return self._child
+
+    def _count_restart(self) -> None:
+        if self._death is None:
+            return
+        if not self.restarts_left:
+            raise WorkerDied(
+                f"the inference process was restarted {RESTARTS_MOST} times within {RESTARTS_WITHIN_S:.0f} s"
+                f" and is not again; the last time, {self._death}"
+            ) from self._death
+        self._death = None
+        self.restarts += 1
+        self._restarted_s.append(self._clock())
+
+    def _loading(self) -> bool:
+        return self._in_time(self._started_s, self._ready_s, "was not ready")
+
+    def _answering(self, asked_s: float) -> bool:
+        return self._in_time(asked_s, self._answer_s, "stopped answering")
+
+    def _in_time(self, since_s: float, limit_s: float, failing: str) -> bool:
+        """True, or raises WorkerDied."""
+        if self._clock() - since_s >= limit_s:
+            raise WorkerDied(f"the inference process {failing} after {limit_s:g} s")
+        return True
+
+    @contextmanager
+    def _noting_death(self) -> Iterator[None]:
+        try:
+            yield
+        except WorkerDied as exc:
+            self._death = self._death or exc
+            self._end_child()
+            raise
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+
+class _Child:
+    """One process, from its start to its end."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        ours, theirs = socket.socketpair()
+        self._pipe = Pipe(ours, WAIT_S)
+        # Before there is a process: it lies in the pipe until it is read, and cannot fail if that never happens.
+        self._pipe.send(settings)
+        command = [sys.executable, "-c", _COMMAND, str(theirs.fileno()), *sys.path]
+        with theirs:
+            try:
+                # A group of its own, since Ctrl-C goes to the whole group: while Python starts, before a signal can
+                # be ignored, it would print a traceback.
+                # What a library prints would break what the program itself prints for other programs.
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    process_group=0,
+                )
+            except OSError as exc:
+                self._pipe.close()
+                raise WorkerDied(f"the inference process cannot be started: {exc}") from exc
+        self._loaded: Ready | Failure | None = None
+        self.unanswered = False
+        """Whether it was asked for something that it has not given."""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_ready(self, go_on: Callable[[], bool]) -> bool:
+        """Whether it is, when `go_on` says no at the latest."""
+        with self._dying():
+            self._loaded = self._loaded or cast(Ready | Failure | None, self._pipe.receive(go_on))
+        if isinstance(self._loaded, Failure):
+            raise self._loaded.error()
+        return self._loaded is not None
+
+    def ask(self, job: Job, go_on: Callable[[], bool]) -> Reading | None:
+        """The answer, or None if `go_on` says no before it is there."""
+        self.unanswered = True
+        with self._dying():
+            sent = self._pipe.send(job, go_on)
+            answer = cast(Reading | Failure | None, self._pipe.receive(go_on)) if sent else None
+        self.unanswered = answer is None
+        if isinstance(answer, Failure):
+            raise answer.error()
+        return answer
+
+    def end(self) -> int:
+        """Ends it by the mildest means that work; its exit code. Raises ShutdownTimeout."""
+        for push in (self._pipe.close, self._process.terminate, self._process.kill):
+            push()
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(_END_S)
+        raise ShutdownTimeout(f"the inference process, {self.pid}, cannot be killed")
+
+    @contextmanager
+    def _dying(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError) as exc:
+            code = self.end()
+            meaning = f" ({signal.strsignal(-code)})" if code < 0 else ""
+            raise WorkerDied(f"the inference process ended with exit code {code}{meaning}") from exc

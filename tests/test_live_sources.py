@@ -1,0 +1,395 @@
+"""What goes wrong with cameras and streams, and when what is played comes."""
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from media import Answer, Clip, cut, free_port, hold, http, motion_jpeg, quarters, raw, rtsp, serving, turn_of
+
+from streamer import CannotOpen, ConfigError, SourceLost, open_source
+from streamer.clocks import LiveClock
+from streamer.live import OpenCvCamera, Timeouts, is_camera, without_password
+
+SHORT = Timeouts(open_s=1.0, read_s=0.4, segment_s=0.4)
+PASSWORD = "-".join(["open", "sesame"])
+"""Put together, for a traceback shows the lines of this file."""
+SLACK_S = 1.5
+"""Two cores that others use too."""
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return Clip().make(tmp_path / "clip.ts")
+
+
+def _seconds(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
+
+
+def _everything_said(exc: BaseException) -> str:
+    return "".join(traceback.format_exception(exc)) + repr(exc)
+
+
+# What cannot be opened
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [("401 X", r"password is wrong.*401"), ("403 X", r"password is wrong.*403"), ("404 X", "no such stream.*404")],
+)
+def test_what_a_camera_refuses(clip: Path, status: str, says: str) -> None:
+    with serving(rtsp(clip, status)) as port:
+        with pytest.raises(CannotOpen, match=says) as caught:
+            open_source(f"rtsp://door:{PASSWORD}@127.0.0.1:{port}/1")
+    assert PASSWORD not in _everything_said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(401, "password is wrong"), (403, "password is wrong"), (404, "no such stream"), (500, "5XX")]
+)
+def test_what_a_web_server_refuses(status: int, says: str) -> None:
+    with serving(http(b"", status=status)) as port:
+        with pytest.raises(CannotOpen, match=says) as caught:
+            open_source(f"http://door:{PASSWORD}@127.0.0.1:{port}/1?token={PASSWORD}")
+    assert PASSWORD not in _everything_said(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtmp", "http", "tcp"])
+def test_nobody_listens(scheme: str) -> None:
+    with pytest.raises(CannotOpen, match=rf"{scheme}://127.0.0.1:\d+/1: nobody listens") as caught:
+        open_source(f"{scheme}://door:{PASSWORD}@127.0.0.1:{free_port()}/1")
+    assert PASSWORD not in _everything_said(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_host_that_nobody_knows(scheme: str) -> None:
+    with pytest.raises(CannotOpen, match="no host of that name"):
+        open_source(f"{scheme}://door:{PASSWORD}@camera.invalid/1")
+
+
+@pytest.mark.parametrize("url", ["tcp://127.0.0.1/1", "tcp://127.0.0.1:99999"])
+def test_half_an_address(url: str) -> None:
+    with pytest.raises(CannotOpen, match="no whole address"):
+        open_source(url)
+
+
+def test_what_is_not_a_video() -> None:
+    with serving(http(b"<html>Welcome</html>", "Content-Type: text/html\r\n")) as port:
+        with pytest.raises(CannotOpen, match="not a video"):
+            open_source(f"http://127.0.0.1:{port}/")
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "rtmp", "http", "tcp", "udp"])
+def test_a_sender_that_never_says_a_word(scheme: str) -> None:
+    with serving(hold) as port:
+        began = time.monotonic()
+        with pytest.raises(CannotOpen, match="no answer in"):
+            open_source(f"{scheme}://127.0.0.1:{port}/1", timeouts=SHORT)
+    assert time.monotonic() - began < SHORT.open_s + SLACK_S
+
+
+def test_a_camera_that_freezes_before_its_first_picture() -> None:
+    with serving(rtsp(None, then=hold)) as port:
+        began = time.monotonic()
+        with pytest.raises(CannotOpen, match=r"nothing came|no picture|no frames|no answer"):
+            open_source(f"rtsp://127.0.0.1:{port}/1", timeouts=SHORT)
+    assert time.monotonic() - began < SHORT.open_s + SLACK_S
+
+
+def test_live_sources_cannot_be_looped(clip: Path) -> None:
+    with serving(raw(clip.read_bytes())) as port:
+        with pytest.raises(ConfigError, match="live and cannot be looped"):
+            open_source(f"tcp://127.0.0.1:{port}", loop=True)
+
+
+# What is lost
+
+
+@pytest.mark.parametrize(
+    ("scheme", "make"),
+    [
+        ("rtsp", lambda clip: rtsp(clip, then=hold)),
+        ("tcp", lambda clip: raw(clip.read_bytes(), then=hold)),
+        ("http", lambda clip: http(clip.read_bytes(), "Content-Length: 1000000\r\n", then=hold)),
+        ("http", lambda clip: motion_jpeg([_jpeg()] * 12, then=hold)),
+    ],
+    ids=["rtsp", "tcp", "http", "mjpeg"],
+)
+def test_a_stream_that_falls_silent(clip: Path, scheme: str, make: Callable[[Path], Answer]) -> None:
+    with serving(make(clip)) as port:
+        with open_source(f"{scheme}://door:{PASSWORD}@127.0.0.1:{port}/1", timeouts=SHORT) as source:
+            began = time.monotonic()
+            with pytest.raises(SourceLost, match=r"for 0\.4 s") as caught:
+                list(source)
+            assert SHORT.read_s <= time.monotonic() - began < SHORT.read_s + SLACK_S
+            assert PASSWORD not in _everything_said(caught.value) + repr(source.info)
+
+
+def _jpeg() -> bytes:
+    import cv2
+
+    return cv2.imencode(".jpg", quarters(64, 96))[1].tobytes()
+
+
+def test_an_rtsp_sender_that_falls_silent_is_not_an_end(clip: Path) -> None:
+    with serving(rtsp(clip, then=hold)) as port:
+        with open_source(f"rtsp://127.0.0.1:{port}/1", timeouts=SHORT) as source:
+            with pytest.raises(SourceLost, match="no picture for"):  # and not a second wait, or FFmpeg's end
+                list(source)
+
+
+def test_sound_alone_is_silence(tmp_path: Path) -> None:
+    sung = Clip(sound="aac").make(tmp_path / "sung.ts").read_bytes()
+    over = threading.Event()
+
+    def trickle(connection: socket.socket) -> None:
+        connection.sendall(sung[: -30 * 188])
+        for start in range(len(sung) - 30 * 188, len(sung), 188):
+            if not over.wait(0.05):
+                connection.sendall(sung[start : start + 188])
+
+    with serving(trickle) as port:
+        with open_source(f"tcp://127.0.0.1:{port}", audio=True, timeouts=SHORT) as source:
+            with pytest.raises(SourceLost, match="no picture for"):
+                list(source)
+        over.set()
+
+
+def test_the_decoder_holds_no_picture_back(tmp_path: Path) -> None:
+    clip = Clip(codec="mpeg4").make(tmp_path / "clip.ts")
+    with serving(raw(clip.read_bytes(), then=hold)) as port:
+        with open_source(f"tcp://127.0.0.1:{port}", timeouts=SHORT) as source:
+            came = 0
+            with pytest.raises(SourceLost):
+                for _ in source:
+                    came += 1
+    # Where a picture ends is known when the next one begins: once for MPEG-TS, once for MPEG-4. Threads that take
+    # a frame each would keep one more each.
+    assert came >= 12 - 2
+
+
+def test_a_connection_that_breaks(clip: Path) -> None:
+    seen = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(clip.read_bytes())
+        seen.wait(10)
+        cut(connection)
+
+    with serving(answer) as port:
+        with open_source(f"tcp://door:{PASSWORD}@127.0.0.1:{port}") as source:
+            with pytest.raises(SourceLost, match="reset by peer") as caught:
+                for _ in source:
+                    seen.set()
+    assert PASSWORD not in _everything_said(caught.value)
+
+
+def test_a_download_that_is_cut_off(clip: Path) -> None:
+    with serving(http(clip.read_bytes(), "Content-Length: 1000000\r\n")) as port:
+        with open_source(f"http://127.0.0.1:{port}/clip.ts") as source, pytest.raises(SourceLost):
+            list(source)
+
+
+def test_mpeg_ts_over_udp_until_it_stops(clip: Path) -> None:
+    port, over = free_port(), threading.Event()
+
+    def send() -> None:
+        data = clip.read_bytes()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while not over.wait(0.02):
+                for start in range(0, len(data), 1316):
+                    sender.sendto(data[start : start + 1316], ("127.0.0.1", port))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        with open_source(f"udp://127.0.0.1:{port}", timeouts=SHORT) as source:
+            frames = iter(source)
+            assert turn_of(next(frames).bgr) == [0, 1, 2, 3]
+            over.set()
+            with pytest.raises(SourceLost):
+                list(frames)
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_sender_that_connects_to_us(clip: Path) -> None:
+    port = free_port()
+
+    def send() -> None:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    connection.sendall(clip.read_bytes())
+                return
+            except ConnectionRefusedError:
+                continue
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with open_source(f"tcp://127.0.0.1:{port}?listen=1") as source:
+        assert len(list(source)) == 12
+    thread.join()
+
+
+def test_sound_comes_along_from_the_first_picture_on(tmp_path: Path) -> None:
+    late = tuple(range(12_800, 12_800 + 12 * 512, 512))
+    sung = Clip(sound="aac", ticks=late).make(tmp_path / "sung.ts").read_bytes()
+    with serving(raw(sung)) as port, open_source(f"tcp://127.0.0.1:{port}", audio=True) as source:
+        assert len(list(source)) == 12
+        times = [float(packet.pts * packet.time_base) for packet in source.audio.take() if packet.pts is not None]
+    assert len(times) > 10
+    assert 0 <= times[0] < 0.2
+    assert times == sorted(times)
+
+
+def test_ffmpeg_keeps_its_words_to_itself(clip: Path) -> None:
+    damaged = clip.with_name("damaged.ts")
+    data = bytearray(clip.read_bytes())
+    data[2000:2600] = bytes(600)
+    damaged.write_bytes(data)
+    with serving(raw(damaged.read_bytes())) as port:
+        url = f"tcp://door:{PASSWORD}@127.0.0.1:{port}"
+        code = f"from streamer import open_source; print(len(list(open_source({url!r}))))"
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(run.stdout) > 0
+    assert run.stderr == ""
+
+
+# Passwords
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rtsp://door:sesame@camera/1",
+        "rtsp://door:ses@me/sesame@camera:554/1",
+        "http://camera/video?user=door&password=sesame&channel=1",
+        "http://camera/live.m3u8?channel=1&Token=sesame",
+        "rtsp://camera/user=door_password=sesame_channel=1.sdp",
+    ],
+)
+def test_passwords_are_not_shown(url: str) -> None:
+    assert not re.search("ses|me/", without_password(url))
+    assert "camera" in without_password(url)
+
+
+def test_addresses_without_a_password_are_shown_as_they_are() -> None:
+    for url in ("rtsp://camera:554/1", "tcp://127.0.0.1:5000?listen=1", "http://camera/live.m3u8?channel=1"):
+        assert without_password(url) == url
+
+
+# Webcams
+
+
+@pytest.mark.parametrize(
+    ("uri", "yes"),
+    [("0", True), ("webcam:0", True), ("/dev/video12", True), ("webcam:/dev/v4l/by-id/x", True), ("0.png", False)],
+)
+def test_what_is_called_a_webcam(uri: str, yes: bool) -> None:
+    assert is_camera(uri) is yes
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux's")
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("/dev/video99", "no such device"),
+        ("webcam:99", "no such device"),
+        ("webcam:/dev/null", "not a camera"),
+        ("/dev/null", "is not a video"),
+    ],
+)
+def test_devices_that_are_no_cameras(uri: str, says: str) -> None:
+    with pytest.raises(CannotOpen, match=f"/dev/.*{says}"):
+        open_source(uri)
+
+
+def test_a_plain_file_is_not_a_camera(clip: Path) -> None:
+    with pytest.raises(CannotOpen, match="camera"):
+        open_source(f"webcam:{clip}")
+
+
+def test_opencvs_cameras_stand_in(tmp_path: Path) -> None:
+    camera = OpenCvCamera(str(Clip().make(tmp_path / "clip.mp4")))  # OpenCV opens a file as it opens a camera
+    shots = []
+    with pytest.raises(SourceLost, match="no more pictures"):
+        for shot in camera:
+            shots.append(shot)  # noqa: PERF402  (what came before the error counts)
+    camera.close()
+    assert len(shots) == 12
+    assert shots[0].ticks == 0
+    assert [shot.ticks for shot in shots] == sorted(shot.ticks for shot in shots)
+    with pytest.raises(CannotOpen, match="cannot open the camera"):
+        OpenCvCamera(str(tmp_path / "nothing.mp4"))
+
+
+# Time
+
+
+def test_a_recording_in_real_time_is_never_early(tmp_path: Path) -> None:
+    clip = Clip().make(tmp_path / "clip.mp4")
+    with open_source(clip, realtime=True) as source:
+        frames = list(source)
+    late = [frame.captured_s - frames[0].captured_s - frame.pts_s for frame in frames]
+    assert min(late) >= -1e-3  # the first itself is handed out a moment after the time that counts
+    assert frames[-1].captured_s - frames[0].captured_s < 11 / 25 + SLACK_S
+
+
+def test_real_time_catches_up_after_a_slow_reader(tmp_path: Path) -> None:
+    clip = Clip().make(tmp_path / "clip.mp4")
+    with open_source(clip, realtime=True) as source:
+        frames = iter(source)
+        start = next(frames).captured_s
+        threading.Event().wait(0.3)
+        caught_up = [next(frames).captured_s - start for _ in range(5)]
+        assert caught_up[-1] - caught_up[0] < 0.1
+        assert [frame.captured_s - start for frame in frames][-1] >= 11 / 25 - 1e-3
+
+
+def test_stopping_ends_the_wait_for_the_next_frame() -> None:
+    stopped = threading.Event()
+    with open_source("test:rate=1/60", realtime=True, stopped=stopped) as source:
+        frames = iter(source)
+        next(frames)
+        helper = threading.Timer(0.05, stopped.set)
+        helper.start()
+        assert _seconds(lambda: list(frames)) < SLACK_S
+        helper.join()
+
+
+TICK = Fraction(1, 1000)
+
+
+def _told(own: list[int | None], arrived_s: list[float], rate: int | None = 25) -> list[int]:
+    clock = LiveClock(TICK, Fraction(rate) if rate else None)
+    return [clock.ticks(each, now) for each, now in zip(own, arrived_s)]
+
+
+@pytest.mark.parametrize(
+    ("own", "arrived_s", "told"),
+    [
+        ([9000, 9040, 9080], [5, 5, 5], [0, 40, 80]),
+        ([None, 40, 80], [5, 5, 5], [0, 40, 80]),
+        ([None, None, None], [5, 5.5, 5.75], [0, 500, 750]),
+        ([9000, 9040, 100, 140], [5, 5.04, 5.1, 5.1], [0, 40, 100, 140]),
+        ([0, 40, 900_000, 900_040], [5, 5.04, 5.1, 5.1], [0, 40, 100, 140]),
+        ([0, 40, 30, 80], [5, 5, 5, 5], [0, 40, 30, 80]),
+        ([0, 20_040, 20_080], [5, 25, 25], [0, 20_040, 20_080]),
+    ],
+    ids=["plain", "no time at first", "no times", "runs back", "leaps ahead", "a little back", "a long pause"],
+)
+def test_a_live_clock(own: list[int | None], arrived_s: list[float], told: list[int]) -> None:
+    assert _told(own, arrived_s) == told

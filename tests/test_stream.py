@@ -1,0 +1,336 @@
+"""A whole stream on real processes: what comes through, how it ends, and what happens when parts of it fail."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import eventually
+from media import pts_of
+
+from pipeline import Parsing, UnknownName
+from streamer import (
+    CannotOpen,
+    ConfigError,
+    SinkError,
+    Stream,
+    StreamConfig,
+    WorkerDied,
+    subscribe,
+)
+from streamer.sources import sample
+
+BACK_WITHIN_S = 3.0
+"""What the issue of shutting down allows; the tests' own machine may be busy, so they allow as much again."""
+COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
+SMALL = {"size": (96, 128)}
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """The test stops a stream as its last act: it and what it started must be gone soon after."""
+    yield
+    began = time.monotonic()
+    assert eventually(lambda: not psutil.Process().children(recursive=True), 2 * BACK_WITHIN_S)
+    assert time.monotonic() - began < 2 * BACK_WITHIN_S
+
+
+def stopping_takes(stream: Stream) -> float:
+    began = time.monotonic()
+    stream.stop()
+    return time.monotonic() - began
+
+
+def test_every_frame_of_a_source_is_shown_and_accounted_for(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    with Stream(StreamConfig("test:size=240x320,rate=30,frames=60", record=str(out))) as stream:
+        assert stream.join(60)
+    stats = stream.stats
+    assert (stats.captured, stats.shown, stats.drops.total, stats.waiting) == (60, 60, 0, 0)
+    assert 0 < stats.parsed <= 60
+    assert len(pts_of(out)) == 60
+    assert stream.newest is not None
+
+
+def test_the_recording_carries_masks_of_its_own_frames(tmp_path: Path) -> None:
+    """With a wait for them long enough for any machine, a frame after the network is loaded has its own."""
+    config = StreamConfig(str(sample("street.mp4")), size=(288, 384), record=str(tmp_path / "out.mp4"), mask_wait_s=0.5)
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert stream.stats.shown == 80
+    assert stream.stats.mask_age.p50_s == 0
+    assert stream.stats.parsed > 20
+
+
+def test_masks_too_old_are_not_drawn(tmp_path: Path) -> None:
+    config = StreamConfig(
+        "test:size=240x320,rate=30,frames=40", parse_hz=0.01, mask_ttl_s=0.2, record=str(tmp_path / "out.mp4"), **SMALL
+    )
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert stream.stats.parsed <= 2  # the first, and the last once no more can come
+    assert stream.stats.mask_age.p99_s <= 0.2
+
+
+def test_parse_hz_is_kept(tmp_path: Path) -> None:
+    config = StreamConfig("test:size=240x320,rate=30,frames=90", parse_hz=5, record=str(tmp_path / "out.mp4"), **SMALL)
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert 5 <= stream.stats.parsed <= 16
+
+
+def test_a_stream_without_sinks_says_so() -> None:
+    with Stream(StreamConfig("test:size=240x320,frames=20", **SMALL)) as stream:
+        assert stream.join(60)
+    assert stream.stats.drops.no_sink == stream.stats.captured == 20
+    assert stream.stats.waiting == 0
+
+
+def test_subscribers_see_what_is_parsed(tmp_path: Path) -> None:
+    address = free_address()
+    seen: list[Parsing] = []
+    with subscribe(address, timeout_s=30) as heard:
+        with Stream(StreamConfig(str(sample("street.mp4")), size=(288, 384), publish=address, stream="door")) as stream:
+            seen.extend(heard)
+            assert stream.join(30)
+    assert heard.end_reason == "ended"
+    assert heard.bad_messages == 0
+    assert len(seen) > 20
+    assert all(later.frame_index > earlier.frame_index for earlier, later in pairwise(seen))
+    assert any(parsing.people for parsing in seen)
+    assert stream.newest is not None
+    assert (seen[-1].labels == stream.newest.labels).all()
+
+
+def test_duration_and_loop(tmp_path: Path) -> None:
+    config = StreamConfig(
+        "test:size=64x64,rate=30,frames=10", loop=True, duration_s=1.0, record=str(tmp_path / "out.mp4"), **SMALL
+    )
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert 25 <= stream.stats.captured <= 32
+    assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
+
+
+# Stopping
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_in_the_middle_completes_the_recording(tmp_path: Path) -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30", record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
+        assert eventually(lambda: stream.stats.shown > 20, 30)
+        assert not stream.join(0.1)
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+        assert stopping_takes(stream) < 0.5  # twice is once
+    stats = stream.stats
+    assert stats.captured == stats.shown + stats.drops.total
+    assert len(pts_of(tmp_path / "out.mp4")) == stats.shown
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_before_the_worker_is_up() -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30")) as stream:
+        assert eventually(lambda: stream.stats.captured > 0, 30)
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+    assert stream.stats.parsed == 0
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_at_once() -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30")) as stream:
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_during_a_long_inference() -> None:
+    config = StreamConfig("test:size=240x320,rate=30", size=(1600, 1600), runtime="onnx", threads=1)
+    with Stream(config) as stream:
+        assert eventually(lambda: bool(psutil.Process().children()), 30)
+        assert eventually(lambda: stream.stats.captured > 30, 30)
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_from_another_thread_while_somebody_joins() -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30", **SMALL)) as stream:
+        stopper = threading.Timer(0.5, stream.stop)
+        stopper.start()
+        assert stream.join(30)
+        stopper.join()
+
+
+def test_a_stream_is_started_once() -> None:
+    stream = Stream(StreamConfig("test:size=64x64,frames=2", **SMALL))
+    with stream:
+        stream.join(30)
+        with pytest.raises(ConfigError, match="started once"):
+            stream.start()
+
+
+# Failing
+
+
+def failing(config: StreamConfig) -> Stream:
+    stream = Stream(config)
+    with stream:
+        stream.join(60)
+    return stream
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_source_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CannotOpen, match="No such file"):
+        failing(StreamConfig("nothing.mp4", record=str(tmp_path / "out.mp4")))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="no folder"):
+        failing(StreamConfig("test:size=64x64", record=str(tmp_path / "no" / "out.mp4"), **SMALL))
+
+
+@pytest.mark.usefixtures("in_time")
+def test_an_address_that_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SinkError, match=re.escape(address)):
+            failing(StreamConfig("test:size=64x64", publish=address, **SMALL))
+
+
+def test_settings_that_cannot_be_are_told_before_anything_runs() -> None:
+    with pytest.raises(UnknownName, match="no parser 'big'"):
+        Stream(StreamConfig("test:", parser="big"))
+    with pytest.raises(UnknownName, match="Nose"):
+        Stream(StreamConfig("test:", hide=("Nose",)))
+    with pytest.raises(UnknownName, match="no runtime"):
+        Stream(StreamConfig("test:", runtime="cuda"))
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_network_that_cannot_be_loaded(tmp_path: Path) -> None:
+    """In a process of its own, whose copy of the program has a broken network."""
+    root = Path(__file__).parent.parent
+    for package in ("pipeline", "streamer"):
+        shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "pipeline" / "lite" / "lite.onnx").write_bytes(b"no network")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from streamer.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "test:size=64x64", "--record", "out.mp4"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "lite.onnx is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_killed_worker_is_replaced_and_the_picture_plays_on(tmp_path: Path) -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30", record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
+        assert eventually(lambda: stream.stats.parsed > 3, 30)
+        (worker,) = psutil.Process().children()
+        worker.kill()
+        parsed, shown = stream.stats.parsed, stream.stats.shown
+        assert eventually(lambda: stream.stats.worker_restarts == 1, 30)
+        assert eventually(lambda: stream.stats.parsed > parsed + 3, 30)
+        assert stream.stats.shown > shown
+        stream.stop()
+        assert stream.join(5)
+    assert stream.stats.drops.behind == 0
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_worker_that_dies_again_and_again_ends_the_stream() -> None:
+    def kill_all(stream: Stream) -> None:
+        while not stream.join(0.05):
+            for child in psutil.Process().children():
+                child.kill()
+
+    with Stream(StreamConfig("test:size=64x64,rate=60", **SMALL)) as stream:
+        with pytest.raises(WorkerDied):
+            kill_all(stream)
+
+
+@pytest.mark.usefixtures("in_time")
+def test_ctrl_c_to_the_whole_group(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "run", "test:size=240x320,rate=30", "--record", "out.mp4", "--size", "96x128"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        partial = tmp_path / ".out.partial.mp4"
+        assert eventually(lambda: partial.exists() and partial.stat().st_size > 0, 30)
+        began = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        out, errors = process.communicate(timeout=20)
+    assert time.monotonic() - began < 2 * BACK_WITHIN_S
+    assert process.returncode == 130
+    assert errors == ""
+    assert "shown" in out
+    assert len(pts_of(tmp_path / "out.mp4")) > 5
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
+    with subprocess.Popen([*COMMAND, "run", "test:size=240x320", "--record", "out.mp4"], cwd=tmp_path) as process:
+        parent = psutil.Process(process.pid)
+        assert eventually(lambda: bool(parent.children()), 30)
+        (worker,) = parent.children()
+        process.kill()
+        process.wait()
+        assert eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+# What the README shows
+
+
+def snippet(word: str) -> str:
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    blocks = [block.split("```")[0] for block in text.split("```python\n")[1:]]
+    return next(block for block in blocks if word in block)
+
+
+def test_the_readmes_stream_and_subscriber(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they stand there, but for the camera and the port."""
+    monkeypatch.chdir(tmp_path)
+    address = free_address()
+    source = snippet("with Stream(").replace("rtsp://camera/1", str(sample("street.mp4")))
+    reader = snippet("subscribe(")
+    assert "tcp://127.0.0.1:5556" in source
+    assert "tcp://127.0.0.1:5556" in reader
+    streaming = threading.Thread(target=lambda: exec(source.replace("tcp://127.0.0.1:5556", address), {}))
+    streaming.start()
+    exec(reader.replace("tcp://127.0.0.1:5556", address), {})
+    streaming.join(30)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 10
+    assert re.fullmatch(r"\d+ \[[\d, ]*\]", lines[-1])
+    assert len(pts_of(tmp_path / "door.mp4")) == 80
