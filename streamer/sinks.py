@@ -55,6 +55,7 @@ _FRAGMENTS = {
 }
 _CLUSTERS = {"cluster_time_limit": "500", "flush_packets": "1"}
 CRASH_SAFE = {".mp4": _FRAGMENTS, ".mov": _FRAGMENTS, ".mkv": _CLUSTERS, ".webm": _CLUSTERS}
+FULL_RANGE = 2
 FINEST_TIMESCALE = 10_000_000
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
@@ -189,7 +190,7 @@ class Recorder:
         context = stream.codec_context
         # Two colour samples a side share one of brightness: an odd row or column is repeated to make it even.
         context.height, context.width = (side + side % 2 for side in self._stored_size)
-        context.pix_fmt = "yuv420p"
+        context.pix_fmt = self._pixels = _pixels(encoder, tags.colour_range)
         context.time_base = stream.time_base = tags.time_base
         context.gop_size = max(1, round(2 * (self._info.rate or 30)))
         context.sample_aspect_ratio = tags.pixel_aspect
@@ -203,13 +204,14 @@ class Recorder:
         tags = self._info.tags
         if isinstance(picture, Yuv420):
             # As the source has it, to the last bit: what is not drawn on is not converted.
-            if picture.shape == self._stored_size and not tags.rotation:
+            same = picture.shape == self._stored_size and picture.video.format.name == self._pixels
+            if same and not tags.rotation:
                 return picture.video
             picture = picture.bgr
         bgr = av.VideoFrame.from_ndarray(self._fitted(tags.stored(picture)), format="bgr24")
         return self._to_yuv.reformat(
             bgr,
-            format="yuv420p",
+            format=self._pixels,
             interpolation=TRUE_COLOURS,
             dst_colorspace=tags.matrix,
             dst_color_range=tags.colour_range or None,
@@ -242,6 +244,13 @@ class Recorder:
             pass  # what cannot be completed is removed next
         finally:
             self._partial.unlink(missing_ok=True)
+
+
+def _pixels(encoder: str, colour_range: int) -> str:
+    """The kind of pixels to encode. FFmpeg has a name of its own for those that use all 256 levels, and would
+    convert them, at the loss of a level of colour, for an encoder that was told of the other kind."""
+    known = [each.name for each in av.Codec(encoder, "w").video_formats or ()]
+    return "yuvj420p" if colour_range == FULL_RANGE and "yuvj420p" in known else "yuv420p"
 
 
 class PictureFolder:
