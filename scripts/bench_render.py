@@ -75,7 +75,7 @@ def render(clip: Path, out: Path, watch: Watch, look: Look, preset: str | None) 
         watch.frame()
         return True
 
-    settings = Rendering(load_parser("lite", in_flight=2), look, encoding=Encoding(preset=preset), force=True)
+    settings = Rendering(load_parser("lite"), look, encoding=Encoding(preset=preset), force=True)
     render_file(clip, out, settings, on_frame)
 
 

@@ -34,7 +34,7 @@ DEMO_SIZE = Size(576, 768)
 
 def demo() -> None:
     """Parse the bundled clip into demo.mp4, in the current folder."""
-    settings = Rendering(load_parser("lite", size=DEMO_SIZE, in_flight=2), Look(legend=True))
+    settings = Rendering(load_parser("lite", size=DEMO_SIZE), Look(legend=True))
     done = _watched_render(sample("street.mp4"), free_name(Path("demo.mp4")), settings)
     _report(done)
 
@@ -62,7 +62,7 @@ def render(
     force: Force = False,
 ) -> None:
     """Draw every person's parts over files: every frame, at its time, with its sound."""
-    loaded = load_parser(parser, size=size, runtime=runtime, precision=precision, threads=threads, in_flight=2)
+    loaded = load_parser(parser, size=size, runtime=runtime, precision=precision, threads=threads)
     look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
     settings = Rendering(loaded, look, parse_every, Encoding(codec, crf, preset), force)
     jobs = targets(paths)
