@@ -52,7 +52,10 @@ class RenderLoop:
             recorder: Recorder | None = None
             while not self._stop.is_set():
                 if recorder is None and self._config.record is not None:
+                    ended = self._reader.writer_ended
                     recorder = self._recorder(stack)
+                    if recorder is None and ended:
+                        break  # the source never opened
                     if recorder is None:
                         continue
                 try:
@@ -71,7 +74,9 @@ class RenderLoop:
         source = self._source(WAIT_S)
         if source is None or config.record is None:
             return None
-        recorder = Recorder(Path(config.record), source.info, source.audio, config.encoding, force=config.force)
+        recorder = Recorder(
+            Path(config.record), source.info, source.audio, config.encoding, force=config.force, keep=True
+        )
         return stack.enter_context(recorder)
 
     def _show(self, frame: Frame, window: Window | None, recorder: Recorder | None) -> None:

@@ -5,6 +5,7 @@ removes what it began. A file carries a hidden name beside its own until it is c
 half of one.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from math import lcm
 from pathlib import Path
@@ -105,9 +106,13 @@ class Sink(Protocol):
 class Recorder:
     """A video file: each picture at its time, sound and tags as in the source."""
 
-    def __init__(self, path: Path, info: SourceInfo, audio: AudioTap, encoding: Encoding, *, force: bool) -> None:
+    def __init__(
+        self, path: Path, info: SourceInfo, audio: AudioTap, encoding: Encoding, *, force: bool, keep: bool = False
+    ) -> None:
+        """With `keep`, a full disk leaves what was written: a live picture cannot be had again. Raises SinkError."""
         _check_target(path, force)
         self.path = path
+        self._keep = keep
         self._info = info
         self._audio = audio
         self._stored_size = Size(*info.tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
@@ -162,8 +167,18 @@ class Recorder:
                 packet.stream = self._sound[packet.stream]
                 self._container.mux(packet)
         except (OSError, ValueError) as exc:
+            kept = self._give_up()
+            raise SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}{kept}") from exc
+
+    def _give_up(self) -> str:
+        """Keeps what there is, or removes it; what to say of it."""
+        if not self._keep:
             self._discard()
-            raise SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}") from exc
+            return ""
+        with suppress(OSError):
+            self._container.close()
+        self._partial.replace(self.path)
+        return "; what was written until then is kept"
 
     def _opened(self) -> OutputContainer:
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
@@ -238,12 +253,9 @@ class Recorder:
         return f"{self.path.suffix} does not take {codec}{with_sound} at {self._stored_size}; .mkv takes nearly all"
 
     def _discard(self) -> None:
-        try:
+        with suppress(OSError):  # what cannot be completed is removed next
             self._container.close()
-        except OSError:
-            pass  # what cannot be completed is removed next
-        finally:
-            self._partial.unlink(missing_ok=True)
+        self._partial.unlink(missing_ok=True)
 
 
 def _pixels(encoder: str, colour_range: int) -> str:

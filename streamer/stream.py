@@ -56,7 +56,8 @@ class Stream:
         self._threads: list[threading.Thread] = []
         ring, source = FrameRing(RING_FRAMES), _Announced()
         parse = ParseLoop(config, ring.reader(), self._newest, self._stats, self._stop)
-        self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put))
+        # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
+        self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put), stops_others=False)
         self._add("parse", parse.run)
         self._shows = config.window or config.record is not None
         if self._shows:
@@ -117,13 +118,17 @@ class Stream:
     ) -> None:
         self.stop()
 
-    def _add(self, name: str, work: Callable[[], None]) -> None:
-        self._threads.append(threading.Thread(target=self._guarded, args=(work,), name=f"{name} {self.config.stream}"))
+    def _add(self, name: str, work: Callable[[], None], *, stops_others: bool = True) -> None:
+        arguments = (work, stops_others)
+        self._threads.append(
+            threading.Thread(target=self._guarded, args=arguments, name=f"{name} {self.config.stream}")
+        )
 
-    def _guarded(self, work: Callable[[], None]) -> None:
+    def _guarded(self, work: Callable[[], None], stops_others: bool) -> None:
         """The boundary of a thread: what fails is kept for `join`, and stops the others."""
         try:
             work()
         except Exception as exc:  # noqa: BLE001
             self._failures.append(exc)
-            self._stop.set()
+            if stops_others:
+                self._stop.set()

@@ -16,16 +16,18 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import eventually
-from media import pts_of
+from media import Clip, http, pts_of, serving
 
 from pipeline import Parsing, UnknownName
 from streamer import (
     CannotOpen,
     ConfigError,
     SinkError,
+    SourceLost,
     Stream,
     StreamConfig,
     WorkerDied,
+    open_source,
     subscribe,
 )
 from streamer.sources import sample
@@ -204,6 +206,42 @@ def test_a_source_that_is_not_there(tmp_path: Path) -> None:
 def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(SinkError, match="no folder"):
         failing(StreamConfig("test:size=64x64", record=str(tmp_path / "no" / "out.mp4"), **SMALL))
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_disk_that_fills_up_keeps_what_was_recorded(tmp_path: Path, suffix: str) -> None:
+    """A limit on the size of files fails a write as a full disk does."""
+    code = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+from streamer.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", str(sample("street.mp4")), "--record", f"out{suffix}", "--size", "96x128"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"error: cannot write out{suffix}: File too large; what was written until then is kept\n"
+    assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
+    with open_source(tmp_path / f"out{suffix}") as kept:  # its last picture may be cut in two
+        assert len(list(kept)) > 5
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_source_that_fails_in_the_middle_completes_the_recording(tmp_path: Path) -> None:
+    clip = Clip(size=(240, 320), ticks=range(0, 512 * 50, 512)).make(tmp_path / "clip.ts")
+    with serving(http(clip.read_bytes(), "Content-Length: 1000000\r\n")) as port:
+        config = StreamConfig(f"http://127.0.0.1:{port}/clip.ts", record=str(tmp_path / "out.mp4"), **SMALL)
+        with pytest.raises(SourceLost):
+            failing(config)
+    assert len(pts_of(tmp_path / "out.mp4")) > 5
 
 
 @pytest.mark.usefixtures("in_time")
