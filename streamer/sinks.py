@@ -157,8 +157,8 @@ class Recorder:
             self._container.close()
             self._partial.replace(self.path)
         except OSError as exc:
-            self._discard()
-            raise SinkError(f"cannot write {self.path}: {exc.strerror}") from exc
+            kept = self._give_up()
+            raise SinkError(f"cannot write {self.path}: {exc.strerror}{kept}") from exc
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
         try:
