@@ -11,8 +11,12 @@ from pipeline.errors import (
 from pipeline.evaluate import Evaluation, Labelled, evaluate
 from pipeline.fit import Fit
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
+from pipeline.m2fp.model import pull_weights
+from pipeline.m2fp.weights import SOURCES as WEIGHTS
+from pipeline.m2fp.weights import Pulled, Source
+from pipeline.model import ClassMask, Model
 from pipeline.overlay import Look, blend, draw
-from pipeline.parser import MODELS, Model, Parser, Pending, Reading, load_parser
+from pipeline.parser import PARSERS, Parser, Pending, Reading, load_parser
 from pipeline.people import PersonTracker
 from pipeline.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
@@ -23,13 +27,15 @@ __all__ = [
     "CIHP_HUMAN",
     "LABEL_SETS",
     "LIP",
-    "MODELS",
+    "PARSERS",
     "PRECISIONS",
     "RUNTIMES",
     "TRUE_COLOURS",
+    "WEIGHTS",
     "YUV_FORMATS",
     "BadPicture",
     "Box",
+    "ClassMask",
     "Evaluation",
     "ExportMismatch",
     "Fit",
@@ -47,10 +53,12 @@ __all__ = [
     "PersonTracker",
     "Picture",
     "PipelineError",
+    "Pulled",
     "Reading",
     "RunOptions",
     "RuntimeUnavailable",
     "Size",
+    "Source",
     "UnknownName",
     "WeightsError",
     "Yuv420",
@@ -59,4 +67,5 @@ __all__ = [
     "evaluate",
     "label_set",
     "load_parser",
+    "pull_weights",
 ]

@@ -1,8 +1,8 @@
 """From a frame to the network's input, and from its scores to labels that cover the whole frame.
 
 A network takes pictures whose sides are multiples of 32. The frame is scaled, its shape kept, into the top
-left corner of such a picture, and what is left over at the right and the bottom is grey. `Fit` remembers
-how, so that the same file takes the grey off again: no other part of the program knows about it.
+left corner of such a picture, or into its middle, and what is left over is grey. `Fit` remembers how, so that
+the same file takes the grey off again: no other part of the program knows about it.
 
 A worked example: a 720x1280 frame and an input of 256x448. 448 / 1280 = 0.35, so the frame becomes 252x448
 and the last four rows are grey. Scores come back at 64x112; they are enlarged to 256x448, the labels are
@@ -35,14 +35,31 @@ class Fit:
     frame_size: Size
     input_size: Size
     content_size: Size
-    """The part of the input, from its top left corner, that the frame covers."""
+    """The part of the input that the frame covers."""
+    top: int = 0
+    """Rows of grey above it."""
+    left: int = 0
+    """Columns of grey left of it."""
 
     @classmethod
     def into(cls, frame_size: Size, input_size: Size) -> "Fit":
-        """The largest fit that keeps the frame's shape."""
-        scale = min(input_size.height / frame_size.height, input_size.width / frame_size.width)
-        content = Size(*(max(1, min(limit, round(side * scale))) for side, limit in zip(frame_size, input_size)))
-        return cls(frame_size, input_size, content)
+        """The largest fit that keeps the frame's shape, in the top left corner."""
+        return cls(frame_size, input_size, _content(frame_size, input_size, scale_most=float("inf")))
+
+    @classmethod
+    def centred(cls, frame_size: Size, input_size: Size) -> "Fit":
+        """In the middle, and the frame is never enlarged."""
+        content = _content(frame_size, input_size, scale_most=1.0)
+        top, left = ((whole - part) // 2 for whole, part in zip(input_size, content))
+        return cls(frame_size, input_size, content, top, left)
+
+    @property
+    def content(self) -> tuple[slice, slice]:
+        """Rows and columns of the input that the frame covers."""
+        return (
+            slice(self.top, self.top + self.content_size.height),
+            slice(self.left, self.left + self.content_size.width),
+        )
 
     def shrink(self, picture: Picture | Yuv420) -> Picture:
         """The network's input: uint8 (H, W, 3) of `input_size`, BGR."""
@@ -52,7 +69,7 @@ class Fit:
         if self.content_size == self.input_size:
             return content
         padded = np.full((*self.input_size, 3), _GREY, np.uint8)
-        padded[: self.content_size.height, : self.content_size.width] = content
+        padded[self.content] = content
         return padded
 
     def _scaled(self, bgr: Picture) -> Picture:
@@ -79,14 +96,13 @@ class Fit:
             rows, columns = cells
             inner = np.s_[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
             best_class[inner] = _argmax_enlarged(scores[:, rows, columns], scale)
-        content = best_class[: self.content_size.height, : self.content_size.width]
-        return np.ascontiguousarray(content)
+        return np.ascontiguousarray(best_class[self.content])
 
     def enlarge_ids(self, ids: LabelMap) -> LabelMap:
         """Ids on the scores' grid, enlarged without mixing: uint8 of `content_size`."""
         # Plain INTER_NEAREST is half a pixel off; INTER_NEAREST_EXACT takes the pixel whose centre is nearest.
         full = cv2.resize(ids, self.input_size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        return np.ascontiguousarray(full[: self.content_size.height, : self.content_size.width], np.uint8)
+        return np.ascontiguousarray(full[self.content], np.uint8)
 
 
 def foreground(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -108,6 +124,11 @@ def network_size(frame_size: Size, pixels: int) -> Size:
         _rounded(tall, tall * ratio) for tall in (height * 0.9, height * 0.95, height, height * 1.05, height * 1.1)
     )
     return max(candidates, key=lambda size: _usefulness(frame_size, size, pixels))
+
+
+def _content(frame_size: Size, input_size: Size, scale_most: float) -> Size:
+    scale = min(scale_most, input_size.height / frame_size.height, input_size.width / frame_size.width)
+    return Size(*(max(1, min(limit, round(side * scale))) for side, limit in zip(frame_size, input_size)))
 
 
 def _rounded(height: float, width: float) -> Size:

@@ -1,61 +1,30 @@
 """Parsers: from a frame to who and what is where in it."""
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from pipeline.errors import PipelineError, UnknownName, WeightsError
+from pipeline.errors import PipelineError, UnknownName
 from pipeline.fit import MULTIPLE, Fit, network_size
-from pipeline.labels import CIHP, LabelSet
-from pipeline.lite.decode import Decoded, decode
+from pipeline.labels import LabelSet
+from pipeline.lite.model import lite_model
+from pipeline.m2fp.model import m2fp_model
+from pipeline.model import ClassMask, Model
 from pipeline.people import PersonTracker
-from pipeline.runtime import Answer, Network, Run, RunOptions, compile_network
+from pipeline.runtime import Answer, Network, Run, RunOptions
 from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
 
 SIZES_KEPT = 8
 """Networks compiled for so many input sizes stay in memory; a folder of pictures has more than one shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A network and how to read it."""
-
-    name: str
-    about: str
-    path: Path
-    sha256: str
-    """Of the network's file."""
-    label_set: LabelSet
-    decode: Callable[[Answer, Fit], Decoded]
-    pixels: int
-    """Height times width of the input that it was trained for; the default size is chosen by it."""
-
-    def checked_path(self) -> Path:
-        """The network's file. Raises WeightsError if it is missing or not the one that it should be."""
-        try:
-            found = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        except OSError as exc:
-            raise WeightsError(f"cannot read {self.path}: {exc.strerror}; installing the package again helps") from exc
-        if found != self.sha256:
-            raise WeightsError(
-                f"{self.path} is damaged or another network: its SHA-256 begins with {found[:12]}, not"
-                f" {self.sha256[:12]}; installing the package again puts it back"
-            )
-        return self.path
-
-
-MODELS = {
-    "lite": Model(
-        name="lite",
-        about="the bundled parser: 1.9 M parameters, CIHP's 20 classes, persons apart",
-        path=Path(__file__).parent / "lite" / "lite.onnx",
-        sha256="f672b00a49f2749ece23a592812659b9dfbabbd4e633e86a739a3121ca2dc08b",
-        label_set=CIHP,
-        decode=lambda answer, fit: decode(answer.outputs[0], answer.outputs[1], fit),
-        pixels=256 * 448,
-    ),
+PARSERS: dict[str, Callable[[Path | None], Model]] = {
+    "lite": lite_model,
+    "m2fp": partial(m2fp_model, "m2fp"),
+    "m2fp-single": partial(m2fp_model, "m2fp-single"),
 }
+"""What makes each model, of the folder with its weights; None is the place where they are by default."""
 
 
 class Parser:
@@ -81,6 +50,17 @@ class Parser:
         fit = self.fit_for(frame.size)
         run = self.network(fit.input_size).start(fit.shrink(frame.picture))
         return Pending(self, frame, fit, run)
+
+    def masks(self, frame: Frame) -> Iterator[ClassMask]:
+        """What ModelScope's pipeline returns for this frame, mask by mask, each made when it is asked for.
+
+        Raises PipelineError for a network that is not theirs.
+        """
+        read = self.model.masks
+        if read is None:
+            raise PipelineError(f"{self.model.name} has no such masks; m2fp and m2fp-single have")
+        fit = self.fit_for(frame.size)
+        return read(self.network(fit.input_size).start(fit.shrink(frame.picture)).result(), fit)
 
     def infer(self, small: Picture, fit: Fit) -> "Reading":
         """What the network sees in a picture that `fit.shrink` made; the part of a parsing that takes the time."""
@@ -110,14 +90,14 @@ class Parser:
         if frame_size not in self._fits:
             _make_room(self._fits)
             input_size = self._size or network_size(frame_size, self.model.pixels)
-            self._fits[frame_size] = Fit.into(frame_size, input_size)
+            self._fits[frame_size] = self.model.fit(frame_size, input_size)
         return self._fits[frame_size]
 
     def network(self, input_size: Size) -> Network:
         """The network for this input size; compiled when first asked for."""
         if input_size not in self._networks:
             _make_room(self._networks)
-            self._networks[input_size] = compile_network(self.model.checked_path(), input_size, self.options)
+            self._networks[input_size] = self.model.compile(input_size, self.options)
         return self._networks[input_size]
 
     def _read(self, answer: Answer, fit: Fit) -> "Reading":
@@ -154,6 +134,7 @@ class Pending:
 def load_parser(
     name: str = "lite",
     *,
+    model_dir: Path | None = None,
     size: tuple[int, int] | None = None,
     runtime: str = "openvino",
     precision: str = "auto",
@@ -163,7 +144,9 @@ def load_parser(
     """A parser, ready for the frames of one stream.
 
     Args:
-        name: one of `MODELS`.
+        name: one of `PARSERS`.
+        model_dir: the folder with the weights of one that is not bundled, as ModelScope makes it; None is where
+            `pull_weights` puts them.
         size: (height, width) of the network's input, multiples of 32; None chooses by the shape of the frames
             that come. Larger finds smaller people and takes longer.
         runtime, precision, threads, in_flight: see `RunOptions`.
@@ -171,11 +154,14 @@ def load_parser(
     Raises:
         UnknownName: no such parser, runtime or precision.
         PipelineError: a size, or a number, that cannot be.
-        WeightsError, RuntimeUnavailable: see `compile_network`; raised when the first frame's shape is known.
+        WeightsError: the weights are not there; or, when the first frame's shape is known, are not what they should.
+        RuntimeUnavailable: the network cannot be run like this here; raised when the first frame's shape is known.
+        ExportMismatch: see `pipeline.m2fp.export`; raised when the first frame's shape is known.
     """
-    if name not in MODELS:
-        raise UnknownName("parser", name, MODELS)
-    return Parser(MODELS[name], _checked_size(size), RunOptions(runtime, precision, threads, in_flight))
+    if name not in PARSERS:
+        raise UnknownName("parser", name, PARSERS)
+    options = RunOptions(runtime, precision, threads, in_flight)
+    return Parser(PARSERS[name](model_dir), _checked_size(size), options)
 
 
 def _checked_size(size: tuple[int, int] | None) -> Size | None:

@@ -1,4 +1,4 @@
-"""The same person over time.
+"""Persons in one parsing, and the same person over time.
 
 Each person known so far is expected where its box would have moved to at its last speed; the persons of a new
 parsing take the numbers of the expected boxes that they overlap most, best pair first, as in SORT
@@ -9,7 +9,12 @@ Kalman filter.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.types import Box, Person
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fit import Fit
+from pipeline.types import Box, LabelMap, Person
 
 IOU_LEAST = 0.2
 """An overlap smaller than this is somebody else."""
@@ -91,3 +96,33 @@ class PersonTracker:
                 pairs[index] = track
                 used.add(track.id)
         return pairs
+
+
+def persons_of(instances: LabelMap, scores: NDArray[np.floating], fit: Fit) -> tuple[LabelMap, tuple[Person, ...]]:
+    """The persons of a map, and the map with their numbers: of those without a pixel there is neither.
+
+    Args:
+        instances: uint8 (h, w) of the fit's content; k is the person with the k-th score, 0 nobody.
+        scores: one for each person.
+        fit: how the frame went into the network.
+    """
+    people: list[Person] = []
+    renumbered = np.zeros(len(scores) + 1, np.uint8)
+    for index, score in enumerate(scores, start=1):
+        left, top, width, height = cv2.boundingRect((instances == index).view(np.uint8))
+        if width and height:
+            people.append(Person(0, float(score), _in_frame(Box(left, top, left + width, top + height), fit)))
+            renumbered[index] = len(people)
+    return renumbered[instances], tuple(people)
+
+
+def _in_frame(box: Box, fit: Fit) -> Box:
+    """From the label map to frame pixels, outward to whole ones."""
+    down = fit.frame_size.height / fit.content_size.height
+    across = fit.frame_size.width / fit.content_size.width
+    return Box(
+        int(box.left * across),
+        int(box.top * down),
+        min(fit.frame_size.width, int(np.ceil(box.right * across))),
+        min(fit.frame_size.height, int(np.ceil(box.bottom * down))),
+    )

@@ -6,7 +6,7 @@ Several runs may be in flight; what `start` returns is asked for its `result` la
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import BadPicture, PipelineError, RuntimeUnavailable, UnknownName, WeightsError
 from pipeline.types import Picture, Size
 
-PRECISIONS = ("auto", "f32", "bf16")
+PRECISIONS = ("auto", "f32", "bf16", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class RunOptions:
     runtime: str = "openvino"
     """`openvino` or `onnx`."""
     precision: str = "auto"
-    """`f32`, `bf16`, or `auto`: bf16 where the processor has instructions for it, else f32."""
+    """`f32`, `bf16`, or `auto`: bf16 where the processor has instructions for it, else f32. `int8`, of a network that
+    has such a form: the heavy part on whole numbers, the rest as `auto`."""
     threads: int | None = None
     """Processor threads; None is as many as there are cores."""
     in_flight: int = 1
@@ -67,19 +68,20 @@ class Network(Protocol):
     """A network compiled for one input size."""
 
     precision: str
-    """What the runtime settled on: `f32` or `bf16`."""
+    """What the runtime settled on: `f32`, `bf16` or `int8`."""
 
     def start(self, picture: Picture) -> Run:
         """Begins a run on uint8 (H, W, 3) BGR of the compiled size; waits while `in_flight` others are running."""
 
 
-def compile_network(path: Path, input_size: Size, options: RunOptions) -> Network:
-    """Makes the network in an ONNX file ready to run.
+def compile_network(path: Path, input_size: Size, options: RunOptions, extensions: Sequence[Any] = ()) -> Network:
+    """Makes the network in a file ready to run.
 
     Args:
-        path: an ONNX file whose input is float32 (1, 3, H, W), RGB, 0-255.
+        path: an ONNX file, or OpenVINO's own, whose input is float32 (1, 3, H, W), RGB, 0-255.
         input_size: of the pictures that will come.
         options: which runtime, and how.
+        extensions: operations that OpenVINO has to know for it.
 
     Raises:
         WeightsError: the file is missing or is no network.
@@ -87,6 +89,8 @@ def compile_network(path: Path, input_size: Size, options: RunOptions) -> Networ
     """
     if not path.is_file():
         raise WeightsError(f"no network at {path}; installing the package again puts it back")
+    if options.runtime == "openvino":
+        return _OpenVinoNetwork(path, input_size, options, extensions)
     return RUNTIMES[options.runtime](path, input_size, options)
 
 
@@ -116,6 +120,16 @@ def _without_telemetry() -> Iterator[None]:
         del sys.modules[name]
 
 
+def openvino_package() -> Any:
+    """The package `openvino`, without what it reports. Raises RuntimeUnavailable where it is not installed."""
+    try:
+        with _without_telemetry():
+            import openvino
+    except ImportError as exc:
+        raise RuntimeUnavailable("OpenVINO is not installed; `pip install openvino` adds it") from exc
+    return openvino
+
+
 class _OpenVinoRun:
     def __init__(self, request: Any, picture: Picture, tensor: Any) -> None:
         self._request = request
@@ -133,17 +147,16 @@ class _OpenVinoRun:
 
 
 class _OpenVinoNetwork:
-    def __init__(self, path: Path, input_size: Size, options: RunOptions) -> None:
-        try:
-            with _without_telemetry():
-                import openvino
-                from openvino.preprocess import ColorFormat, PrePostProcessor
-        except ImportError as exc:
-            raise RuntimeUnavailable("OpenVINO is not installed; `pip install openvino` adds it") from exc
+    def __init__(self, path: Path, input_size: Size, options: RunOptions, extensions: Sequence[Any] = ()) -> None:
+        openvino = openvino_package()
         core = openvino.Core()
-        self.precision = _settled(options.precision, "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+        for extension in extensions:
+            core.add_extension(extension)
+        has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        self.precision = _settled(options.precision, has_bf16)
         settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": self.precision,
+            # What a graph has in int8 runs so in any case; the hint is for the rest of it.
+            "INFERENCE_PRECISION_HINT": _settled("auto", has_bf16) if self.precision == "int8" else self.precision,
             "NUM_STREAMS": options.in_flight,
         }
         if options.threads is not None:
@@ -151,13 +164,15 @@ class _OpenVinoNetwork:
         try:
             model = core.read_model(path)
             model.reshape({0: [1, 3, *input_size]})
-            steps = PrePostProcessor(model)
+            steps = openvino.preprocess.PrePostProcessor(model)
             taken = steps.input().tensor()
             taken.set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_color_format(
-                ColorFormat.BGR
+                openvino.preprocess.ColorFormat.BGR
             )
             steps.input().model().set_layout(openvino.Layout("NCHW"))
-            steps.input().preprocess().convert_color(ColorFormat.RGB).convert_element_type(openvino.Type.f32)
+            steps.input().preprocess().convert_color(openvino.preprocess.ColorFormat.RGB).convert_element_type(
+                openvino.Type.f32
+            )
             compiled = core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as exc:
             raise WeightsError(f"OpenVINO cannot run {path.name} at {input_size}: {exc}") from exc

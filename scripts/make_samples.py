@@ -1,4 +1,4 @@
-"""Makes the clips of sample_videos/ again.
+"""Makes the clips of sample_videos/ again, and the pictures that M2FP's exports are tried on.
 
     python scripts/make_samples.py --vtest vtest.avi --astronaut astronaut.png
 
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 STREET_FIRST, STREET_FRAMES, STREET_RATE = 290, 80, Fraction(10)
 PORTRAIT_FRAMES, PORTRAIT_RATE = 75, Fraction(25)
 PORTRAIT_SIZE = (480, 640)
+PEOPLE = Path(__file__).parent.parent / "pipeline" / "m2fp" / "people.jpg"
+PEOPLE_SIZE = (384, 512)
 
 
 def street(source: Path) -> Iterator[NDArray[np.uint8]]:
@@ -61,6 +63,21 @@ def write(path: Path, pictures: Iterator[NDArray[np.uint8]], rate: Fraction, crf
     print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
 
 
+def people(folder: Path, path: Path) -> None:
+    """Four pictures of people side by side, of the clips: what exported networks are tried on."""
+    whole, closer = (frame_of(folder / "street.mp4", index) for index in (10, 60))
+    first, last = (frame_of(folder / "portrait.mp4", index) for index in (0, 70))
+    tiles = (whole, closer[150:510, 140:620], first, last[:, ::-1])
+    scaled = [cv2.resize(tile, PEOPLE_SIZE[::-1], interpolation=cv2.INTER_AREA) for tile in tiles]
+    cv2.imwrite(str(path), np.hstack(scaled), [cv2.IMWRITE_JPEG_QUALITY, 82])
+    print(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
+
+
+def frame_of(clip: Path, index: int) -> NDArray[np.uint8]:
+    with av.open(str(clip)) as container:
+        return next(islice(container.decode(video=0), index, None)).to_ndarray(format="bgr24")
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--vtest", type=Path, required=True)
@@ -69,6 +86,7 @@ def main() -> None:
     given = arguments.parse_args()
     write(given.out / "street.mp4", street(given.vtest), STREET_RATE, crf=23)
     write(given.out / "portrait.mp4", portrait(given.astronaut), PORTRAIT_RATE, crf=23)
+    people(given.out, PEOPLE)
 
 
 if __name__ == "__main__":

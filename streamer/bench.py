@@ -94,18 +94,22 @@ def settings(
                         yield Setting(parser, runtime, precision, count, size)
 
 
-def measure(wanted: Iterable[Setting], frames: Sequence[Frame], seconds: float) -> Iterator[Timing | NotToBeHad]:
+def measure(
+    wanted: Iterable[Setting], frames: Sequence[Frame], seconds: float, model_dir: Path | None = None
+) -> Iterator[Timing | NotToBeHad]:
     """Times each setting on the same pictures, in turn.
 
     Args:
         wanted: what to time.
         frames: pictures of one size, gone through again and again.
         seconds: how long to time each setting; at least as many pictures as there are frames.
+        model_dir: with the weights of a parser that is not bundled.
     """
     for setting in wanted:
         try:
             parser = load_parser(
                 setting.parser,
+                model_dir=None if setting.parser == "lite" else model_dir,
                 size=setting.size,
                 runtime=setting.runtime,
                 precision=setting.precision,

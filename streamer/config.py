@@ -19,6 +19,8 @@ class StreamConfig:
     source: str
     """As for `open_source`."""
     parser: str = "lite"
+    model_dir: str | None = None
+    """The folder with the weights of a parser that is not bundled; None is where `streamer models pull` puts them."""
     size: tuple[int, int] | None = None
     """(height, width) of the network's input; None chooses by the frames."""
     runtime: str = "openvino"

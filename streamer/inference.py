@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self, TypeVar, cast
 
 from pipeline import Fit, Parser, Picture, PipelineError, Size, load_parser
@@ -29,11 +30,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What the worker loads. For `runtime`, `precision` and `threads` see `pipeline.RunOptions`."""
+    """What the worker loads. For all but the size see `pipeline.load_parser`."""
 
     size: Size
     """The network's input that is compiled before the worker is ready; other sizes are when they first come."""
     parser: str = "lite"
+    model_dir: Path | None = None
     runtime: str = "openvino"
     precision: str = "auto"
     threads: int | None = None
@@ -41,7 +43,12 @@ class WorkerSettings:
     def load(self) -> Parser:
         """The parser, its network compiled."""
         parser = load_parser(
-            self.parser, size=self.size, runtime=self.runtime, precision=self.precision, threads=self.threads
+            self.parser,
+            model_dir=self.model_dir,
+            size=self.size,
+            runtime=self.runtime,
+            precision=self.precision,
+            threads=self.threads,
         )
         parser.network(self.size)
         return parser

@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from pipeline import Frame, Parsing, load_parser
 from streamer.config import StreamConfig
@@ -85,7 +86,12 @@ class ParseLoop:
         """Raises PipelineError when there is no such parser, or no such way to run it."""
         self._config = config
         self._parser = load_parser(
-            config.parser, size=config.size, runtime=config.runtime, precision=config.precision, threads=config.threads
+            config.parser,
+            model_dir=_folder(config),
+            size=config.size,
+            runtime=config.runtime,
+            precision=config.precision,
+            threads=config.threads,
         )
         for name in config.hide:
             self._parser.label_set.id_of(name)
@@ -134,7 +140,9 @@ class ParseLoop:
         fit = self._parser.fit_for(frame.size)
         if self._worker is None:
             config = self._config
-            settings = WorkerSettings(fit.input_size, config.parser, config.runtime, config.precision, config.threads)
+            settings = WorkerSettings(
+                fit.input_size, config.parser, _folder(config), config.runtime, config.precision, config.threads
+            )
             self._worker = stack.enter_context(Worker(settings))
         try:
             reading = self._worker.infer(fit.shrink(frame.picture), fit, self._stop)
@@ -150,3 +158,7 @@ class ParseLoop:
         self._stats.parsed(time.monotonic(), parsing.captured_s)
         if publisher:
             publisher.publish(parsing)
+
+
+def _folder(config: StreamConfig) -> Path | None:
+    return None if config.model_dir is None else Path(config.model_dir)

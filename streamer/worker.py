@@ -47,13 +47,13 @@ class Worker:
         self,
         settings: WorkerSettings,
         *,
-        ready_s: float = 60.0,
+        ready_s: float = 300.0,
         answer_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
-            ready_s: how long loading may take.
+            ready_s: how long loading may take; that of M2FP makes its graph the first time.
             answer_s: how long one picture may take.
             clock: monotonic seconds.
         """

@@ -74,6 +74,10 @@ def test_render_one_and_several(tmp_path: Path) -> None:
         ("fly", 2, "No such command"),
         ("evaluate lite --images . --labels nowhere", 1, "no folder nowhere"),
         ("bench --source nothing.mp4", 1, "cannot open nothing.mp4"),
+        ("models pull m2fp", 1, "about 723 MB from ModelScope"),
+        ("models pull m2fp-single", 1, "non-commercial use only; `streamer models pull m2fp-single --accept-license`"),
+        ("models pull big --accept-license", 1, "no weights 'big'; there are: m2fp, m2fp-single"),
+        ("models pull", 2, "Missing argument"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(tmp_path: Path, arguments: str, status: int, says: str) -> None:
@@ -134,9 +138,21 @@ with stop_on_interrupt() as asked:
 
 
 def test_models(tmp_path: Path) -> None:
-    (row,) = json.loads(run("models", "--json", cwd=tmp_path).stdout)
-    assert (row["name"], row["classes"], row["ready"]) == ("lite", 20, True)
-    assert "ready" in run("models", cwd=tmp_path).stdout
+    cache = {"M2FP_STREAMER_CACHE": str(tmp_path / "cache")}
+    rows = json.loads(run("models", "--json", cwd=tmp_path, **cache).stdout)
+    assert [(row["name"], row["classes"], row["ready"]) for row in rows] == [
+        ("lite", 20, True),
+        ("m2fp", 21, False),
+        ("m2fp-single", 20, False),
+    ]
+    assert "non-commercial use only" in rows[1]["licence"]
+    shown = run("models", cwd=tmp_path, **cache).stdout
+    assert re.search(r"^lite +ready .*\n +Apache-2.0; bundled$", shown, re.MULTILINE)
+    assert re.search(r"^m2fp-single +weights missing .*\n.*`streamer models pull m2fp-single`$", shown, re.MULTILINE)
+    for name in ("configuration.json", "model.safetensors"):
+        (tmp_path / "cache" / "m2fp").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "cache" / "m2fp" / name).touch()
+    assert str(tmp_path / "cache" / "m2fp") in run("models", cwd=tmp_path, **cache).stdout
 
 
 def _labelled(folder: Path) -> tuple[Path, Path]:
@@ -203,7 +219,7 @@ def test_nobody_is_told_that_the_program_runs(tmp_path: Path) -> None:
     assert done.stdout == "True False\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["render", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["render", "--help"], ["models", "--help"]])
 def test_help_is_light(tmp_path: Path, arguments: list[str]) -> None:
     """Not a timing: what makes help slow is the runtimes, and they are not loaded for it."""
     code = f"import sys; sys.argv = ['streamer', *{arguments}]\nfrom streamer.cli import app\n"

@@ -1,5 +1,7 @@
 """A frame into the network's input and its scores back: what is drawn in the frame comes back where it was."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline import BadPicture, Box, Size
 from pipeline.fit import MULTIPLE, Fit, foreground, network_size
+from pipeline.people import persons_of
 
 GREY = 127
 CELL = 4
@@ -44,6 +47,29 @@ def test_the_fit_is_the_largest_that_keeps_the_shape(frame: Size, into: Size) ->
     scale = min(into.height / frame.height, into.width / frame.width)
     for content, whole in zip(fit.content_size, frame):
         assert content == pytest.approx(max(1.0, whole * scale), abs=0.5 + 1e-9)
+
+
+@given(frame_sizes, input_sizes)
+@example(Size(1, 1), Size(64, 64))
+@example(Size(1, 7680), Size(64, 96))
+@example(Size(64, 96), Size(64, 96))
+def test_a_centred_frame_is_never_enlarged(frame: Size, into: Size) -> None:
+    fit = Fit.centred(frame, into)
+    assert (fit.frame_size, fit.input_size) == (frame, into)
+    scale = min(1.0, into.height / frame.height, into.width / frame.width)
+    for content, whole in zip(fit.content_size, frame):
+        assert content <= whole
+        assert content == pytest.approx(max(1.0, whole * scale), abs=0.5 + 1e-9)
+    # In the middle, an odd row or column of grey below or to the right.
+    below = into.height - fit.top - fit.content_size.height
+    right = into.width - fit.left - fit.content_size.width
+    assert below - fit.top in (0, 1)
+    assert right - fit.left in (0, 1)
+
+
+def test_a_centred_frame_that_is_too_large_is_as_large_as_can_be() -> None:
+    fit = Fit.centred(Size(720, 1280), Size(256, 448))
+    assert (fit.content_size, fit.top, fit.left) == (Size(252, 448), 2, 0)
 
 
 def test_the_worked_example() -> None:
@@ -97,9 +123,18 @@ def test_what_the_frame_does_not_cover_is_grey() -> None:
     assert (picture[32:] == GREY).all()
 
 
-def test_the_input_is_never_the_frames_own_memory() -> None:
+def test_a_small_centred_frame_has_grey_all_around() -> None:
+    frame = np.random.default_rng(6).integers(0, 100, (31, 60, 3)).astype(np.uint8)
+    picture = Fit.centred(Size(31, 60), Size(64, 96)).shrink(frame)
+    np.testing.assert_array_equal(picture[16:47, 18:78], frame)
+    picture[16:47, 18:78] = GREY
+    assert (picture == GREY).all()
+
+
+@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+def test_the_input_is_never_the_frames_own_memory(way: Callable[[Size, Size], Fit]) -> None:
     frame = np.zeros((64, 96, 3), np.uint8)
-    picture = Fit.into(Size(64, 96), Size(64, 96)).shrink(frame)
+    picture = way(Size(64, 96), Size(64, 96)).shrink(frame)
     assert not np.shares_memory(picture, frame)
     np.testing.assert_array_equal(picture, frame)
 
@@ -134,6 +169,7 @@ def there_and_back(fit: Fit, drawn: Box) -> Box:
     return Box(left, top, left + width, top + height)
 
 
+@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
 @pytest.mark.parametrize(
     ("frame", "into"),
     [
@@ -148,8 +184,8 @@ def there_and_back(fit: Fit, drawn: Box) -> Box:
     ],
     ids=str,
 )
-def test_a_rectangle_comes_back_where_it_was(frame: Size, into: Size) -> None:
-    fit = Fit.into(frame, into)
+def test_a_rectangle_comes_back_where_it_was(frame: Size, into: Size, way: Callable[[Size, Size], Fit]) -> None:
+    fit = way(frame, into)
     scale = np.array([fit.content_size.width / frame.width, fit.content_size.height / frame.height] * 2)
     cell = int(CELL / scale.min()) + 1
     random = np.random.default_rng(5)
@@ -166,6 +202,27 @@ def test_a_rectangle_comes_back_where_it_was(frame: Size, into: Size) -> None:
     assert abs(down) <= DRIFT_PX
 
 
+@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+@pytest.mark.parametrize(
+    ("frame", "into"),
+    [(Size(720, 1280), Size(256, 448)), (Size(481, 643), Size(288, 384)), (Size(100, 150), Size(256, 384))],
+    ids=str,
+)
+def test_a_person_has_the_box_that_was_drawn_in_the_frame(
+    frame: Size, into: Size, way: Callable[[Size, Size], Fit]
+) -> None:
+    fit = way(frame, into)
+    drawn = Box(frame.width // 4, frame.height // 3, frame.width // 2, frame.height - 9)
+    picture = np.full((*frame, 3), GREY, np.uint8)
+    picture[drawn.top : drawn.bottom, drawn.left : drawn.right] = 255
+    instances = fit.labels(brightness_as_scores(fit.shrink(picture)))
+    renumbered, (person,) = persons_of(instances, np.array([0.5]), fit)
+    np.testing.assert_array_equal(renumbered, instances)
+    # In pixels of the frame, and outward to whole ones.
+    most = EDGE_PX * frame.height / fit.content_size.height + 1
+    np.testing.assert_allclose(person.box, drawn, rtol=0, atol=most)
+
+
 @pytest.mark.parametrize(("frame", "into"), [(Size(1, 1), Size(64, 64)), (Size(1, 6), Size(64, 96))], ids=str)
 def test_the_smallest_frames_are_covered_whole(frame: Size, into: Size) -> None:
     fit = Fit.into(frame, into)
@@ -176,15 +233,16 @@ def enlarge_then_decide(fit: Fit, scores: NDArray[np.float32]) -> NDArray[np.uin
     """What `Fit.labels` must equal, without any shortcut."""
     planes = [cv2.resize(plane, fit.input_size[::-1], interpolation=cv2.INTER_LINEAR) for plane in scores]
     best = np.argmax(planes, axis=0).astype(np.uint8)
-    return best[: fit.content_size.height, : fit.content_size.width]
+    return best[fit.content]
 
 
+@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
 @pytest.mark.parametrize("lead", [0.0, 2.0, 3.5, 20.0], ids=["all over", "much", "little", "background only"])
 @given(st.builds(Size, st.integers(1, 300), st.integers(1, 300)), st.integers(2, 6), st.integers(2, 6), st.integers())
 def test_looking_at_the_foreground_only_changes_nothing(
-    lead: float, frame: Size, rows: int, columns: int, seed: int
+    lead: float, way: Callable[[Size, Size], Fit], frame: Size, rows: int, columns: int, seed: int
 ) -> None:
-    fit = Fit.into(frame, Size(rows * MULTIPLE, columns * MULTIPLE))
+    fit = way(frame, Size(rows * MULTIPLE, columns * MULTIPLE))
     scores = np.random.default_rng(abs(seed)).normal(size=(20, rows * 8, columns * 8)).astype(np.float32)
     scores[0] += lead
     labels = fit.labels(scores)
@@ -218,12 +276,15 @@ def test_foreground_is_where_a_class_beats_background() -> None:
     np.testing.assert_array_equal(foreground(scores), [[False, True, True, False]])
 
 
+@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
 @given(st.integers(1, 40), st.integers(1, 40), input_sizes, st.integers(0, 2**32 - 1))
-def test_ids_are_enlarged_without_a_shift(rows: int, columns: int, into: Size, seed: int) -> None:
+def test_ids_are_enlarged_without_a_shift(
+    way: Callable[[Size, Size], Fit], rows: int, columns: int, into: Size, seed: int
+) -> None:
     ids = np.random.default_rng(seed).integers(0, 256, (rows, columns), np.uint8)
-    fit = Fit.into(Size(into.height, into.width - MULTIPLE // 2), into)
+    fit = way(Size(into.height, into.width - MULTIPLE // 2), into)
     # The cell that a pixel's centre lies in, in whole numbers: ((2 x + 1) n) // (2 N).
     down, across = ((2 * np.arange(side) + 1) * cells // (2 * side) for side, cells in zip(into, ids.shape))
     enlarged = fit.enlarge_ids(ids)
     assert enlarged.flags.c_contiguous
-    np.testing.assert_array_equal(enlarged, ids[np.ix_(down, across)][:, : fit.content_size.width])
+    np.testing.assert_array_equal(enlarged, ids[np.ix_(down, across)][fit.content])

@@ -1,6 +1,7 @@
 """From a frame to a parsing: sizes, order, and who is remembered between frames."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 
 from pipeline import (
     CIHP,
-    MODELS,
     BadPicture,
     Frame,
     Parser,
@@ -22,6 +22,7 @@ from pipeline import (
     WeightsError,
     load_parser,
 )
+from pipeline.lite.model import compile_lite, lite_model
 from pipeline.parser import SIZES_KEPT
 
 CLIP = Path(__file__).parent.parent / "sample_videos" / "street.mp4"
@@ -101,12 +102,13 @@ def test_what_cannot_be_is_refused_at_once(
 def test_what_is_asked_for_is_what_runs() -> None:
     parser = load_parser(size=SMALL, runtime="onnx", precision="f32", threads=1, in_flight=2)
     assert parser.options == RunOptions("onnx", "f32", 1, 2)
-    assert parser.model is MODELS["lite"]
+    assert parser.model.name == "lite"
     assert parser.label_set is CIHP
 
 
 def test_a_missing_network_is_told_at_the_first_frame(tmp_path: Path) -> None:
-    parser = Parser(replace(MODELS["lite"], path=tmp_path / "lost.onnx"), Size(*SMALL), RunOptions())
+    lost = partial(compile_lite, file=tmp_path / "lost.onnx")
+    parser = Parser(replace(lite_model(), compile=lost), Size(*SMALL), RunOptions())
     with pytest.raises(WeightsError, match=r"lost\.onnx"):
         parser(blank(48, 64))
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from pipeline import (
-    MODELS,
     PRECISIONS,
     RUNTIMES,
     BadPicture,
@@ -23,10 +22,10 @@ from pipeline import (
     UnknownName,
     WeightsError,
 )
+from pipeline.lite.model import FILE as LITE
 from pipeline.runtime import Network, compile_network
 
 SIZE = Size(64, 96)
-LITE = MODELS["lite"].path
 F32_AGREE = 1e-3
 """Of logits up to 20: sums in another order differ by some 1e-5, hundreds of layers of them by less than this."""
 BF16_AGREE = 0.05
@@ -250,8 +249,8 @@ def test_a_package_that_is_not_there_is_named_with_the_cure(
 def test_names_that_there_are_not_are_refused_with_those_that_there_are() -> None:
     with pytest.raises(UnknownName, match="no runtime 'tpu'; there are: openvino, onnx"):
         RunOptions("tpu")
-    with pytest.raises(UnknownName, match=f"no precision 'int8'; there are: {', '.join(PRECISIONS)}"):
-        RunOptions(precision="int8")
+    with pytest.raises(UnknownName, match=f"no precision 'int4'; there are: {', '.join(PRECISIONS)}"):
+        RunOptions(precision="int4")
 
 
 @pytest.mark.parametrize("name", ["threads", "in_flight"])

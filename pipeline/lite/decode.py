@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fit import Fit, foreground
-from pipeline.types import Box, LabelMap, Person
+from pipeline.model import Decoded
+from pipeline.people import persons_of
+from pipeline.types import LabelMap
 
 OFFSET_CELLS = 8.0
 """One unit of the offsets that the network gives is this many cells."""
@@ -27,12 +29,6 @@ CELLS_LEAST = 12
 """A person of fewer cells is a speck."""
 PEOPLE_MOST = 255
 """As many as an instance map of bytes can tell apart."""
-
-
-class Decoded(NamedTuple):
-    labels: LabelMap
-    instances: LabelMap
-    people: tuple[Person, ...]
 
 
 class _Centres(NamedTuple):
@@ -58,7 +54,7 @@ def decode(scores: NDArray[np.float32], people: NDArray[np.float32], fit: Fit) -
     instances[labels == 0] = 0
     # What belongs to nobody is a ball, a chair or a coat on a hook: clothes are of persons.
     labels[instances == 0] = 0
-    return Decoded(labels, *_persons(instances, kept, fit))
+    return Decoded(labels, *persons_of(instances, kept, fit))
 
 
 def _centres(logits: NDArray[np.float32]) -> _Centres:
@@ -99,26 +95,3 @@ def _without_specks(
     renumbered = np.zeros(len(scores) + 1, np.uint8)
     renumbered[1:][stay] = np.arange(1, np.count_nonzero(stay) + 1)
     return renumbered[ids], scores[stay]
-
-
-def _persons(instances: LabelMap, scores: NDArray[np.floating], fit: Fit) -> tuple[LabelMap, tuple[Person, ...]]:
-    people: list[Person] = []
-    renumbered = np.zeros(len(scores) + 1, np.uint8)
-    for index, score in enumerate(scores, start=1):
-        left, top, width, height = cv2.boundingRect((instances == index).view(np.uint8))
-        if width and height:
-            people.append(Person(0, float(score), _in_frame(Box(left, top, left + width, top + height), fit)))
-            renumbered[index] = len(people)
-    return renumbered[instances], tuple(people)
-
-
-def _in_frame(box: Box, fit: Fit) -> Box:
-    """From the label map to frame pixels, outward to whole ones."""
-    down = fit.frame_size.height / fit.content_size.height
-    across = fit.frame_size.width / fit.content_size.width
-    return Box(
-        int(box.left * across),
-        int(box.top * down),
-        min(fit.frame_size.width, int(np.ceil(box.right * across))),
-        min(fit.frame_size.height, int(np.ceil(box.bottom * down))),
-    )

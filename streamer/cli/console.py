@@ -12,12 +12,19 @@ from rich.text import Text
 
 Item = TypeVar("Item")
 
+LINES_MOST = 4
+"""So many lines of a complaint are shown after its first."""
+
 _console = Console(stderr=True, soft_wrap=True)
 
 
 def complain(what: object) -> None:
-    """One line on standard error."""
-    _console.print(Text.assemble(("error: ", "bold red"), " ".join(str(what).split())))
+    """One line on standard error. Of a long list the beginning: STREAMER_DEBUG=1 shows all."""
+    first, *others = str(what).splitlines() or [""]
+    lines = [first, *others[:LINES_MOST]]
+    if len(others) > LINES_MOST:
+        lines.append(f"... and {len(others) - LINES_MOST} more, which STREAMER_DEBUG=1 shows")
+    _console.print(Text.assemble(("error: ", "bold red"), " ".join(" ".join(lines).split())))
 
 
 def say(text: str) -> None:

@@ -14,6 +14,7 @@ from streamer.cli.options import (
     Hide,
     InputSize,
     Legend,
+    ModelDir,
     Opacity,
     Outline,
     ParserName,
@@ -44,6 +45,7 @@ def render(
         list[Path], typer.Argument(metavar="IN... OUT", help="Videos or pictures, and a file or folder to write.")
     ],
     parser: ParserName = "lite",
+    model_dir: ModelDir = None,
     size: InputSize = None,
     runtime: Runtime = "openvino",
     precision: Precision = "auto",
@@ -62,7 +64,7 @@ def render(
     force: Force = False,
 ) -> None:
     """Draw every person's parts over files: every frame, at its time, with its sound."""
-    loaded = load_parser(parser, size=size, runtime=runtime, precision=precision, threads=threads)
+    loaded = load_parser(parser, model_dir=model_dir, size=size, runtime=runtime, precision=precision, threads=threads)
     look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
     settings = Rendering(loaded, look, parse_every, Encoding(codec, crf, preset), force)
     jobs = targets(paths)

@@ -12,7 +12,7 @@ import typer
 
 from pipeline import Frame, Look, Parsing, blend
 from streamer.cli.console import say, status, stop_on_interrupt
-from streamer.cli.options import Crf, Hide, InputSize, Json, Preset
+from streamer.cli.options import Crf, Hide, InputSize, Json, ModelDir, Preset
 from streamer.config import StreamConfig, read_config
 from streamer.pubsub import subscribe
 from streamer.stream import Stream
@@ -30,9 +30,10 @@ def run(
     ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file; its keys are these options, with _ for -.")] = None,
     parser: Annotated[str | None, typer.Option(help="lite by default.")] = None,
+    model_dir: ModelDir = None,
     size: InputSize = None,
     runtime: Annotated[str | None, typer.Option(help="openvino by default.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, f32 or bf16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, f32, bf16, or int8 for m2fp.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the network.")] = None,
     parse_hz: Annotated[float | None, typer.Option(help="Parse so many frames a second at most.")] = None,
     mask_ttl: Annotated[float | None, typer.Option(help="Seconds after which masks are not drawn any more.")] = None,
@@ -65,6 +66,7 @@ def run(
     options = {
         "source": source,
         "parser": parser,
+        "model_dir": None if model_dir is None else str(model_dir),
         "size": size,
         "runtime": runtime,
         "precision": precision,

@@ -9,41 +9,22 @@ from typing import Annotated
 
 import typer
 
-from pipeline import MODELS, RUNTIMES, Frame, Parsing, load_parser
+from pipeline import PARSERS, RUNTIMES, WEIGHTS, Frame, Parsing, load_parser
 from pipeline import evaluate as evaluate_parser
 from streamer.bench import Machine, NotToBeHad, Timing, measure, settings
 from streamer.cli.console import say, watched
-from streamer.cli.options import InputSize, Json, Precision, Runtime, Sizes, Threads
+from streamer.cli.options import InputSize, Json, ModelDir, Precision, Runtime, Sizes, Threads
 from streamer.pictures import labelled_pictures
 from streamer.sources import open_source, sample
 
 BENCH_FRAMES = 30
 
 
-def models(as_json: Json = False) -> None:
-    """Which parsers there are, and whether their weights are here."""
-    rows = [
-        {
-            "name": model.name,
-            "about": model.about,
-            "classes": len(model.label_set),
-            "label_set": model.label_set.name,
-            "weights": str(model.path),
-            "ready": model.path.is_file(),
-        }
-        for model in MODELS.values()
-    ]
-    if as_json:
-        say(json.dumps(rows, indent=2))
-        return
-    for row in rows:
-        say(f"{row['name']:8} {'ready' if row['ready'] else 'weights missing':16} {row['about']}")
-
-
 def evaluate(
-    parser: Annotated[str, typer.Argument(help=f"One of: {', '.join(MODELS)}.")],
+    parser: Annotated[str, typer.Argument(help=f"One of: {', '.join(PARSERS)}.")],
     images: Annotated[Path, typer.Option(help="A folder of pictures.")],
     labels: Annotated[Path, typer.Option(help="A folder of PNGs of class ids, 255 for unknown, with the same stems.")],
+    model_dir: ModelDir = None,
     size: InputSize = None,
     runtime: Runtime = "openvino",
     precision: Precision = "auto",
@@ -51,7 +32,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a parser on pictures whose true label maps are known."""
-    loaded = load_parser(parser, size=size, runtime=runtime, precision=precision, threads=threads)
+    loaded = load_parser(parser, model_dir=model_dir, size=size, runtime=runtime, precision=precision, threads=threads)
 
     def parse(frame: Frame) -> Parsing:
         loaded.reset()
@@ -73,7 +54,8 @@ def bench(
     source: Annotated[
         Path | None, typer.Option(help="A video or pictures; the bundled street clip by default.")
     ] = None,
-    parser: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
+    parser: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all that are ready by default.")] = None,
+    model_dir: ModelDir = None,
     runtime: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
     precision: Annotated[list[str] | None, typer.Option(help="Repeat to compare; f32 and bf16 by default.")] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
@@ -86,14 +68,14 @@ def bench(
         frames = [frame for frame in islice(opened, BENCH_FRAMES) if frame.size == opened.info.frame_size]
     wanted = list(
         settings(
-            parser or list(MODELS),
+            parser or [name for name in PARSERS if name not in WEIGHTS or WEIGHTS[name].ready],
             runtime or list(RUNTIMES),
             precision or ["f32", "bf16"],
             threads or [None],
             size or [None],
         )
     )
-    results = list(watched(measure(wanted, frames, seconds), "timing", "settings", len(wanted)))
+    results = list(watched(measure(wanted, frames, seconds, model_dir), "timing", "settings", len(wanted)))
     machine = Machine.here()
     if as_json:
         rows = [asdict(each) for each in results]

@@ -1,10 +1,11 @@
 """Options that several verbs share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline import MODELS, RUNTIMES, Size
+from pipeline import PARSERS, RUNTIMES, Size
 from streamer.config import read_size
 from streamer.errors import ConfigError
 from streamer.sinks import CODECS
@@ -17,7 +18,11 @@ def _size(text: str) -> Size:
         raise typer.BadParameter(str(exc)) from exc
 
 
-ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(MODELS)}.")]
+ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(PARSERS)}.")]
+ModelDir = Annotated[
+    Path | None,
+    typer.Option(help="Weights of m2fp in a folder of yours, as ModelScope makes it; see `streamer models`."),
+]
 InputSize = Annotated[
     Size | None,
     typer.Option(
@@ -28,7 +33,9 @@ InputSize = Annotated[
     ),
 ]
 Runtime = Annotated[str, typer.Option(help=f"What runs the network: {', '.join(RUNTIMES)}.")]
-Precision = Annotated[str, typer.Option(help="auto, f32 or bf16; auto takes bf16 where the processor has it.")]
+Precision = Annotated[
+    str, typer.Option(help="auto, f32, bf16, or int8 for m2fp; auto takes bf16 where the processor has it.")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads of the network; all by default.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite.")]

@@ -1,0 +1,49 @@
+"""The bundled network: its file, and how it becomes a parser."""
+
+import hashlib
+from pathlib import Path
+
+from pipeline.errors import RuntimeUnavailable, WeightsError
+from pipeline.labels import CIHP
+from pipeline.lite.decode import decode
+from pipeline.model import Model
+from pipeline.runtime import Network, RunOptions, compile_network
+from pipeline.types import Size
+
+FILE = Path(__file__).parent / "lite.onnx"
+SHA256 = "f672b00a49f2749ece23a592812659b9dfbabbd4e633e86a739a3121ca2dc08b"
+
+
+def lite_model(model_dir: Path | None = None) -> Model:
+    """The bundled model. Raises WeightsError for a folder: this one's weights are where its code is."""
+    if model_dir is not None:
+        raise WeightsError(f"lite brings its weights along; {model_dir} is for m2fp or m2fp-single")
+    return Model(
+        name="lite",
+        about="the bundled parser: 1.9 M parameters, CIHP's 20 classes, persons apart",
+        label_set=CIHP,
+        pixels=256 * 448,
+        compile=compile_lite,
+        decode=lambda answer, fit: decode(answer.outputs[0], answer.outputs[1], fit),
+    )
+
+
+def compile_lite(size: Size, options: RunOptions, file: Path = FILE) -> Network:
+    """Makes the network ready.
+
+    Raises:
+        WeightsError: the file is missing, or not the one that the code was written for.
+        RuntimeUnavailable: see `compile_network`; or int8 was asked for.
+    """
+    if options.precision == "int8":
+        raise RuntimeUnavailable("lite has no int8 form; use f32, bf16 or auto")
+    try:
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as exc:
+        raise WeightsError(f"cannot read {file}: {exc.strerror}; installing the package again helps") from exc
+    if found != SHA256:
+        raise WeightsError(
+            f"{file} is damaged or another network: its SHA-256 begins with {found[:12]}, not {SHA256[:12]};"
+            " installing the package again puts it back"
+        )
+    return compile_network(file, size, options)

@@ -1,0 +1,95 @@
+"""M2FP as a parser: ModelScope's weights, exported for one input size and run by OpenVINO."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import RuntimeUnavailable, WeightsError
+from pipeline.fit import Fit
+from pipeline.labels import CIHP, LIP, LabelSet
+from pipeline.m2fp import graph
+from pipeline.m2fp.config import M2fpConfig, read_configuration
+from pipeline.m2fp.decode import decode
+from pipeline.m2fp.export import NEEDS_TORCH, exported
+from pipeline.m2fp.masks import masks
+from pipeline.m2fp.weights import CONFIGURATION, SOURCES, Folder, Pulled, find, import_weights, pull
+from pipeline.model import Model
+from pipeline.runtime import Network, RunOptions, compile_network
+from pipeline.types import Size
+
+MULTI_PIXELS = 480 * 640
+"""ModelScope takes 640 pixels for the short side, which costs twice the time of this."""
+SINGLE_PIXELS = 512 * 384
+
+
+def m2fp_model(name: str, model_dir: Path | None = None) -> Model:
+    """One of ModelScope's two models.
+
+    Args:
+        name: one of `SOURCES`.
+        model_dir: a folder with its weights, as ModelScope makes it; None is where `pull` puts them.
+
+    Raises:
+        WeightsError: the weights are not there, or their configuration is of another network.
+    """
+    folder = find(name, model_dir)
+    config = read_configuration(folder.path / CONFIGURATION)
+    return Model(
+        name=name,
+        about=SOURCES[name].about,
+        label_set=label_set_of(config),
+        pixels=SINGLE_PIXELS if config.single_person else MULTI_PIXELS,
+        compile=lambda size, options: _compiled(folder, config, size, options),
+        decode=lambda answer, fit: decode(answer.outputs[0], answer.outputs[1], fit, config),
+        masks=lambda answer, fit: masks(answer.outputs[0], answer.outputs[1], fit, config),
+        fit=Fit.centred if config.single_person else Fit.into,
+    )
+
+
+def pull_weights(name: str, *, accept_license: bool) -> Pulled:
+    """Fetches weights from ModelScope into the cache. Some 723 MB, of which 253 stay.
+
+    Args:
+        name: `m2fp` or `m2fp-single`.
+        accept_license: of the weights, which are for non-commercial use only.
+
+    Raises:
+        UnknownName: no such weights.
+        WeightsError: the licence is not accepted, they cannot be had or stored, or are not what they should be.
+        RuntimeUnavailable: torch, which knows what they should be, or ModelScope's client is not installed.
+    """
+    try:
+        from pipeline.m2fp.network import tensor_shapes
+    except ImportError as exc:
+        raise RuntimeUnavailable(NEEDS_TORCH) from exc
+    return pull(name, shapes=tensor_shapes, accept_license=accept_license)
+
+
+def label_set_of(config: M2fpConfig) -> LabelSet:
+    """The parts that a network tells apart, without its class for whole persons.
+
+    Raises WeightsError if their number is not that of a label set whose colours and sides are known.
+    """
+    names = config.classes[: config.parts]
+    for known in (LIP, CIHP):
+        if known.names == names:
+            return known
+    if len(names) != len(CIHP):
+        raise WeightsError(f"the configuration names {len(names)} parts; {len(CIHP)}, as CIHP and LIP have, are known")
+    # Other spellings of the same parts: the order is what the weights fix.
+    classes = tuple(replace(known, name=name, twin="") for known, name in zip(CIHP.classes, names))
+    return LabelSet("m2fp", classes)
+
+
+def _compiled(folder: Folder, config: M2fpConfig, size: Size, options: RunOptions) -> Network:
+    if options.runtime != "openvino":
+        raise RuntimeUnavailable(
+            f"M2FP runs on openvino, not on {options.runtime}: its look-up is an operation of ours"
+        )
+    sampling: Any = graph.operation(options.threads or os.cpu_count() or 1)
+    form = "int8" if options.precision == "int8" else "float"
+    path = exported(import_weights(folder), config, size, form, sampling)
+    network = compile_network(path, size, options, extensions=[sampling])
+    graph.release(sampling)
+    return network

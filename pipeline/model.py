@@ -1,0 +1,48 @@
+"""A network and how to read it: what a parser is made with."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.fit import Fit
+from pipeline.labels import LabelSet
+from pipeline.runtime import Answer, Network, RunOptions
+from pipeline.types import LabelMap, Person, Size
+
+
+class Decoded(NamedTuple):
+    """Who and what is where, as far as one answer tells."""
+
+    labels: LabelMap
+    instances: LabelMap
+    people: tuple[Person, ...]
+
+
+class ClassMask(NamedTuple):
+    """Where one thing is, as ModelScope's pipeline says it."""
+
+    label: str
+    score: float
+    mask: NDArray[np.bool_]
+    """(H, W) of the frame. ModelScope has the same as 0.0 and 1.0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network that parses people."""
+
+    name: str
+    about: str
+    label_set: LabelSet
+    pixels: int
+    """Height times width of the input that it was trained for; the default size is chosen by it."""
+    compile: Callable[[Size, RunOptions], Network]
+    """Makes it ready for pictures of one size. Raises what `load_parser` says."""
+    decode: Callable[[Answer, Fit], Decoded]
+    fit: Callable[[Size, Size], Fit] = Fit.into
+    """How frames of one size go into an input of another."""
+    masks: Callable[[Answer, Fit], Iterator[ClassMask]] | None = None
+    """What ModelScope's pipeline returns for the same answer, where it is a network of theirs."""

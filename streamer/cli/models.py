@@ -1,0 +1,81 @@
+"""The verbs that say which models there are, and fetch the weights of those that are not bundled."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from pipeline import PARSERS, WEIGHTS, load_parser, pull_weights
+from streamer.cli.console import say
+from streamer.cli.options import Json
+
+app = typer.Typer(help="Which parsers there are, and whether their weights are here.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    about: str
+    classes: int
+    label_set: str
+    licence: str
+    weights: str
+    ready: bool
+
+
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context, as_json: Json = False) -> None:
+    """Which parsers there are, and whether their weights are here."""
+    if context.invoked_subcommand is not None:
+        return
+    rows = _rows()
+    if as_json:
+        say(json.dumps([asdict(row) for row in rows], indent=2))
+        return
+    for row in rows:
+        say(f"{row.name:12} {'ready' if row.ready else 'weights missing':16} {row.about}")
+        say(f"{'':12} {'':16} {row.licence}; {row.weights if row.ready else f'`streamer models pull {row.name}`'}")
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(WEIGHTS)}.")],
+    accept_license: Annotated[
+        bool, typer.Option("--accept-license", help="The weights are for non-commercial use only.")
+    ] = False,
+) -> None:
+    """Fetch weights from ModelScope."""
+    if accept_license and name in WEIGHTS:
+        say(WEIGHTS[name].terms)
+    pulled = pull_weights(name, accept_license=accept_license)
+    freed = f"; {pulled.freed_bytes / 1e6:.0f} MB of download deleted" if pulled.freed_bytes else ", as it was"
+    say(f"{pulled.folder.weights}: {pulled.size_bytes / 1e6:.0f} MB{freed}")
+
+
+def _rows() -> list[_Row]:
+    bundled = [
+        _Row(
+            name=model.name,
+            about=model.about,
+            classes=len(model.label_set),
+            label_set=model.label_set.name,
+            licence="Apache-2.0",
+            weights="bundled",
+            ready=True,
+        )
+        for model in (load_parser(name).model for name in PARSERS if name not in WEIGHTS)
+    ]
+    fetched = [
+        _Row(
+            name=source.name,
+            about=source.about,
+            classes=len(source.label_set),
+            label_set=source.label_set.name,
+            licence=f"{source.licence}, non-commercial use only",
+            weights=str(source.folder),
+            ready=source.ready,
+        )
+        for source in WEIGHTS.values()
+    ]
+    return bundled + fetched
