@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pipeline.errors import RuntimeUnavailable, WeightsError
 from pipeline.fit import Fit
 from pipeline.labels import CIHP, LIP, LabelSet
 from pipeline.m2fp import graph
+from pipeline.m2fp.checkpoint import Shapes
 from pipeline.m2fp.config import M2fpConfig, read_configuration
 from pipeline.m2fp.decode import decode
 from pipeline.m2fp.export import NEEDS_TORCH, exported
@@ -59,11 +61,16 @@ def pull_weights(name: str, *, accept_license: bool) -> Pulled:
         WeightsError: the licence is not accepted, they cannot be had or stored, or are not what they should be.
         RuntimeUnavailable: torch, which knows what they should be, or ModelScope's client is not installed.
     """
-    try:
-        from pipeline.m2fp.network import tensor_shapes
-    except ImportError as exc:
-        raise RuntimeUnavailable(NEEDS_TORCH) from exc
-    return pull(name, shapes=tensor_shapes, accept_license=accept_license)
+    # Before the download and not after it; but what the licence says comes first.
+    if accept_license and find_spec("torch") is None:
+        raise RuntimeUnavailable(NEEDS_TORCH)
+    return pull(name, shapes=_tensor_shapes, accept_license=accept_license)
+
+
+def _tensor_shapes(config: M2fpConfig) -> Shapes:
+    from pipeline.m2fp.network import tensor_shapes
+
+    return tensor_shapes(config)
 
 
 def label_set_of(config: M2fpConfig) -> LabelSet:
