@@ -10,6 +10,7 @@ from pipeline.errors import (
 )
 from pipeline.evaluate import Evaluation, Labelled, evaluate
 from pipeline.fit import Fit
+from pipeline.flicker import Flicker, Steadiness, steadiness
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
 from pipeline.m2fp.model import pull_weights
 from pipeline.m2fp.weights import SOURCES as WEIGHTS
@@ -18,6 +19,7 @@ from pipeline.model import ClassMask, Model
 from pipeline.overlay import Look, blend, draw
 from pipeline.parser import PARSERS, Parser, Pending, Reading, load_parser
 from pipeline.people import PersonTracker
+from pipeline.person_ap import PersonFigures
 from pipeline.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
@@ -39,6 +41,7 @@ __all__ = [
     "Evaluation",
     "ExportMismatch",
     "Fit",
+    "Flicker",
     "Frame",
     "LabelClass",
     "LabelMap",
@@ -50,6 +53,7 @@ __all__ = [
     "Parsing",
     "Pending",
     "Person",
+    "PersonFigures",
     "PersonTracker",
     "Picture",
     "PipelineError",
@@ -59,6 +63,7 @@ __all__ = [
     "RuntimeUnavailable",
     "Size",
     "Source",
+    "Steadiness",
     "UnknownName",
     "WeightsError",
     "Yuv420",
@@ -68,4 +73,5 @@ __all__ = [
     "label_set",
     "load_parser",
     "pull_weights",
+    "steadiness",
 ]

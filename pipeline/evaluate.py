@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import perf_counter
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.confusion import Confusion
 from pipeline.errors import BadPicture
 from pipeline.labels import LabelSet
+from pipeline.person_ap import PersonFigures, PersonMatches
 from pipeline.types import Frame, LabelMap, Parsing, Picture
-
-IGNORED = 255
-"""Pixels of this label count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,11 @@ class Labelled:
     name: str
     bgr: Picture
     truth: LabelMap
-    """uint8 of the picture's size: ids of the label set, 255 where nobody knows."""
+    """uint8 of the picture's size: ids of the label set, 255 where nobody knows; 250 to 252 for garments of unknown
+    type and 253 for bags, see `pipeline.confusion`."""
+    instances: LabelMap | None = None
+    """uint8 of the picture's size: a number for each person, 0 for nobody, 255 where nobody knows whose; None if the
+    persons are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,47 +37,24 @@ class Evaluation:
     miou: float
     """Mean of `per_class`."""
     pixel_accuracy: float
+    person_iou: float
+    """Intersection over union of everybody against background."""
+    merged: dict[str, float]
+    """Intersection over union of the six merged classes, see `pipeline.confusion.MERGED`, that are in the truth."""
+    merged_miou: float
+    """Mean of `merged`."""
+    swapped: dict[str, float]
+    """Left and right exchanged: of the pixels of arms, legs and shoes that were predicted as such, which share was
+    said to be the other side's."""
+    person_free_pictures: int
+    """Pictures in whose truth nobody is."""
+    person_free_foreground: float
+    """Share of their pixels that were said to be somebody."""
+    persons: PersonFigures | None
+    """How well persons were found in the pictures whose instances are known; None if there are none."""
     pictures: int
     ms_per_picture: float
     """Median milliseconds from a picture in memory to its parsing, the first picture of each input size left out."""
-
-
-class Confusion:
-    """Counts of truth against prediction over many pictures."""
-
-    def __init__(self, label_set: LabelSet) -> None:
-        self._label_set = label_set
-        self.counts = np.zeros((len(label_set), len(label_set)), np.int64)
-
-    def add(self, truth: LabelMap, labels: LabelMap) -> None:
-        """Counts one picture.
-
-        Args:
-            truth: uint8 (H, W), ids or 255.
-            labels: uint8 (h, w); scaled to the truth's size.
-        """
-        classes = len(self._label_set)
-        known = truth != IGNORED
-        highest = int(truth[known].max(initial=0))
-        if highest >= classes:
-            raise BadPicture(
-                f"label {highest} is neither below {classes}, the classes of {self._label_set.name}, nor 255"
-            )
-        scaled = cv2.resize(labels, truth.shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        pairs = truth[known].astype(np.int64) * classes + scaled[known]
-        self.counts += np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-    @property
-    def ious(self) -> dict[str, float]:
-        """Of each class in the truth."""
-        hits = self.counts.diagonal()
-        union = self.counts.sum(axis=0) + self.counts.sum(axis=1) - hits
-        present = np.flatnonzero(self.counts.sum(axis=1))
-        return {self._label_set.names[index]: float(hits[index] / union[index]) for index in present}
-
-    @property
-    def pixel_accuracy(self) -> float:
-        return float(self.counts.trace() / max(1, self.counts.sum()))
 
 
 def evaluate(parse: Callable[[Frame], Parsing], label_set: LabelSet, pictures: Iterable[Labelled]) -> Evaluation:
@@ -89,14 +68,13 @@ def evaluate(parse: Callable[[Frame], Parsing], label_set: LabelSet, pictures: I
     Raises:
         BadPicture: there are none, sizes differ, or a label map holds something else.
     """
-    confusion = Confusion(label_set)
+    confusion, matches = Confusion(label_set), PersonMatches()
     seconds: list[float] = []
     seen: set[tuple[int, ...]] = set()
     count = 0
     for each in pictures:
         count += 1
-        if each.bgr.shape[:2] != each.truth.shape:
-            raise BadPicture(f"{each.name}: the picture is {each.bgr.shape[:2]}, its label map {each.truth.shape}")
+        _check_sizes(each)
         frame = Frame.still(each.bgr)
         began = perf_counter()
         parsing = parse(frame)
@@ -108,16 +86,34 @@ def evaluate(parse: Callable[[Frame], Parsing], label_set: LabelSet, pictures: I
             confusion.add(each.truth, parsing.labels)
         except BadPicture as exc:
             raise BadPicture(f"{each.name}: {exc}") from exc
+        if each.instances is not None:
+            matches.add(each.instances, parsing)
     if not count:
         raise BadPicture("there are no pictures to evaluate on")
-    ious = confusion.ious
     return Evaluation(
-        per_class=ious,
-        miou=float(np.mean(list(ious.values()))) if ious else 0.0,
+        per_class=confusion.ious,
+        miou=_mean(confusion.ious),
         pixel_accuracy=confusion.pixel_accuracy,
+        person_iou=confusion.person_iou,
+        merged=confusion.merged_ious,
+        merged_miou=_mean(confusion.merged_ious),
+        swapped=confusion.swapped,
+        person_free_pictures=confusion.person_free_pictures,
+        person_free_foreground=confusion.person_free_foreground,
+        persons=matches.figures if matches.pictures else None,
         pictures=count,
         ms_per_picture=_median_ms(seconds or [passed]),
     )
+
+
+def _check_sizes(each: Labelled) -> None:
+    for what, known in (("label", each.truth), ("instance", each.instances)):
+        if known is not None and known.shape != each.bgr.shape[:2]:
+            raise BadPicture(f"{each.name}: the picture is {each.bgr.shape[:2]}, its {what} map {known.shape}")
+
+
+def _mean(ious: dict[str, float]) -> float:
+    return float(np.mean(list(ious.values()))) if ious else 0.0
 
 
 def _median_ms(seconds: list[float]) -> float:

@@ -85,9 +85,7 @@ def read_label_map(path: Path) -> LabelMap:
     if labels is None:
         raise CannotOpen(f"{path} is not a picture that can be read")
     if labels.dtype != np.uint8 or labels.ndim != 2:
-        raise CannotOpen(
-            f"{path} is {labels.dtype} {labels.shape}; a label map is an 8-bit grey PNG whose pixels are class ids"
-        )
+        raise CannotOpen(f"{path} is {labels.dtype} {labels.shape}; a map is an 8-bit grey PNG whose pixels are ids")
     return labels
 
 
@@ -112,24 +110,37 @@ def write_picture(path: Path, bgr: Picture) -> None:
         raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
 
 
-def labelled_pictures(images: Path, labels: Path) -> Iterator[Labelled]:
-    """The pictures of one folder with the label maps of the same stem in another, one at a time.
+def labelled_pictures(images: Path, labels: Path, instances: Path | None = None) -> Iterator[Labelled]:
+    """The pictures of one folder with the maps of the same stem in others, one at a time.
+
+    Args:
+        images: of pictures.
+        labels: of PNGs of class ids.
+        instances: of PNGs of persons' numbers.
 
     Raises:
-        SourceError: a folder is missing or empty, or pictures have no label map.
+        SourceError: a folder is missing or empty, or pictures have no map.
     """
-    for folder in (images, labels):
-        if not folder.is_dir():
+    for folder in (images, labels, instances):
+        if folder is not None and not folder.is_dir():
             raise SourceError(f"no folder {folder}")
-    maps = {path.stem: path for path in labels.iterdir() if path.suffix.lower() == ".png"}
     pictures = list_pictures(images)
     if not pictures:
         raise SourceError(f"no pictures in {images}")
+    label_maps = _maps_of(pictures, labels, "label map")
+    instance_maps = None if instances is None else _maps_of(pictures, instances, "instance map")
+    for index, path in enumerate(pictures):
+        persons = None if instance_maps is None else read_label_map(instance_maps[index])
+        yield Labelled(path.name, read_picture(path), read_label_map(label_maps[index]), persons)
+
+
+def _maps_of(pictures: list[Path], folder: Path, kind: str) -> list[Path]:
+    """The map of each picture."""
+    maps = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".png"}
     lacking = [path.name for path in pictures if path.stem not in maps]
     if lacking:
-        raise SourceError(f"{len(lacking)} pictures have no label map of the same stem in {labels}, {lacking[0]} first")
-    for path in pictures:
-        yield Labelled(path.name, read_picture(path), read_label_map(maps[path.stem]))
+        raise SourceError(f"{len(lacking)} pictures have no {kind} of the same stem in {folder}, {lacking[0]} first")
+    return [maps[path.stem] for path in pictures]
 
 
 def _bytes_of(path: Path) -> NDArray[np.uint8]:

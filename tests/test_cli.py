@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from itertools import repeat
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from conftest import eventually
 from media import Clip, pts_of, quarters
 
-from pipeline import Frame, load_parser
+from pipeline import Evaluation, Frame, load_parser
 from streamer.sources import sample
 
 COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
@@ -73,6 +74,11 @@ def test_render_one_and_several(tmp_path: Path) -> None:
         ("render in.mp4", 1, "name what to read and, last, what to write"),
         ("fly", 2, "No such command"),
         ("evaluate lite --images . --labels nowhere", 1, "no folder nowhere"),
+        ("evaluate lite --images . --labels . --instances nowhere", 1, "no folder nowhere"),
+        ("evaluate lite --video nothing.mp4", 1, "cannot open nothing.mp4"),
+        ("evaluate lite", 2, "name --images and --labels, or a --video"),
+        ("evaluate lite --images . --video in.mp4", 2, "--images and --labels go together"),
+        ("evaluate lite --instances . --video in.mp4", 2, "--instances goes with --images and --labels"),
         ("bench --source nothing.mp4", 1, "cannot open nothing.mp4"),
         ("models pull m2fp", 1, "about 723 MB from ModelScope"),
         ("models pull m2fp-single", 1, "non-commercial use only; `streamer models pull m2fp-single --accept-license`"),
@@ -155,40 +161,101 @@ def test_models(tmp_path: Path) -> None:
     assert str(tmp_path / "cache" / "m2fp") in run("models", cwd=tmp_path, **cache).stdout
 
 
-def _labelled(folder: Path) -> tuple[Path, Path]:
+def _labelled(folder: Path) -> tuple[Path, Path, Path]:
     """Pictures with what the parser itself says of them, so that it scores 1 but for two classes exchanged."""
-    images, labels = folder / "images", folder / "labels"
-    images.mkdir()
-    labels.mkdir()
+    images, labels, instances = folder / "images", folder / "labels", folder / "instances"
+    for each in (images, labels, instances):
+        each.mkdir()
     parser = load_parser("lite", precision="f32")
     from streamer import open_source
 
     with open_source(sample("portrait.mp4")) as source:
         for frame, _ in zip(source, range(3)):
             cv2.imwrite(str(images / f"{frame.index}.png"), frame.bgr)
-            ids = cv2.resize(
-                parser(Frame.still(frame.bgr)).labels, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+            parsing = parser(Frame.still(frame.bgr))
+            ids, persons = (
+                cv2.resize(each, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+                for each in (parsing.labels, parsing.instances)
             )
             ids[:5] = 255
             cv2.imwrite(str(labels / f"{frame.index}.png"), ids)
-    return images, labels
+            cv2.imwrite(str(instances / f"{frame.index}.png"), persons)
+    return images, labels, instances
 
 
 def test_evaluate(tmp_path: Path) -> None:
-    images, labels = _labelled(tmp_path)
+    images, labels, instances = _labelled(tmp_path)
     options = ("evaluate", "lite", "--images", images, "--labels", labels, "--precision", "f32")
     result = json.loads(run(*options, "--json", cwd=tmp_path).stdout)
-    assert set(result) == {"per_class", "miou", "pixel_accuracy", "pictures", "ms_per_picture"}
+    assert set(result) == {field.name for field in fields(Evaluation)}
     assert result["pictures"] == 3
-    assert result["miou"] == pytest.approx(1, abs=1e-6)
-    assert result["pixel_accuracy"] == pytest.approx(1, abs=1e-6)
+    for figure in ("miou", "pixel_accuracy", "person_iou", "merged_miou"):
+        assert result[figure] == pytest.approx(1, abs=1e-6)
+    assert result["persons"] is None
     assert result["ms_per_picture"] > 0
     wrong = cv2.imread(str(labels / "0.png"), cv2.IMREAD_UNCHANGED)
-    cv2.imwrite(str(labels / "0.png"), np.where(wrong == 2, 1, wrong).astype(np.uint8))
+    cv2.imwrite(str(labels / "0.png"), np.where(wrong == 2, 13, wrong).astype(np.uint8))
     worse = json.loads(run(*options, "--json", cwd=tmp_path).stdout)
     assert worse["per_class"]["Hair"] < 0.9
-    shown = run(*options, cwd=tmp_path).stdout
+    assert worse["merged"]["hair"] < 0.9
+    shown = run(*options, "--instances", instances, cwd=tmp_path).stdout
     assert re.search(r"^mIoU +0\.\d+", shown, re.MULTILINE)
+    assert re.search(r"^person IoU +1\.000$", shown, re.MULTILINE)
+    assert re.search(r"^hair +0\.\d+$", shown, re.MULTILINE)
+    assert re.search(r"^arms +0\.000 +left and right exchanged$", shown, re.MULTILINE)
+    assert re.search(r"^persons +precision 1\.000, recall 1\.000, AP 1\.000 at IoU 0\.5$", shown, re.MULTILINE)
+    (instances / "2.png").unlink()
+    missing = run(*options, "--instances", instances, cwd=tmp_path)
+    assert missing.returncode == 1
+    assert "1 pictures have no instance map of the same stem" in missing.stderr
+
+
+def test_evaluate_says_what_is_seen_where_nobody_is(tmp_path: Path) -> None:
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), np.zeros((64, 96), np.uint8))
+    shown = run("evaluate", "lite", "--images", "images", "--labels", "labels", cwd=tmp_path).stdout
+    assert re.search(r"^foreground +\d+\.\d+% of the 1 pictures without anybody$", shown, re.MULTILINE)
+
+
+def test_evaluate_on_video(tmp_path: Path) -> None:
+    # The same shot for a quarter of a second, twice: the second is as the first, and nothing changes in either.
+    from streamer import open_source
+
+    with open_source(sample("portrait.mp4")) as source:
+        shot = cv2.resize(next(iter(source)).bgr, (128, 128), interpolation=cv2.INTER_AREA)
+    for name in ("a.mp4", "b.mp4"):
+        Clip(size=(128, 128), codec="ffv1", pixels="bgr0", ticks=range(0, 6 * 512, 512)).make(
+            (tmp_path / name).with_suffix(".mkv"), repeat(shot)
+        )
+    videos = ("--video", "a.mkv", "--video", "b.mkv", "--precision", "f32")
+    result = json.loads(run("evaluate", "lite", *videos, "--json", cwd=tmp_path).stdout)
+    assert set(result) == {"videos", "all_videos"}
+    one, other = result["videos"]
+    assert (one.pop("name"), other.pop("name")) == ("a.mkv", "b.mkv")
+    assert one == other
+    assert one["frames"] == 6
+    assert one["seconds"] == pytest.approx(5 * 512 / 12_800, abs=0.002)  # Matroska counts milliseconds
+    assert one["person_s"] >= one["seconds"]
+    assert (one["label_flips"], one["garment_flips"], one["number_switches"]) == (0, 0, 0)
+    assert result["all_videos"]["frames"] == 12
+    shown = run("evaluate", "lite", *videos, cwd=tmp_path).stdout
+    assert re.search(r"^a\.mkv: 6 frames, .*\nlabel flips +0\.000 .*\ngarment flips +0\.000 ", shown, re.MULTILINE)
+    assert re.search(r"^all videos: 12 frames, (.*\n)+id switches +0\.000 per person and minute$", shown, re.MULTILINE)
+
+
+def test_evaluate_on_pictures_and_video(tmp_path: Path) -> None:
+    images, labels, _ = _labelled(tmp_path)
+    pictures = ("--images", images, "--labels", labels)
+    result = json.loads(run("evaluate", "lite", *pictures, "--video", images, "--json", cwd=tmp_path).stdout)
+    assert set(result) == {field.name for field in fields(Evaluation)} | {"videos", "all_videos"}
+    assert result["videos"][0]["name"] == "images"
+    figures = result["all_videos"]
+    assert figures["label_flips_per_pixel_s"] == pytest.approx(figures["label_flips"] / figures["pixel_s"])
+    assert figures["garment_flips_per_person_s"] == pytest.approx(figures["garment_flips"] / figures["person_s"])
+    assert figures["number_switches_per_person_min"] == pytest.approx(
+        60 * figures["number_switches"] / figures["person_s"]
+    )
 
 
 def test_bench(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, BadPicture, Frame, Labelled, LabelMap, Parsing, Size, evaluate
-from pipeline.evaluate import IGNORED, Confusion
+from pipeline import CIHP, BadPicture, Box, Frame, Labelled, LabelMap, Parsing, Person, PersonFigures, Size, evaluate
+from pipeline.confusion import IGNORED, Confusion
 
 HAT, HAIR, FACE = (CIHP.id_of(name) for name in ("Hat", "Hair", "Face"))
 
@@ -104,6 +105,37 @@ def test_a_map_of_another_size_is_refused_with_its_picture() -> None:
     turned = Labelled("c.png", np.zeros((4, 3, 3), np.uint8), TRUTH)
     with pytest.raises(BadPicture, match=r"c\.png: the picture is \(4, 3\), its label map \(3, 4\)"):
         evaluate(knowing, CIHP, [turned])
+
+
+def test_an_instance_map_of_another_size_is_refused_with_its_picture() -> None:
+    turned = Labelled("d.png", np.zeros((3, 4, 3), np.uint8), TRUTH, np.zeros((4, 3), np.uint8))
+    with pytest.raises(BadPicture, match=r"d\.png: the picture is \(3, 4\), its instance map \(4, 3\)"):
+        evaluate(knowing, CIHP, [turned])
+
+
+def test_persons_count_in_the_pictures_whose_instances_are_known() -> None:
+    def one_person(frame: Frame) -> Parsing:
+        parsing = knowing(frame)
+        somebody = (parsing.labels > 0).astype(np.uint8)
+        return replace(parsing, instances=somebody, people=(Person(1, 0.9, Box(0, 0, 4, 3)),))
+
+    alone = np.array([[0, 0, 3, 3], [0, 0, 3, 3], [3, 3, 3, 3]], np.uint8)
+    pictures = [labelled(TRUTH), replace(labelled(TRUTH), instances=alone), replace(labelled(TRUTH), instances=alone)]
+    assert evaluate(one_person, CIHP, pictures).persons == PersonFigures(2, 2, 1.0, 1.0, 1.0)
+    assert evaluate(one_person, CIHP, pictures[:1]).persons is None
+
+
+def test_what_follows_from_the_counts_is_in_the_evaluation() -> None:
+    sides = [CIHP.id_of(name) for name in ("Left-arm", "Right-arm", "Left-arm")]
+    truth = np.array([[0, 0, HAT, sides[0], sides[0]]], np.uint8)
+    score = evaluate(saying(np.array([[0, 0, 0, *sides[1:]]], np.uint8)), CIHP, [labelled(truth)])
+    assert score.person_iou == pytest.approx(2 / 3)
+    assert score.merged == pytest.approx({"background": 2 / 3, "hair": 0.0, "skin": 1.0})
+    assert score.merged_miou == pytest.approx(5 / 9)
+    assert score.swapped == {"arms": 0.5}
+    nobody = labelled(np.zeros((1, 4), np.uint8))
+    score = evaluate(saying(np.array([[0, 0, 0, HAT]], np.uint8)), CIHP, [nobody])
+    assert (score.person_free_pictures, score.person_free_foreground) == (1, 0.25)
 
 
 def test_without_pictures_there_is_no_score() -> None:

@@ -75,5 +75,26 @@ def test_pictures_are_paired_with_label_maps_of_the_same_stem(tmp_path: Path) ->
     cv2.imwrite(str(labels / "b.png"), np.full((4, 6), 4, np.uint8))
     pairs = list(labelled_pictures(images, labels))
     assert [(each.name, int(each.truth[0, 0])) for each in pairs] == [("a.jpg", 3), ("b.png", 4)]
+    assert all(each.instances is None for each in pairs)
     with pytest.raises(SourceError, match="no folder"):
         next(labelled_pictures(images, tmp_path / "nowhere"))
+
+
+def test_pictures_are_paired_with_instance_maps_of_the_same_stem(tmp_path: Path) -> None:
+    images, labels, instances = tmp_path / "images", tmp_path / "labels", tmp_path / "instances"
+    with pytest.raises(SourceError, match=r"no folder .*images"):
+        next(labelled_pictures(images, labels, instances))
+    images.mkdir()
+    labels.mkdir()
+    for index, name in enumerate(("a", "b")):
+        cv2.imwrite(str(images / f"{name}.jpg"), quarters(4, 6))
+        cv2.imwrite(str(labels / f"{name}.png"), np.full((4, 6), index, np.uint8))
+    with pytest.raises(SourceError, match=r"no folder .*instances"):
+        next(labelled_pictures(images, labels, instances))
+    instances.mkdir()
+    cv2.imwrite(str(instances / "b.png"), np.full((4, 6), 7, np.uint8))
+    with pytest.raises(SourceError, match=r"1 pictures have no instance map of the same stem in .*, a\.jpg first"):
+        next(labelled_pictures(images, labels, instances))
+    cv2.imwrite(str(instances / "a.png"), np.full((4, 6), 6, np.uint8))
+    pairs = [(each.truth, each.instances) for each in labelled_pictures(images, labels, instances)]
+    assert [[int(ids[0, 0]) for ids in pair if ids is not None] for pair in pairs] == [[0, 6], [1, 7]]

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from pipeline import PipelineError
-from streamer.cli import files, live, measure, models
+from streamer.cli import evaluate, files, live, measure, models
 from streamer.cli.console import complain
 from streamer.errors import StreamerError
 
@@ -21,7 +21,7 @@ app.command()(files.demo)
 app.command()(files.render)
 app.command()(live.run)
 app.command()(live.watch)
-app.command()(measure.evaluate)
+app.command()(evaluate.evaluate)
 app.command()(measure.bench)
 app.add_typer(models.app, name="models")
 

@@ -1,4 +1,4 @@
-"""The verbs that say what there is, how good it is and how fast."""
+"""The verb that says how fast parsers are here."""
 
 import json
 from collections.abc import Sequence
@@ -9,45 +9,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline import PARSERS, RUNTIMES, WEIGHTS, Frame, Parsing, load_parser
-from pipeline import evaluate as evaluate_parser
+from pipeline import PARSERS, RUNTIMES, WEIGHTS
 from streamer.bench import Machine, NotToBeHad, Timing, measure, settings
 from streamer.cli.console import say, watched
-from streamer.cli.options import InputSize, Json, ModelDir, Precision, Runtime, Sizes, Threads
-from streamer.pictures import labelled_pictures
+from streamer.cli.options import Json, ModelDir, Sizes
 from streamer.sources import open_source, sample
 
 BENCH_FRAMES = 30
-
-
-def evaluate(
-    parser: Annotated[str, typer.Argument(help=f"One of: {', '.join(PARSERS)}.")],
-    images: Annotated[Path, typer.Option(help="A folder of pictures.")],
-    labels: Annotated[Path, typer.Option(help="A folder of PNGs of class ids, 255 for unknown, with the same stems.")],
-    model_dir: ModelDir = None,
-    size: InputSize = None,
-    runtime: Runtime = "openvino",
-    precision: Precision = "auto",
-    threads: Threads = None,
-    as_json: Json = False,
-) -> None:
-    """Measure a parser on pictures whose true label maps are known."""
-    loaded = load_parser(parser, model_dir=model_dir, size=size, runtime=runtime, precision=precision, threads=threads)
-
-    def parse(frame: Frame) -> Parsing:
-        loaded.reset()
-        return loaded(frame)
-
-    pairs = watched(labelled_pictures(images, labels), "evaluating", "pictures")
-    result = evaluate_parser(parse, loaded.label_set, pairs)
-    if as_json:
-        say(json.dumps(asdict(result), indent=2))
-        return
-    for name, iou in result.per_class.items():
-        say(f"{name:14} {iou:.3f}")
-    say(f"{'mIoU':14} {result.miou:.3f}  over the {len(result.per_class)} classes present")
-    say(f"{'pixel accuracy':14} {result.pixel_accuracy:.3f}")
-    say(f"{result.pictures} pictures, {result.ms_per_picture:.1f} ms a picture")
 
 
 def bench(

@@ -1,0 +1,121 @@
+"""The verb that says how good a parser is: on pictures whose truth is known, and on video without any."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import reduce
+from operator import add
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import PARSERS, Evaluation, Frame, Parser, Parsing, Steadiness, load_parser, steadiness
+from pipeline import evaluate as evaluate_parser
+from streamer.cli.console import say, watched
+from streamer.cli.options import InputSize, Json, ModelDir, Precision, Runtime, Threads
+from streamer.pictures import labelled_pictures
+from streamer.sources import open_source
+
+
+def evaluate(
+    parser: Annotated[str, typer.Argument(help=f"One of: {', '.join(PARSERS)}.")],
+    images: Annotated[Path | None, typer.Option(help="A folder of pictures.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="A folder of PNGs of class ids, 255 for unknown, with the same stems.")
+    ] = None,
+    instances: Annotated[
+        Path | None,
+        typer.Option(help="A folder of PNGs of persons' numbers, 0 for nobody, 255 for unknown, with the same stems."),
+    ] = None,
+    video: Annotated[
+        list[Path] | None, typer.Option(help="A video to measure flicker on; needs no truth; may be repeated.")
+    ] = None,
+    model_dir: ModelDir = None,
+    size: InputSize = None,
+    runtime: Runtime = "openvino",
+    precision: Precision = "auto",
+    threads: Threads = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a parser: its labels and persons on pictures whose truth is known, its flicker on video."""
+    if (images is None) != (labels is None):
+        raise typer.BadParameter("--images and --labels go together")
+    if instances is not None and images is None:
+        raise typer.BadParameter("--instances goes with --images and --labels")
+    if images is None and not video:
+        raise typer.BadParameter("name --images and --labels, or a --video")
+    loaded = load_parser(parser, model_dir=model_dir, size=size, runtime=runtime, precision=precision, threads=threads)
+    result: dict[str, object] = {}
+    if images is not None and labels is not None:
+        evaluation = _on_pictures(loaded, images, labels, instances)
+        result |= asdict(evaluation)
+        if not as_json:
+            _say_evaluation(evaluation)
+    if video:
+        counted = [_on_video(loaded, path) for path in video]
+        together = reduce(add, counted)
+        result["videos"] = [{"name": path.name, **_figures(each)} for path, each in zip(video, counted)]
+        result["all_videos"] = _figures(together)
+        if not as_json:
+            for path, each in zip(video, counted):
+                _say_steadiness(path.name, each)
+            if len(video) > 1:
+                _say_steadiness("all videos", together)
+    if as_json:
+        say(json.dumps(result, indent=2))
+
+
+def _on_pictures(parser: Parser, images: Path, labels: Path, instances: Path | None) -> Evaluation:
+    def parse(frame: Frame) -> Parsing:
+        parser.reset()
+        return parser(frame)
+
+    pictures = watched(labelled_pictures(images, labels, instances), "evaluating", "pictures")
+    return evaluate_parser(parse, parser.label_set, pictures)
+
+
+def _on_video(parser: Parser, path: Path) -> Steadiness:
+    parser.reset()
+    with open_source(path) as source:
+        frames = watched(source, path.name, "frames", source.info.expected_frames)
+        return steadiness(parser, parser.label_set, frames)
+
+
+def _figures(counted: Steadiness) -> dict[str, object]:
+    return asdict(counted) | {
+        "label_flips_per_pixel_s": counted.label_flips_per_pixel_s,
+        "garment_flips_per_person_s": counted.garment_flips_per_person_s,
+        "number_switches_per_person_min": counted.number_switches_per_person_min,
+    }
+
+
+def _say_evaluation(result: Evaluation) -> None:
+    _say_shares(result.per_class)
+    say(f"{'mIoU':14} {result.miou:.3f}  over the {len(result.per_class)} classes present")
+    say(f"{'pixel accuracy':14} {result.pixel_accuracy:.3f}")
+    say(f"{'person IoU':14} {result.person_iou:.3f}")
+    _say_shares(result.merged)
+    say(f"{'merged mIoU':14} {result.merged_miou:.3f}  over {len(result.merged)} of six merged classes")
+    for pair, share in result.swapped.items():
+        say(f"{pair:14} {share:.3f}  left and right exchanged")
+    if result.person_free_pictures:
+        share = result.person_free_foreground
+        say(f"{'foreground':14} {share:.3%} of the {result.person_free_pictures} pictures without anybody")
+    if result.persons:
+        found = result.persons
+        say(f"{'persons':14} precision {found.precision:.3f}, recall {found.recall:.3f}, AP {found.ap:.3f} at IoU 0.5")
+        say(f"{'':14} {found.found} found where {found.people} are")
+    say(f"{result.pictures} pictures, {result.ms_per_picture:.1f} ms a picture")
+
+
+def _say_shares(shares: Mapping[str, float]) -> None:
+    for name, share in shares.items():
+        say(f"{name:14} {share:.3f}")
+
+
+def _say_steadiness(name: str, counted: Steadiness) -> None:
+    say(f"{name}: {counted.frames} frames, {counted.person_s:.1f} person seconds")
+    say(f"{'label flips':14} {counted.label_flips_per_pixel_s:.3f} per foreground pixel and second")
+    say(f"{'garment flips':14} {counted.garment_flips_per_person_s:.3f} per person and second")
+    say(f"{'id switches':14} {counted.number_switches_per_person_min:.3f} per person and minute")
