@@ -52,9 +52,11 @@ def exported(folder: Path, config: M2fpConfig, size: Size, form: str, sampling: 
     kept = cache_folder() / "exported" / _key(folder / SAFETENSORS, config, size, form)
     path = kept / "m2fp.xml"
     if not path.is_file():
-        made = _made(folder, config, size, form, sampling)
-        with _appearing(kept) as place:
-            graph.save(made, place / path.name)
+        with _place_beside(
+            kept
+        ) as place:  # before the work of minutes: a folder that cannot be written is told at once
+            made = _made(folder, config, size, form, sampling)
+            _keep(made, place, path)
     return path
 
 
@@ -117,8 +119,8 @@ def _sources() -> str:
 
 
 @contextmanager
-def _appearing(folder: Path) -> Iterator[Path]:
-    """A new folder to write into, which becomes `folder` at the end, all at once, or leaves nothing behind."""
+def _place_beside(folder: Path) -> Iterator[Path]:
+    """A new folder to write into, beside where `folder` will be; gone at the end, if it is still there."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
@@ -128,13 +130,19 @@ def _appearing(folder: Path) -> Iterator[Path]:
         ) from exc
     try:
         yield place
-        try:
-            place.replace(folder)
-        except OSError:
-            # Another process made the same at the same time.
-            if not folder.is_dir():
-                raise
-    except (OSError, RuntimeError) as exc:
-        raise WeightsError(f"cannot write {folder}: {exc}; $M2FP_STREAMER_CACHE names another place") from exc
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _keep(made: Any, place: Path, path: Path) -> None:
+    """Writes a graph into `place`, which becomes the folder of `path`: all at once, or not at all."""
+    try:
+        graph.save(made, place / path.name)
+        try:
+            place.replace(path.parent)
+        except OSError:
+            # Another process made the same at the same time.
+            if not path.parent.is_dir():
+                raise
+    except (OSError, RuntimeError) as exc:
+        raise WeightsError(f"cannot write {path.parent}: {exc}; $M2FP_STREAMER_CACHE names another place") from exc

@@ -96,7 +96,8 @@ def _compiled(folder: Folder, config: M2fpConfig, size: Size, options: RunOption
         )
     sampling: Any = graph.operation(options.threads or os.cpu_count() or 1)
     form = "int8" if options.precision == "int8" else "float"
-    path = exported(import_weights(folder), config, size, form, sampling)
-    network = compile_network(path, size, options, extensions=[sampling])
-    graph.release(sampling)
-    return network
+    try:
+        path = exported(import_weights(folder), config, size, form, sampling)
+        return compile_network(path, size, options, extensions=[sampling])
+    finally:
+        graph.release(sampling)
