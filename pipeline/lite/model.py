@@ -11,7 +11,7 @@ from pipeline.runtime import Network, RunOptions, compile_network
 from pipeline.types import Size
 
 FILE = Path(__file__).parent / "lite.onnx"
-SHA256 = "f672b00a49f2749ece23a592812659b9dfbabbd4e633e86a739a3121ca2dc08b"
+SHA256 = "711a0353d6349b3e7016a61bc53a57977e635b06fdaaecbfc37f93bc9e9a2b0c"
 
 
 def lite_model(model_dir: Path | None = None) -> Model:

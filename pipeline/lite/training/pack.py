@@ -1,0 +1,170 @@
+"""Labelled pictures to train on, and which of them are never trained on.
+
+A pack is a folder of parts; a part is a folder with `img/NAME.jpg` and `lab/NAME.png` of the same size. Label
+maps hold CIHP's classes and, where the truth is not fully known, the codes below. A part in which no picture
+has a garment of unknown type was labelled by people: some of its pictures are kept for validation.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import BadPicture
+from pipeline.labels import CIHP
+from pipeline.types import LabelMap, Picture
+
+UNKNOWN_GARMENTS = {
+    250: ("UpperClothes", "Dress", "Coat", "Scarf"),
+    251: ("Dress", "Coat", "Socks", "Pants", "Skirt"),
+    252: ("Hat", "Gloves", "Sunglasses", "UpperClothes", "Dress", "Coat", "Socks", "Pants", "Scarf", "Skirt"),
+}
+"""Codes of garments whose type is not known, and what they may be."""
+BAG = 253
+"""Carried by a person, part of no class: background, but it goes where the person goes."""
+IGNORED = 255
+"""Nobody knows."""
+HEADS = ("Hat", "Hair", "Face")
+
+_SHORT_SIDE = 384
+_HELD_OUT_EVERY, _HELD_OUT = 10, 3
+
+
+def _allowed() -> NDArray[np.bool_]:
+    table = np.zeros((256, len(CIHP)), np.bool_)
+    table[np.arange(len(CIHP)), np.arange(len(CIHP))] = True
+    table[BAG, 0] = True
+    table[IGNORED] = True
+    for code, names in UNKNOWN_GARMENTS.items():
+        table[code, [CIHP.id_of(name) for name in names]] = True
+    return table
+
+
+def _mirrored() -> NDArray[np.uint8]:
+    table = np.arange(256, dtype=np.uint8)
+    table[: len(CIHP)] = CIHP.mirrored
+    return table
+
+
+ALLOWED = _allowed()
+"""Which classes each code may be: bool (256, 20). All of them where nobody knows, none for codes that do not exist."""
+MIRRORED = _mirrored()
+"""What each code becomes in a mirror: uint8 (256,)."""
+PERSON = ALLOWED.any(axis=1) & ~ALLOWED[:, 0]
+"""Codes that are certainly of a person: bool (256,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture, its labels, and which of its pixels move with the person in it."""
+
+    name: str
+    """Of its part and file, as in "ccp/0004"."""
+    bgr: Picture
+    labels: LabelMap
+    """uint8 of the picture's size: classes and codes."""
+    person: LabelMap
+    """255 where a pixel belongs to the person's cut-out, bag and belt too; else 0."""
+    heads: int
+    """How many persons show a face, or 1 for somebody without; 0 when nobody is there."""
+    annotated: bool
+    """By people, not by networks."""
+
+    def __post_init__(self) -> None:
+        if self.bgr.shape[:2] != self.labels.shape:
+            raise BadPicture(f"{self.name}: the picture is {self.bgr.shape[:2]}, its label map {self.labels.shape}")
+        strange = np.unique(self.labels)[~ALLOWED[np.unique(self.labels)].any(axis=1)]
+        if strange.size:
+            raise BadPicture(f"{self.name}: no class and no code: {', '.join(map(str, strange))}")
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """Pixels of each code: (256,)."""
+        return np.bincount(self.labels.ravel(), minlength=256)
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    training: tuple[Photo, ...]
+    validation: tuple[Photo, ...]
+    """Never trained on: annotated persons, and pictures without anybody."""
+
+
+def is_held_out(stem: str) -> bool:
+    """Whether a picture of this name is kept for validation: every tenth, for ever the same."""
+    return crc32(stem.encode()) % _HELD_OUT_EVERY == _HELD_OUT
+
+
+def read_pack(folder: Path) -> Pack:
+    """All parts of a pack, in memory.
+
+    Raises:
+        BadPicture: there is none, a file is missing or unreadable, or a label map holds something else.
+    """
+    parts = [each for each in (folder, *sorted(folder.glob("*"))) if (each / "img").is_dir()]
+    photos = [photo for part in parts for photo in _read_part(part)]
+    if not photos:
+        raise BadPicture(f"no pictures in {folder}; a part of a pack is a folder with img/NAME.jpg and lab/NAME.png")
+    held = {
+        photo.name for photo in photos if is_held_out(Path(photo.name).name) and (photo.annotated or not photo.heads)
+    }
+    return Pack(
+        training=tuple(photo for photo in photos if photo.name not in held),
+        validation=tuple(photo for photo in photos if photo.name in held),
+    )
+
+
+def _read_part(part: Path) -> list[Photo]:
+    files = sorted((part / "img").glob("*.jpg"))
+    maps = [_read(part / "lab" / f"{file.stem}.png", cv2.IMREAD_GRAYSCALE) for file in files]
+    annotated = not any(np.isin(labels, list(UNKNOWN_GARMENTS)).any() for labels in maps)
+    return [
+        make_photo(f"{part.name}/{file.stem}", _read(file, cv2.IMREAD_COLOR), labels, annotated)
+        for file, labels in zip(files, maps)
+    ]
+
+
+def make_photo(name: str, bgr: Picture, labels: LabelMap, annotated: bool) -> Photo:
+    """A photo from a picture and its label map, reduced to what training needs of it."""
+    scale = _SHORT_SIDE / min(labels.shape)
+    if scale < 1 and bgr.shape[:2] == labels.shape:
+        size = (round(labels.shape[1] * scale), round(labels.shape[0] * scale))
+        bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
+        labels = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    return Photo(name, bgr, labels, _cut_out(labels), _heads(labels), annotated)
+
+
+def _read(path: Path, how: int) -> NDArray[np.uint8]:
+    found = cv2.imread(str(path), how)
+    if found is None:
+        raise BadPicture(f"cannot read {path}")
+    return np.asarray(found, np.uint8)
+
+
+def _cut_out(labels: LabelMap) -> LabelMap:
+    """The person, what they carry, and what nobody could name but most of whose surroundings are the person."""
+    inside = PERSON[labels].view(np.uint8)
+    carried = ((labels == BAG) | (labels == IGNORED)).view(np.uint8)
+    count, blobs, stats, _ = cv2.connectedComponentsWithStats(carried)
+    for blob in range(1, count):
+        left, top, width, height, area = stats[blob]
+        around = np.s_[max(0, top - 2) : top + height + 2, max(0, left - 2) : left + width + 2]
+        it = (blobs[around] == blob).view(np.uint8)
+        ring = cv2.dilate(it, np.ones((5, 5), np.uint8)) > it
+        is_bag = labels[around][it > 0].min() == BAG
+        if area <= 0.3 * inside.sum() and inside[around][ring].mean() > (0.1 if is_bag else 0.5):
+            inside[around] |= it
+    return np.asarray(inside * 255, np.uint8)
+
+
+def _heads(labels: LabelMap) -> int:
+    if not PERSON[labels].any():
+        return 0
+    head = np.isin(labels, [CIHP.id_of(name) for name in HEADS]).view(np.uint8)
+    whole = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(whole)
+    areas = stats[1:count, cv2.CC_STAT_AREA]
+    return max(1, int((areas > 0.25 * areas.max(initial=0)).sum()))
