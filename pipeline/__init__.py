@@ -11,11 +11,13 @@ from pipeline.errors import (
 from pipeline.evaluate import Evaluation, Labelled, evaluate
 from pipeline.fit import Fit
 from pipeline.flicker import Flicker, Steadiness, steadiness
+from pipeline.flow import Flow, Follower, Grey, is_cut
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
 from pipeline.m2fp.model import pull_weights
 from pipeline.m2fp.weights import SOURCES as WEIGHTS
 from pipeline.m2fp.weights import Pulled, Source
 from pipeline.model import ClassMask, Model
+from pipeline.motion import Motion, between, carry
 from pipeline.overlay import Look, blend, draw
 from pipeline.parser import PARSERS, Parser, Pending, Reading, load_parser
 from pipeline.people import PersonTracker
@@ -42,13 +44,17 @@ __all__ = [
     "ExportMismatch",
     "Fit",
     "Flicker",
+    "Flow",
+    "Follower",
     "Frame",
+    "Grey",
     "LabelClass",
     "LabelMap",
     "LabelSet",
     "Labelled",
     "Look",
     "Model",
+    "Motion",
     "Parser",
     "Parsing",
     "Pending",
@@ -67,9 +73,12 @@ __all__ = [
     "UnknownName",
     "WeightsError",
     "Yuv420",
+    "between",
     "blend",
+    "carry",
     "draw",
     "evaluate",
+    "is_cut",
     "label_set",
     "load_parser",
     "pull_weights",

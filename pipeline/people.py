@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.fit import Fit
-from pipeline.types import Box, LabelMap, Person
+from pipeline.types import Box, LabelMap, Person, Size
 
 IOU_LEAST = 0.2
 """An overlap smaller than this is somebody else."""
@@ -106,23 +106,38 @@ def persons_of(instances: LabelMap, scores: NDArray[np.floating], fit: Fit) -> t
         scores: one for each person.
         fit: how the frame went into the network.
     """
-    people: list[Person] = []
-    renumbered = np.zeros(len(scores) + 1, np.uint8)
-    for index, score in enumerate(scores, start=1):
-        left, top, width, height = cv2.boundingRect((instances == index).view(np.uint8))
+    people = [Person(0, float(score), Box(0, 0, 0, 0)) for score in scores]
+    return boxed(instances, people, fit.frame_size)
+
+
+def boxed(instances: LabelMap, people: Sequence[Person], frame_size: Size) -> tuple[LabelMap, tuple[Person, ...]]:
+    """The same persons in boxes around their pixels, and the map with their numbers: as `persons_of`.
+
+    Args:
+        instances: uint8 (h, w), covering the frame; k is the k-th person, 0 nobody.
+        people: their boxes do not matter.
+        frame_size: in pixels.
+    """
+    present: list[Person] = []
+    renumbered = np.zeros(len(people) + 1, np.uint8)
+    # All together first: the rest of the map need not be looked at once for each.
+    across, down, wide, tall = cv2.boundingRect(instances)
+    anybody = instances[down : down + tall, across : across + wide]
+    for index, person in enumerate(people if anybody.size else (), start=1):
+        left, top, width, height = cv2.boundingRect((anybody == index).view(np.uint8))
         if width and height:
-            people.append(Person(0, float(score), _in_frame(Box(left, top, left + width, top + height), fit)))
-            renumbered[index] = len(people)
-    return renumbered[instances], tuple(people)
+            box = Box(across + left, down + top, across + left + width, down + top + height)
+            present.append(replace(person, box=_in_frame(box, Size(*instances.shape), frame_size)))
+            renumbered[index] = len(present)
+    return renumbered[instances], tuple(present)
 
 
-def _in_frame(box: Box, fit: Fit) -> Box:
+def _in_frame(box: Box, map_size: Size, frame_size: Size) -> Box:
     """From the label map to frame pixels, outward to whole ones."""
-    down = fit.frame_size.height / fit.content_size.height
-    across = fit.frame_size.width / fit.content_size.width
+    down, across = frame_size.height / map_size.height, frame_size.width / map_size.width
     return Box(
         int(box.left * across),
         int(box.top * down),
-        min(fit.frame_size.width, int(np.ceil(box.right * across))),
-        min(fit.frame_size.height, int(np.ceil(box.bottom * down))),
+        min(frame_size.width, int(np.ceil(box.right * across))),
+        min(frame_size.height, int(np.ceil(box.bottom * down))),
     )

@@ -6,15 +6,18 @@ keeps a picture in the network while the one before it is drawn here.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import Frame, Look, Parser, Parsing, Pending, draw
+from pipeline import Follower, Frame, Grey, Look, Parser, Parsing, Pending, between, carry, draw, is_cut
 from streamer.errors import ConfigError, SinkError
 from streamer.pictures import is_picture
 from streamer.sinks import VIDEO_SUFFIXES, Encoding, PictureFolder, Recorder, Sink
 from streamer.sources import Pictures, Source, SourceInfo, open_source
+
+LOOK_AHEAD_MOST = 32
+"""Frames that wait in memory for the next one to be parsed; those further away from it get the masks of the last."""
 
 MISSING_LEAST_S = 0.5
 """A source that ends so much earlier than it said is not cut short: headers are rounded."""
@@ -28,7 +31,7 @@ class Rendering:
     """Lent for the time; the persons of each source are numbered from 1."""
     look: Look = field(default_factory=Look)
     parse_every: int = 1
-    """Parse every so many frames and hold the masks in between."""
+    """Parse every so many frames, and the first after a cut; the masks between are carried there from both sides."""
     encoding: Encoding = field(default_factory=Encoding)
     """Of videos."""
     force: bool = False
@@ -56,7 +59,7 @@ class Rendered:
     path: Path
     frames: int
     parsed: int
-    """Frames that went through the network; the others show an earlier frame's masks."""
+    """Frames that went through the network; to the others the masks of these were carried."""
     seconds: float
     """It took, by the clock on the wall."""
     damaged: int
@@ -156,18 +159,65 @@ def _make_folder(path: Path) -> None:
 
 
 def _parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:
-    """Each frame with its parsing, or with the last one before it."""
-    waiting: deque[tuple[Frame, Pending | None]] = deque()
-    parsing: Parsing | None = None
-    for count, frame in enumerate(frames):
-        waiting.append((frame, parser.start(frame) if count % every == 0 else None))
+    """Each frame with its parsing."""
+    return _all_parsed(parser, frames) if every == 1 else _some_parsed(parser, frames, every)
+
+
+def _all_parsed(parser: Parser, frames: Source) -> Iterator[tuple[Frame, Parsing]]:
+    waiting: deque[tuple[Frame, Pending]] = deque()
+    for frame in frames:
+        waiting.append((frame, parser.start(frame)))
         if len(waiting) > parser.options.in_flight:
             earlier, begun = waiting.popleft()
-            parsing = begun.result() if begun else _held(earlier, parsing)
-            yield earlier, parsing
+            yield earlier, begun.result()
     for earlier, begun in waiting:
-        parsing = begun.result() if begun else _held(earlier, parsing)
-        yield earlier, parsing
+        yield earlier, begun.result()
+
+
+def _some_parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:
+    """Those between two parsed frames wait for the second one, and are made of both."""
+    waiting: deque[tuple[Frame, Grey]] = deque()
+    last: _Parsed | None = None
+    previous: Grey | None = None
+    for count, frame in enumerate(frames):
+        grey = Grey.of(frame)
+        cut = previous is not None and is_cut(previous, grey)
+        previous = grey
+        if last is None or cut or count == last.count + every:
+            new = _Parsed(count, parser(frame), Follower(grey))
+            if last is not None:
+                yield from _from_behind(last, waiting) if cut else _from_both_sides(last, waiting, new)
+            waiting.clear()
+            yield frame, new.parsing
+            last = new
+            continue
+        waiting.append((frame, grey))
+        if len(waiting) > LOOK_AHEAD_MOST:
+            yield from _from_behind(last, [waiting.popleft()])
+    if last is not None:
+        yield from _from_behind(last, waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    count: int
+    """The place of the frame among those read."""
+    parsing: Parsing
+    follower: Follower
+    """From that frame on."""
+
+
+def _from_behind(last: _Parsed, waiting: Iterable[tuple[Frame, Grey]]) -> Iterator[tuple[Frame, Parsing]]:
+    for frame, grey in waiting:
+        yield frame, carry(last.parsing, last.follower.follow(grey))
+
+
+def _from_both_sides(
+    last: _Parsed, waiting: Iterable[tuple[Frame, Grey]], new: _Parsed
+) -> Iterator[tuple[Frame, Parsing]]:
+    frames, greys = [frame for frame, _ in waiting], [grey for _, grey in waiting]
+    back = Follower(new.follower.start)
+    return zip(frames, between(last.parsing, last.follower, greys, back, new.parsing))
 
 
 def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
@@ -176,13 +226,6 @@ def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
         return 0.0
     missing = info.duration_s - shown_s
     return missing if missing > max(MISSING_LEAST_S, 2 * info.duration_s / max(1, frames)) else 0.0
-
-
-def _held(frame: Frame, parsing: Parsing | None) -> Parsing:
-    """The last parsing, shown on a later frame as it is."""
-    if parsing is None:
-        raise ValueError("the first frame is always parsed")
-    return replace(parsing, frame_index=frame.index, pts_s=frame.pts_s, captured_s=frame.captured_s)
 
 
 def _sink(source: Source, out: Path, settings: Rendering) -> Sink:

@@ -18,6 +18,8 @@ LAYERS = [
     "pipeline.fit",
     "pipeline.overlay",
     "pipeline.people",
+    "pipeline.flow",
+    "pipeline.motion",
     "pipeline.runtime",
     "pipeline.model",
     "pipeline.lite",

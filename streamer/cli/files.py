@@ -51,7 +51,7 @@ def render(
     precision: Precision = "auto",
     threads: Threads = None,
     parse_every: Annotated[
-        int, typer.Option(min=1, help="Parse every so many frames, and hold the masks in between.")
+        int, typer.Option(min=1, help="Parse every so many frames, and carry the masks to those between.")
     ] = 1,
     codec: CodecName = "h264",
     crf: Crf = None,
