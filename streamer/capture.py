@@ -3,11 +3,35 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamer.config import StreamConfig
+from streamer.errors import CannotOpen
+from streamer.live import TIMEOUTS, comes_by_itself
+from streamer.reconnect import Connector, Lasting
 from streamer.ring import FrameRing
 from streamer.sources import Source, open_source
 from streamer.stats import Stats
+
+
+class _Limit:
+    """Whether the stream is to end: it was stopped, or has lasted long enough."""
+
+    def __init__(self, stop: threading.Event, duration_s: float | None) -> None:
+        self._stop, self._duration_s = stop, duration_s
+        self._until_s = float("inf")
+
+    def begin(self, now_s: float) -> None:
+        """The first frame is there."""
+        if self._duration_s is not None:
+            self._until_s = now_s + self._duration_s
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or time.monotonic() >= self._until_s
+
+    def wait(self, timeout: float) -> bool:
+        self._stop.wait(max(0.0, min(timeout, self._until_s - time.monotonic())))
+        return self.is_set()
 
 
 def capture(
@@ -18,23 +42,55 @@ def capture(
     Args:
         announce: told of the source when it is open, before its first frame is in the ring.
     """
+    limit = _Limit(stop, config.duration_s)
     try:
-        with open_source(
-            config.source, audio=config.record is not None, realtime=True, loop=config.loop, stopped=stop
-        ) as source:
-            announce(source)
-            _pour(source, ring, stats, stop, config.duration_s)
+        source = _opened(config, limit, stats)
+        if source is not None:
+            with source:
+                announce(source)
+                _pour(source, ring, stats, limit)
     except BaseException as exc:
         ring.close(exc)
         raise
     ring.close()
 
 
-def _pour(source: Source, ring: FrameRing, stats: Stats, stop: threading.Event, duration_s: float | None) -> None:
-    first_s: float | None = None
-    for frame in source:
-        first_s = frame.captured_s if first_s is None else first_s
-        if stop.is_set() or (duration_s is not None and frame.captured_s - first_s >= duration_s):
+def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
+    """The source, or None when it was stopped before it was there."""
+    stall_s = config.stall_after_s
+    timeouts = replace(TIMEOUTS, read_s=stall_s, segment_s=max(stall_s, TIMEOUTS.segment_s))
+
+    def open_once(within_s: float) -> Source:
+        return open_source(
+            config.source,
+            audio=config.record is not None,
+            realtime=True,
+            loop=config.loop,
+            timeouts=replace(timeouts, open_s=min(within_s, timeouts.open_s)),
+            stopped=limit,
+        )
+
+    if config.reconnect_for_s == 0 or not comes_by_itself(config.source):
+        return _unless_stopped(open_once, limit)
+    connector = Connector(open_once, config.reconnect_for_s, limit, stats)
+    source = connector.first()
+    return Lasting(source, connector, limit) if source and source.info.live else source
+
+
+def _unless_stopped(open_once: Callable[[float], Source], limit: _Limit) -> Source | None:
+    try:
+        return open_once(float("inf"))
+    except CannotOpen:
+        if limit.is_set():
+            return None
+        raise
+
+
+def _pour(source: Source, ring: FrameRing, stats: Stats, limit: _Limit) -> None:
+    for count, frame in enumerate(source):
+        if count == 0:
+            limit.begin(frame.captured_s)
+        if limit.is_set():
             return
         stats.captured(time.monotonic())
         ring.put(frame)

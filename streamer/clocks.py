@@ -32,7 +32,10 @@ class FileClock:
 
 
 class LiveClock:
-    """A live source's times, counted from its first picture; the time of arrival where there are none or they jump."""
+    """A live source's times, counted from its first picture; the time of arrival where there are none or they jump.
+
+    They never run back.
+    """
 
     def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
         self.origin_s: Fraction | None = None
@@ -53,7 +56,9 @@ class LiveClock:
         if self.origin_s is not None:
             advance = own - round(self.origin_s / self._time_base) - self._last
             ahead = advance - arrived
-            if advance * self._time_base >= -BACK_MOST_S and ahead * self._time_base <= AHEAD_MOST_S:
+            if -BACK_MOST_S <= advance * self._time_base < 0:
+                return arrived  # until its own time is there again
+            if advance >= 0 and ahead * self._time_base <= AHEAD_MOST_S:
                 return advance
         elif self._last_s is not None and not self._last and self._step:
             arrived = self._step  # RTSP says no time for its first picture, and the second comes in the same breath

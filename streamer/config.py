@@ -43,7 +43,12 @@ class StreamConfig:
     insecure: bool = False
     """Publish where other machines can listen, without keys."""
     duration_s: float | None = None
-    """End after so long."""
+    """End so long after the first frame."""
+    reconnect_for_s: float | None = None
+    """How long to try again when a camera or stream cannot be had: 0 never, `inf` always. None is always, too, but
+    what is heard of it first must not be that the address is wrong."""
+    stall_after_s: float = 5.0
+    """A camera or stream that gives no picture for so long is lost; HLS is given 20 s at least."""
     loop: bool = False
     """Begin a file again at its end."""
     opacity: float = 0.5
@@ -59,12 +64,14 @@ class StreamConfig:
     """Overwrite the file to record into."""
 
     def __post_init__(self) -> None:
-        for name in ("parse_hz", "mask_ttl_s", "duration_s", "threads"):
+        for name in ("parse_hz", "mask_ttl_s", "duration_s", "threads", "stall_after_s"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is above 0, not {value}")
-        if not self.mask_wait_s >= 0:
-            raise ConfigError(f"mask_wait_s is 0 or more, not {self.mask_wait_s}")
+        for name in ("mask_wait_s", "reconnect_for_s"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise ConfigError(f"{name} is 0 or more, not {value}")
 
     @property
     def look(self) -> Look:

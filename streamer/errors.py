@@ -11,6 +11,29 @@ StreamerError
 └── ShutdownTimeout    something did not end in time; names it
 """
 
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a source gives no frames."""
+
+    AUTH = "auth"
+    """User name or password is wrong or missing."""
+    NOT_FOUND = "not found"
+    """There is no such stream at that host, no such device, no such kind of address."""
+    REFUSED = "refused"
+    """Nobody listens there."""
+    UNREACHABLE = "unreachable"
+    """There is no such host, or no way to it."""
+    TIMEOUT = "timeout"
+    """It is silent."""
+    CODEC = "codec"
+    """What comes is not a video, or none that can be decoded."""
+    ENDED = "ended"
+    """It said that it was over, or hung up."""
+    FAILED = "failed"
+    """Something else."""
+
 
 class StreamerError(Exception):
     """Raised, by way of a subclass, when a stream cannot go on; the message says what to do about it."""
@@ -22,6 +45,10 @@ class ConfigError(StreamerError):
 
 class SourceError(StreamerError):
     """Raised when frames cannot be had from a source."""
+
+    def __init__(self, message: str, cause: Cause = Cause.FAILED) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class CannotOpen(SourceError):

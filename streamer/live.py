@@ -2,20 +2,24 @@
 
 import os
 import re
-import socket
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from errno import EACCES, EBUSY, ECONNREFUSED, EHOSTUNREACH, EINVAL, EIO, ENETUNREACH, ENODEV, ENOENT, ENOTTY
+from pathlib import Path
 from types import MappingProxyType
 
-import av
 import cv2
 import numpy as np
 
-from streamer.errors import CannotOpen, SourceLost
-from streamer.video import AudioTap, Reading, Shot, Video, VideoTags, nameless
+from streamer.demux import Failed, Request
+from streamer.errors import CannotOpen, Cause, SourceLost
+from streamer.feed import Packet
+from streamer.playing import Stopped
+from streamer.remote import RemoteFailed, RemoteFeed, RemoteSilent
+from streamer.sound import AudioTap
+from streamer.video import Reading, Shot, Video, VideoTags
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ class Timeouts:
     """How long to wait for what comes over a network."""
 
     open_s: float = 10.0
-    """To connect and to find out what comes."""
+    """To connect and to find out what comes; and as long again for the first picture, for which some cameras wait."""
     read_s: float = 5.0
     """From one picture to the next; after that the source is lost."""
     segment_s: float = 20.0
@@ -46,22 +50,44 @@ _OPTIONS = MappingProxyType(
     }
 )
 
-_REASONS = MappingProxyType(
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """Of what FFmpeg says."""
+
+    reason: str
+    cause: Cause
+
+
+_NO_PASSWORD = "user name or password is wrong or missing"
+_KINDS = MappingProxyType(
     {
-        ECONNREFUSED: "nobody listens there",
-        EHOSTUNREACH: "there is no way to that host",
-        ENETUNREACH: "there is no way to that network",
-        EINVAL: "this is no whole address, such as rtsp://host:554/path or tcp://host:port",
+        "HTTPUnauthorizedError": _Meaning(f"{_NO_PASSWORD} (401)", Cause.AUTH),
+        "HTTPForbiddenError": _Meaning(f"{_NO_PASSWORD} (403)", Cause.AUTH),
+        "HTTPNotFoundError": _Meaning("there is no such stream at that host (404)", Cause.NOT_FOUND),
+        "InvalidDataError": _Meaning("what comes from there is not a video", Cause.CODEC),
+        "EOFError": _Meaning("the connection ended before there was a picture", Cause.ENDED),
+        "NoVideo": _Meaning("there is no video in it", Cause.CODEC),
     }
 )
+_NUMBERS = MappingProxyType(
+    {
+        ECONNREFUSED: _Meaning("nobody listens there", Cause.REFUSED),
+        EHOSTUNREACH: _Meaning("there is no way to that host", Cause.UNREACHABLE),
+        ENETUNREACH: _Meaning("there is no way to that network", Cause.UNREACHABLE),
+    }
+)
+_NOT_WHOLE = _Meaning("this is no whole address, such as rtsp://host:554/path or tcp://host:port", Cause.NOT_FOUND)
+# FFmpeg says "Invalid data" of an RTSP connection that is closed or cut, as one is by a camera that starts.
+_HUNG_UP = _Meaning("it hung up, or does not speak RTSP", Cause.ENDED)
 _NO_CAMERA = MappingProxyType(
     {
-        ENOENT: "there is no such device",
-        ENODEV: "there is no camera behind it",
-        ENOTTY: "it is not a camera",
-        EINVAL: "it is not a camera that gives pictures",
-        EBUSY: "another program uses it",
-        EACCES: "it may not be read; on Linux the group 'video' may",
+        ENOENT: _Meaning("there is no such device", Cause.NOT_FOUND),
+        ENODEV: _Meaning("there is no camera behind it", Cause.NOT_FOUND),
+        ENOTTY: _Meaning("it is not a camera", Cause.NOT_FOUND),
+        EINVAL: _Meaning("it is not a camera that gives pictures", Cause.NOT_FOUND),
+        EBUSY: _Meaning("another program uses it", Cause.FAILED),
+        EACCES: _Meaning("it may not be read; on Linux the group 'video' may", Cause.AUTH),
     }
 )
 
@@ -76,6 +102,11 @@ def is_camera(uri: str) -> bool:
     return re.fullmatch(r"webcam:.+|[0-9]{1,3}|/dev/video[0-9]+", uri) is not None
 
 
+def comes_by_itself(uri: str) -> bool:
+    """Whether this is an address or a camera, so most likely live, and not a file."""
+    return is_address(uri) or (is_camera(uri) and not Path(uri).is_file())
+
+
 def without_password(url: str) -> str:
     """An address that may be shown: without user, password, and what looks like one in the rest of it."""
     # Up to the last @, wherever it stands: passwords have / and @ in them that should have been %2F and %40.
@@ -83,68 +114,78 @@ def without_password(url: str) -> str:
     return re.sub(r"(?i)(pass|passwd|password|pwd|pw|token|secret|key|auth|sig|signature)=[^&;/]*", r"\1=***", url)
 
 
-def open_address(url: str, audio: bool, timeouts: Timeouts) -> Video:
-    """A stream from the network. Raises CannotOpen, in about `timeouts.open_s` at most."""
+def open_address(url: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Video:
+    """A stream from the network. Raises CannotOpen, in about `timeouts.open_s` at most, or when stopped."""
     name = without_password(url)
     scheme = url.split("://")[0].lower()
     if scheme not in SCHEMES:
-        raise CannotOpen(f"addresses such as {scheme}://… cannot be opened; there are: {', '.join(SCHEMES)}")
+        there = ", ".join(SCHEMES)
+        raise CannotOpen(f"addresses such as {scheme}://… cannot be opened; there are: {there}", Cause.NOT_FOUND)
+    request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}))
     silence_s = timeouts.segment_s if ".m3u8" in url else timeouts.read_s
-    began_s = time.monotonic()
-    try:
-        container = av.open(
-            url,
-            options=_QUICKLY | _OPTIONS.get(scheme, {}),
-            timeout=(timeouts.open_s / 2, silence_s),  # the first is for connecting and, again, for finding out
-            metadata_errors="replace",
-        )
-    except av.error.FFmpegError as exc:
-        waited_s = time.monotonic() - began_s
-        reason = f"no answer in {waited_s:.0f} s" if waited_s >= timeouts.open_s / 2 else _reason(exc, url)
-        raise CannotOpen(f"cannot open {name}: {reason}") from nameless(exc)
-    return Video(container, name, Reading(audio=audio, live=True, silence_s=silence_s))
+    feed = _Connection(request, name, timeouts.open_s, stopped)
+    return Video(feed, name, Reading(stopped, max(timeouts.open_s, silence_s), silence_s))
 
 
-def _reason(exc: av.error.FFmpegError, url: str) -> str:
-    if isinstance(exc, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        return f"user name or password is wrong or missing ({_status(exc)})"
-    if isinstance(exc, av.error.HTTPNotFoundError):
-        return "there is no such stream at that host (404)"
-    if isinstance(exc, av.error.InvalidDataError):
-        return "what comes from there is not a video"
-    if isinstance(exc, av.error.EOFError):
-        return "the connection ended before there was a picture"
-    if exc.errno == EIO and not _resolves(url):
-        return "there is no host of that name"
-    return _REASONS.get(exc.errno or 0, exc.strerror or "it fails")
-
-
-def _status(exc: av.error.FFmpegError) -> int:
-    return 401 if isinstance(exc, av.error.HTTPUnauthorizedError) else 403
-
-
-def _resolves(url: str) -> bool:
-    # FFmpeg says "Input/output error" of a host that is not known, as of everything else.
-    host = re.match(r"[^:]+://(?:.*@)?\[?([^\]:/?#]*)", url)
-    try:
-        socket.getaddrinfo(host[1] if host else "", None)
-    except (OSError, UnicodeError):
-        return False
-    return True
-
-
-def open_camera(uri: str) -> "Video | OpenCvCamera":
+def open_camera(uri: str, timeouts: Timeouts, stopped: Stopped) -> "Video | OpenCvCamera":
     """A webcam, by number or device. Raises CannotOpen."""
     device = uri.removeprefix("webcam:")
     if not sys.platform.startswith("linux"):
         return OpenCvCamera(int(device) if device.isdecimal() else device)
     path = f"/dev/video{device}" if device.isdecimal() else device
-    try:
-        container = av.open(path, format="v4l2", metadata_errors="replace")
-    except (av.error.FFmpegError, OSError) as exc:
-        reason = _NO_CAMERA.get(exc.errno or 0, exc.strerror or "it fails")
-        raise CannotOpen(f"cannot open the camera {path}: {reason}") from exc
-    return Video(container, path, Reading(live=True))
+    feed = _Connection(Request(path, False, {}, "v4l2"), f"the camera {path}", timeouts.open_s, stopped)
+    return Video(feed, path, Reading(stopped, timeouts.open_s, timeouts.read_s))
+
+
+class _Connection:
+    """A feed from another process, which says in our words what is wrong with it."""
+
+    def __init__(self, request: Request, name: str, open_s: float, stopped: Stopped) -> None:
+        """Raises CannotOpen."""
+        self._name = name
+        self._over_http = request.url.lower().startswith("http")
+        try:
+            self._remote = RemoteFeed(request, open_s, stopped)
+        except RemoteSilent as exc:
+            reason = "it was stopped" if stopped.is_set() else f"no answer in {open_s:.3g} s"
+            raise CannotOpen(f"cannot open {name}: {reason}", Cause.TIMEOUT) from exc
+        except RemoteFailed as exc:
+            meaning = _meaning(exc.failed, request)
+            raise CannotOpen(f"cannot open {name}: {meaning.reason}", meaning.cause) from exc
+        self.video, self.audio, self.facts = self._remote.video, self._remote.audio, self._remote.facts
+
+    def packets(self) -> Iterator[Packet | None]:
+        try:
+            yield from self._remote.packets()
+        except RemoteFailed as exc:
+            # So FFmpeg calls the end of an answer over HTTP whose length it was not told.
+            if exc.failed.errno == EIO and self._over_http and not self.facts.recorded:
+                return
+            raise SourceLost(f"{self._name}: {exc.failed.reason}", Cause.FAILED) from exc
+
+    def close(self) -> None:
+        self._remote.close()
+
+
+def _meaning(failed: Failed, request: Request) -> _Meaning:
+    plain = _Meaning(failed.reason, Cause.FAILED)
+    if request.format is not None:
+        return _NO_CAMERA.get(failed.errno, plain)
+    if not failed.host_known:
+        return _Meaning("there is no host of that name", Cause.UNREACHABLE)
+    if failed.errno == EINVAL and not _is_whole(request.url):
+        return _NOT_WHOLE
+    if failed.kind == "InvalidDataError" and request.url.lower().startswith("rtsp"):
+        return _HUNG_UP
+    return _KINDS.get(failed.kind) or _NUMBERS.get(failed.errno, plain)
+
+
+def _is_whole(url: str) -> bool:
+    """Whether an address has a port where one is needed, and one that there can be."""
+    port = re.match(r"(?s)[^:]+://(?:.*@)?(?:\[[^\]]*\]|[^:/?#]*)(?::(\d+))?", url)
+    if port is None or port[1] is None:
+        return not url.lower().startswith(("tcp:", "udp:"))
+    return 0 < int(port[1]) < 65_536
 
 
 class OpenCvCamera:

@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from pipeline import Frame, Parsing, load_parser
+from pipeline import Frame, Parsing, PipelineError, load_parser
 from streamer.config import StreamConfig
 from streamer.errors import WorkerDied
 from streamer.publisher import Publisher
@@ -136,7 +136,7 @@ class ParseLoop:
         )
 
     def _parsed(self, frame: Frame, stack: ExitStack) -> Parsing | None:
-        """None if the stream was stopped first, or the process died over it and another will take the next."""
+        """None if the stream was stopped first, or the process failed over it and another will take the next."""
         fit = self._parser.fit_for(frame.size)
         if self._worker is None:
             config = self._config
@@ -149,6 +149,12 @@ class ParseLoop:
         except WorkerDied:
             if not self._worker.restarts_left:
                 raise
+            return None
+        except PipelineError as exc:
+            # What never could will not; what could may have run out of memory, which comes in many words.
+            if self._newest.get() is None or not self._worker.restarts_left:
+                raise
+            self._worker.abandon(exc)
             return None
         finally:
             self._stats.worker_restarts(self._worker.restarts)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from threading import Event
+from typing import Protocol
 
 from pipeline import Frame
 
@@ -11,7 +11,16 @@ LOOK_UP_S = 0.2
 """How often a wait looks up: on Windows Ctrl-C does not end one."""
 
 
-def paced(frames: Iterable[Frame], stopped: Event) -> Iterator[Frame]:
+class Stopped(Protocol):
+    """Whether somebody wants no more, as a `threading.Event` says it."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float) -> bool:
+        """Waits so many seconds for it at most; whether it is."""
+
+
+def paced(frames: Iterable[Frame], stopped: Stopped) -> Iterator[Frame]:
     """Each frame when it is due by its `pts_s` after the first one, and that counts as captured; at once if it is late.
 
     Ends early when `stopped` is set.

@@ -2,21 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline import Frame, Parsing, Picture, Yuv420, draw
 from streamer.config import StreamConfig
+from streamer.errors import SinkError
 from streamer.offline import free_name
+from streamer.outlets import Outlets
 from streamer.parse import WAIT_S, Newest
 from streamer.pictures import write_picture
 from streamer.ring import EndOfStream, Reader
 from streamer.sinks import Recorder
 from streamer.sources import Source
 from streamer.stats import Stats
-from streamer.window import CLOSED, Window, snapshot_name
+from streamer.window import CLOSED, QUIT, Window, snapshot_name
 
 OPACITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """What the key `o` goes through."""
@@ -33,6 +35,7 @@ class RenderLoop:
         stats: Stats,
         stop: threading.Event,
         source: Callable[[float], Source | None],
+        outlets: Outlets,
     ) -> None:
         """
         Args:
@@ -41,6 +44,10 @@ class RenderLoop:
         self._config = config
         self._reader, self._newest, self._stats, self._stop = reader, newest, stats, stop
         self._source = source
+        self._outlets = outlets
+        self._window: Window | None = None
+        self._recorder: Recorder | None = None
+        self._unseen = 0
         self._look = config.look
         self._paused = False
         self._last: Picture | Yuv420 | None = None
@@ -48,15 +55,18 @@ class RenderLoop:
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""
         with ExitStack() as stack:
-            window = stack.enter_context(Window(f"streamer {self._config.stream}")) if self._config.window else None
-            recorder: Recorder | None = None
+            stack.push(lambda *exc: self._recorder.__exit__(*exc) if self._recorder else None)
+            if self._config.window:
+                self._window = stack.enter_context(Window(f"streamer {self._config.stream}"))
+            waiting = self._config.record is not None
             while not self._stop.is_set():
-                if recorder is None and self._config.record is not None:
+                if waiting:
                     ended = self._reader.writer_ended
-                    recorder = self._recorder(stack)
-                    if recorder is None and ended:
+                    waiting = not self._begins_recording()
+                    if waiting and ended:
                         break  # the source never opened
-                    if recorder is None:
+                    if waiting:
+                        self._obey_keys(0)
                         continue
                 try:
                     frame = self._reader.next(WAIT_S)
@@ -64,43 +74,64 @@ class RenderLoop:
                     break
                 self._stats.dropped("behind", self._reader.missed)
                 if frame is not None:
-                    self._show(frame, window, recorder)
-                elif window:
-                    self._obey(window.keys(), 0)
+                    self._show(frame)
+                else:
+                    self._obey_keys(0)
             self._account()
 
-    def _recorder(self, stack: ExitStack) -> Recorder | None:
+    def _begins_recording(self) -> bool:
+        """Whether the source is there to be recorded."""
         config = self._config
         source = self._source(WAIT_S)
         if source is None or config.record is None:
-            return None
-        recorder = Recorder(
+            return False
+        self._recorder = Recorder(
             Path(config.record), source.info, source.audio, config.encoding, force=config.force, keep=True
         )
-        return stack.enter_context(recorder)
+        return True
 
-    def _show(self, frame: Frame, window: Window | None, recorder: Recorder | None) -> None:
+    def _show(self, frame: Frame) -> None:
+        if not (self._window or self._recorder):
+            self._unseen += 1
+            self._stats.dropped("no_sink", self._unseen)
+            return
         parsing = self._fresh(frame)
         picture = frame.picture if parsing is None else draw(frame, parsing, self._look)
         self._last = picture
-        if recorder:
-            recorder.write(picture, frame.pts_s)
-        if window:
-            keys = window.keys() if self._paused else window.show(_bgr(picture))
-            self._obey(keys, frame.index)
+        self._record(picture, frame.pts_s)
+        self._display(picture)
+        self._obey_keys(frame.index)
         age_s = None if parsing is None else max(0.0, frame.captured_s - parsing.captured_s)
         self._stats.shown(time.monotonic(), frame.captured_s, age_s)
+
+    def _display(self, picture: Picture | Yuv420) -> None:
+        try:
+            if self._window and not self._paused:
+                self._window.show(_bgr(picture))
+        except SinkError as exc:
+            self._window = None
+            self._outlets.fail("window", exc)
+
+    def _record(self, picture: Picture | Yuv420, pts_s: float) -> None:
+        try:
+            if self._recorder:
+                self._recorder.write(picture, pts_s)
+        except SinkError as exc:
+            self._recorder = None  # it has kept what it had
+            self._outlets.fail("recording", exc)
 
     def _fresh(self, frame: Frame) -> Parsing | None:
         """The newest masks, unless they are too old for this frame."""
         parsing = self._newest.wait_for(frame.index, self._config.mask_wait_s)
         if parsing is None or frame.captured_s - parsing.captured_s > self._config.mask_ttl_s:
             return None
-        return parsing
+        return parsing if parsing.frame_size == frame.size else None  # a camera may change its picture's size
 
-    def _obey(self, keys: Iterator[str], frame_index: int) -> None:
-        for key in keys:
+    def _obey_keys(self, frame_index: int) -> None:
+        for key in self._window.keys() if self._window else ():
             if key == CLOSED:
+                self._window = None
+            if key == QUIT or (key == CLOSED and not self._outlets.end("window", "it was closed")):
                 self._stop.set()
             match key:
                 case " ":

@@ -21,8 +21,8 @@ from av.video.stream import VideoStream
 from pipeline import TRUE_COLOURS, Picture, Size, Yuv420
 from streamer.errors import ConfigError, SinkError
 from streamer.pictures import write_picture
+from streamer.sound import AudioTap
 from streamer.sources import SourceInfo
-from streamer.video import AudioTap
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,11 @@ class Recorder:
         _check_target(path, force)
         self.path = path
         self._keep = keep
-        self._info = info
-        self._audio = audio
+        self._info, self._audio = info, audio
         self._stored_size = Size(*info.tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
         self._to_yuv = VideoReformatter()
         self._last_ticks: int | None = None
+        self._step = max(1, round(1 / ((info.rate or 30) * info.tags.time_base)))
         self._partial = path.with_name(f".{path.stem}.partial{path.suffix}")
         self._container = self._opened()
         try:
@@ -162,7 +162,11 @@ class Recorder:
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
         try:
-            self._container.mux(self._stream.encode(frame))
+            packets = self._stream.encode(frame)
+            if frame is None and packets:
+                # FFmpeg lets an mp4 end with the last packet, which need not be the last picture.
+                packets[-1].duration = (self._last_ticks or 0) + self._step - (packets[-1].dts or 0)
+            self._container.mux(packets)
             for packet in self._audio.take():
                 packet.stream = self._sound[packet.stream]
                 self._container.mux(packet)

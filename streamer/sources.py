@@ -7,11 +7,10 @@ counts from 0 without gaps unless frames were lost, and `pts_s` is the source's 
 or jumps where the source's does. A frame's size may differ from the last one's.
 
 What is live comes in its own time: whoever does not read as fast is left behind, in memory of the system's, and
-loses frames or the connection in the end. Its `pts_s` is that of its arrival where it has no time of its own, and
-where that jumps: back by more than a second, or far ahead. When it ends, iterating ends; when it falls silent, is
-cut off or breaks, that is SourceLost. The two cannot always be told apart: over RTSP and plain TCP a connection that
-is closed is an end; over HTTP it is one only where the answer says where it ends. `SourceInfo.live` tells whoever
-would rather connect again.
+loses frames or the connection in the end. Its `pts_s` never runs back, and is that of its arrival where it has none of
+its own or that jumps. When it ends, iterating ends; when it falls silent, is cut off or breaks, that is SourceLost. The
+two cannot always be told apart: over RTSP and plain TCP a connection that is closed is an end. `reconnect.py` takes
+either for a reason to connect again. What a web server gives a length of is a recording, and is not live.
 """
 
 import time
@@ -27,11 +26,12 @@ from typing import Protocol, Self
 
 from pipeline import Frame, Size
 from streamer.errors import CannotOpen, ConfigError, SourceLost
-from streamer.live import TIMEOUTS, OpenCvCamera, Timeouts, is_address, is_camera, open_address, open_camera
+from streamer.live import TIMEOUTS, OpenCvCamera, Timeouts, comes_by_itself, is_address, open_address, open_camera
 from streamer.pattern import read_pattern
 from streamer.pictures import is_picture, list_pictures, natural_order, read_picture
-from streamer.playing import looped, paced
-from streamer.video import AudioTap, Video, VideoTags, open_file
+from streamer.playing import Stopped, looped, paced
+from streamer.sound import AudioTap
+from streamer.video import Video, VideoTags, open_file
 
 PICTURE_RATE = Fraction(25)
 """Frames a second of a folder of pictures, which has no time of its own."""
@@ -95,7 +95,7 @@ def open_source(
     realtime: bool = False,
     loop: bool = False,
     timeouts: Timeouts = TIMEOUTS,
-    stopped: Event | None = None,
+    stopped: Stopped | None = None,
 ) -> Source:
     """Opens whatever gives frames.
 
@@ -109,13 +109,14 @@ def open_source(
             its `captured_s`. What is live does so anyway.
         loop: give a recording over and over, without its sound.
         timeouts: of what comes over a network.
-        stopped: ends the wait for the next frame of a recording in real time, and with it the frames.
+        stopped: ends every wait for what is live or in real time, and with it the frames, or opening, by CannotOpen.
 
     Raises:
         CannotOpen: there is no such thing, it cannot be read, or it has no frames.
         ConfigError: a `test:` pattern with settings that cannot be, or something live that is to be looped.
     """
-    again = partial(_opened, str(uri), audio and not loop, timeouts)
+    stopped = stopped or Event()
+    again = partial(_opened, str(uri), audio and not loop, timeouts, stopped)
     source = again()
     if loop and source.info.live:
         source.close()
@@ -123,20 +124,20 @@ def open_source(
     if loop:
         source = _Looped(source, again)
     if realtime and not source.info.live:
-        source = _Paced(source, stopped or Event())
+        source = _Paced(source, stopped)
     return source
 
 
-def _opened(text: str, audio: bool, timeouts: Timeouts) -> Source:
+def _opened(text: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Source:
     if text.startswith("test:"):
         return TestPattern(text)
     if is_address(text):
-        return _Shots(open_address(text, audio, timeouts))
+        return _Shots(open_address(text, audio, timeouts, stopped))
     path = Path(text)
     if path.is_dir():
         return Pictures(text, list_pictures(path))
-    if is_camera(text) and not path.is_file():
-        return _Shots(open_camera(text))
+    if comes_by_itself(text):
+        return _Shots(open_camera(text, timeouts, stopped))
     if has_magic(text) and not path.exists():
         found = sorted(filter(is_picture, map(Path, glob(text))), key=natural_order)  # noqa: PTH207  (absolute ones too)
         return Pictures(text, found)
@@ -203,7 +204,7 @@ class _Shots(_Closing):
 class _Paced(_Closing):
     """A recording in real time."""
 
-    def __init__(self, source: Source, stopped: Event) -> None:
+    def __init__(self, source: Source, stopped: Stopped) -> None:
         self._source, self._stopped = source, stopped
         self.info, self.audio = source.info, source.audio
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from streamer.errors import Cause
+
 RATE_OVER_S = 3.0
 """Rates are of the last so many seconds."""
 KEPT = 2000
@@ -34,11 +36,22 @@ class Drops:
     at_end: int = 0
     """Not drawn yet when the stream was stopped."""
     no_sink: int = 0
-    """There is neither a window nor a recording."""
+    """There is neither a window nor a recording, or none any more."""
 
     @property
     def total(self) -> int:
         return self.behind + self.at_end + self.no_sink
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why a source was lost, or cannot be opened."""
+
+    cause: Cause
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.why} [{self.cause}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,16 @@ class Snapshot:
     """Captured and on their way to be shown."""
     drops: Drops = field(default_factory=Drops)
     worker_restarts: int = 0
+    reconnects: int = 0
+    """How often the source was lost and came back."""
+    offline_s: float = 0.0
+    """How long it gave nothing: from each loss, or first attempt that failed, to the picture after it."""
+    offline_since_s: float | None = None
+    """How long it has been lost now; None while it is there."""
+    last_loss: Loss | None = None
+    """The newest; None while there was none."""
+    sinks_ended: tuple[str, ...] = ()
+    """What the stream went on without, and why."""
     captured_hz: float = 0.0
     parsed_hz: float = 0.0
     shown_hz: float = 0.0
@@ -61,6 +84,18 @@ class Snapshot:
     """From capture to its parsing being there."""
     mask_age: Delay = field(default_factory=Delay)
     """Between the capture of a shown frame and that of the frame whose masks are on it."""
+
+    @property
+    def troubles(self) -> list[str]:
+        """What is not as it should be, in words."""
+        found = [] if self.offline_since_s is None else [f"OFFLINE for {self.offline_since_s:.0f} s: {self.last_loss}"]
+        if self.reconnects:
+            found.append(f"reconnected {_times(self.reconnects)}, offline {self.offline_s:.1f} s in all")
+            if self.offline_since_s is None:
+                found[-1] += f", the last time: {self.last_loss}"
+        if self.worker_restarts:
+            found.append(f"the inference process was replaced {_times(self.worker_restarts)}")
+        return [*found, *self.sinks_ended]
 
     def without_sink(self) -> "Snapshot":
         """The same, of a stream that shows nothing: no frame is on its way."""
@@ -72,7 +107,7 @@ class Snapshot:
             f"captured {self.captured_hz:.1f}/s, parsed {self.parsed_hz:.1f}/s, shown {self.shown_hz:.1f}/s"
             f" after {_ms(self.shown_after)}, mask age {_ms(self.mask_age)}; {self.captured} captured,"
             f" {self.shown} shown, dropped {self.drops.behind} behind, {self.drops.at_end} at the end"
-        )
+        ) + "".join(f"; {each}" for each in self.troubles)
 
 
 class Stats:
@@ -85,6 +120,10 @@ class Stats:
         self._shown_after: deque[float] = deque(maxlen=KEPT)
         self._parsed_after: deque[float] = deque(maxlen=KEPT)
         self._mask_age: deque[float] = deque(maxlen=KEPT)
+        self._lost_s: float | None = None
+        self._offline_s = 0.0
+        self._last_loss: Loss | None = None
+        self._sinks_ended: list[str] = []
 
     def captured(self, now_s: float) -> None:
         with self._lock:
@@ -112,11 +151,31 @@ class Stats:
         with self._lock:
             self._counts["worker_restarts"] = total
 
+    def lost(self, now_s: float, loss: Loss) -> None:
+        """The source gives nothing; told again whenever an attempt to open it fails."""
+        with self._lock:
+            self._lost_s = now_s if self._lost_s is None else self._lost_s
+            self._last_loss = loss
+
+    def back(self, now_s: float) -> None:
+        """The source is there; does nothing when it was not lost."""
+        with self._lock:
+            if self._lost_s is not None:
+                self._offline_s += now_s - self._lost_s
+                self._counts["reconnects"] += bool(self._counts["captured"])
+                self._lost_s = None
+
+    def sink_ended(self, name: str, why: str) -> None:
+        """The stream goes on without one of its sinks."""
+        with self._lock:
+            self._sinks_ended.append(f"the {name} ended: {why}")
+
     def snapshot(self, now_s: float) -> Snapshot:
         """What there is now."""
         with self._lock:
             counts = self._counts
             drops = Drops(counts["behind"], counts["at_end"], counts["no_sink"])
+            offline_since_s = None if self._lost_s is None else now_s - self._lost_s
             return Snapshot(
                 captured=counts["captured"],
                 parsed=counts["parsed"],
@@ -124,6 +183,11 @@ class Stats:
                 waiting=counts["captured"] - counts["shown"] - drops.total,
                 drops=drops,
                 worker_restarts=counts["worker_restarts"],
+                reconnects=counts["reconnects"],
+                offline_s=self._offline_s + (offline_since_s or 0.0),
+                offline_since_s=offline_since_s,
+                last_loss=self._last_loss,
+                sinks_ended=tuple(self._sinks_ended),
                 captured_hz=self._rate("captured", now_s),
                 parsed_hz=self._rate("parsed", now_s),
                 shown_hz=self._rate("shown", now_s),
@@ -146,6 +210,10 @@ class Stats:
         self._forget(name, now_s)
         times = self._times[name]
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def _ms(delay: Delay) -> str:

@@ -10,6 +10,7 @@ from pipeline import Parsing
 from streamer.capture import capture
 from streamer.config import StreamConfig
 from streamer.errors import ConfigError, ShutdownTimeout
+from streamer.outlets import Outlets
 from streamer.parse import WAIT_S, Newest, ParseLoop
 from streamer.render import RenderLoop
 from streamer.ring import FrameRing
@@ -18,9 +19,9 @@ from streamer.stats import Snapshot, Stats
 
 RING_FRAMES = 16
 """Frames kept for a renderer that is behind: half a second of a usual camera."""
-STOP_S = 20.0
-"""What is not over after so long is named in ShutdownTimeout. Opening and reading from a network end by timeouts of
-their own, and not sooner; all else is over within a second or two."""
+STOP_S = 10.0
+"""What is not over after so long is named in ShutdownTimeout. It all takes three seconds at most, but on a machine that
+is very busy."""
 
 
 class _Announced:
@@ -61,7 +62,8 @@ class Stream:
         self._add("parse", parse.run)
         self._shows = config.window or config.record is not None
         if self._shows:
-            render = RenderLoop(config, ring.reader(), self._newest, self._stats, self._stop, source.get)
+            outlets = Outlets(config, self._stats, self._failures.append)
+            render = RenderLoop(config, ring.reader(), self._newest, self._stats, self._stop, source.get, outlets)
             self._add("render", render.run)
 
     def start(self) -> None:
@@ -72,7 +74,7 @@ class Stream:
             thread.start()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Waits for the end; whether it came within the time. Raises what the stream failed with."""
+        """Waits for the end; whether it came within the time. Raises what the stream, or a sink of it, failed with."""
         until_s = None if timeout_s is None else time.monotonic() + timeout_s
         while any(thread.is_alive() for thread in self._threads):
             left_s = WAIT_S if until_s is None else min(WAIT_S, until_s - time.monotonic())

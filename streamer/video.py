@@ -2,39 +2,29 @@
 
 import math
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 
 import av
 import cv2
 import numpy as np
 from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.stream import Stream
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline import TRUE_COLOURS, YUV_FORMATS, Picture, Yuv420
 from streamer.clocks import FileClock, LiveClock
-from streamer.errors import CannotOpen, SourceLost
+from streamer.errors import CannotOpen, Cause, SourceLost
+from streamer.feed import Feed, FileFeed, Packet
 from streamer.pictures import on_white
+from streamer.playing import Stopped
+from streamer.sound import AudioTap
 
 DAMAGED_MOST = 500
 """So many pieces in a row that cannot be decoded are no video."""
-
-SOUND_MOST = 100_000
-"""Half an hour and more."""
-
-_CLOCK_STARTS_ANYWHERE = 0x0200
-"""FFmpeg's AVFMT_TS_DISCONT, among `container.format.flags`."""
-
-_NO_TIMES = 0x0080
-"""AVFMT_NOTIMESTAMPS."""
 
 _UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -74,32 +64,6 @@ def _turned(bgr: Picture, code: int | None) -> Picture:
     return bgr if code is None else np.asarray(cv2.rotate(bgr, code), np.uint8)
 
 
-class AudioTap:
-    """Packets of sound on their way from a source to a recording, which may be in another thread.
-
-    Whoever records must `take` as fast as frames come: of more than `SOUND_MOST` packets the oldest are dropped.
-    """
-
-    def __init__(self, streams: tuple[AudioStream, ...] = ()) -> None:
-        self.streams = streams
-        self._packets: deque[av.Packet[AudioStream]] = deque(maxlen=SOUND_MOST)
-
-    def put(self, packet: "av.Packet[AudioStream]", origin_s: Fraction) -> None:
-        """Keeps a packet, its time counted from `origin_s` of the source's clock."""
-        if packet.pts is not None:
-            packet.pts -= round(origin_s / packet.time_base)
-        if packet.dts is not None:
-            packet.dts -= round(origin_s / packet.time_base)
-        self._packets.append(packet)
-
-    def take(self) -> list["av.Packet[AudioStream]"]:
-        """What came since the last call, in the order of the source."""
-        taken = []
-        while self._packets:  # one by one, for the source may be adding to them
-            taken.append(self._packets.popleft())
-        return taken
-
-
 class Shot(NamedTuple):
     """One decoded picture, upright."""
 
@@ -109,45 +73,47 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a video is read."""
+    """How a live source is read: each picture is decoded as soon as it is there, and time is counted from the first."""
 
-    audio: bool = False
-    """Keep the packets of sound."""
-    live: bool = False
-    """It comes by itself: each picture is decoded as soon as it is there, and time is counted from the first."""
+    stopped: Stopped
+    """Ends the pictures, also while none comes."""
+    first_s: float = math.inf
+    """Without a first picture for so long, there is none."""
     silence_s: float = math.inf
-    """Without a picture for so long, it is lost."""
+    """Without the next one for so long, it is lost."""
 
 
 class Video:
-    """The pictures of something that PyAV has opened; the first is decoded at once.
+    """The pictures of a feed; the first is decoded at once.
 
     Raises:
-        CannotOpen: there are no pictures in it. What was opened is closed.
+        CannotOpen: there are no pictures in it. The feed is closed.
     """
 
-    def __init__(self, container: InputContainer, name: str, reading: Reading) -> None:
+    def __init__(self, feed: Feed, name: str, reading: Reading | None = None) -> None:
+        """
+        Args:
+            reading: None for a recording.
+        """
         self.name = name
-        self._container = container
+        self._feed = feed
         self._reading = reading
         self.damaged = 0
         try:
-            self._video = self._picture_stream()
-            self.audio = AudioTap(tuple(container.streams.audio) if reading.audio else ())
+            self.audio = AudioTap(feed.audio)
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.
-            self._video.thread_type = "SLICE" if reading.live else "AUTO"
+            feed.video.thread_type = "SLICE" if reading else "AUTO"
             self._to_bgr = VideoReformatter()
             self._set_clock()
             self._decoded = self._decode()
             frame = self._first_frame()
-            self.tags = _tags(frame, self._video, self._time_base, self._ticks(frame))
+            self.tags = self._tags_of(frame, self._ticks(frame))
             self.first = self._shot(frame, self.tags.start_ticks)
         except BaseException:
-            container.close()
+            feed.close()
             raise
-        self.frames = self._video.frames or None
-        self.duration_s = _duration_s(container, self._video)
-        self.live = reading.live and self.duration_s is None
+        self.frames, self.duration_s = feed.facts.frames, feed.facts.duration_s
+        self.live = not feed.facts.recorded
 
     def __iter__(self) -> Iterator[Shot]:
         yield self.first
@@ -155,72 +121,75 @@ class Video:
             yield self._shot(frame, self._ticks(frame))
 
     def close(self) -> None:
-        self._container.close()
+        self._feed.close()
 
     def _set_clock(self) -> None:
-        video = self._video
-        # Some formats have no times, and FFmpeg makes up 25 frames a second for them. A file must do with that.
-        self._timeless = self._reading.live and bool(self._container.format.flags & _NO_TIMES)
-        self.rate = None if self._timeless else video.average_rate or video.guessed_rate
-        self._time_base = (None if self._timeless else video.time_base) or Fraction(1, 90_000)
+        facts = self._feed.facts
+        self.rate = facts.rate
+        self._timeless = facts.time_base is None
+        self._time_base = facts.time_base or Fraction(1, 90_000)
         self._clock: FileClock | LiveClock = (
             LiveClock(self._time_base, self.rate)
-            if self._reading.live
-            else FileClock(self._time_base, self.rate, _origin_s(self._container))
+            if self._reading
+            else FileClock(self._time_base, self.rate, facts.origin_s)
         )
-
-    def _picture_stream(self) -> VideoStream:
-        # A song's cover is a video stream of one picture; it is not what somebody opens a file for.
-        for stream in self._container.streams.video:
-            if not stream.disposition & av.stream.Disposition.attached_pic:
-                return stream
-        raise CannotOpen(f"{self.name} has no video in it")
 
     def _first_frame(self) -> av.VideoFrame:
         try:
             for frame in self._decoded:
                 return frame
         except SourceLost as exc:
-            raise CannotOpen(str(exc)) from exc
-        raise CannotOpen(f"{self.name} has no frames that can be decoded")
+            raise CannotOpen(str(exc), exc.cause) from exc
+        raise CannotOpen(f"{self.name} has no frames that can be decoded", Cause.CODEC)
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         in_a_row = 0
-        seen_s = time.monotonic()
-        packets = self._container.demux(self._video, *self.audio.streams)
-        while True:
-            try:
-                packet = next(packets, None)
-                # Also at an end: FFmpeg calls it one when an RTSP sender falls silent.
-                if time.monotonic() - seen_s > self._reading.silence_s:
-                    raise SourceLost(f"{self.name}: no picture for {self._reading.silence_s:g} s")
-                if packet is None:
+        patience = _Patience(self.name, self._reading)
+        try:
+            for packet in self._feed.packets():
+                if patience.gone(damaged=in_a_row > 0):
                     return
-                if _is_audio(packet):
+                if packet is None:
+                    continue
+                if isinstance(packet.stream, AudioStream):
                     self._keep(packet)
                     continue
-                for frame in packet.decode():
-                    yield frame  # type: ignore[misc]
-                    seen_s = time.monotonic()
-                in_a_row = 0
-            except av.error.InvalidDataError as exc:
-                self.damaged += 1
-                in_a_row += 1
-                if in_a_row > DAMAGED_MOST:
-                    raise SourceLost(f"{self.name}: nothing can be decoded any more") from nameless(exc)
-            except av.error.ExitError as exc:
-                raise SourceLost(f"{self.name}: nothing came for {self._reading.silence_s:g} s") from nameless(exc)
-            except av.error.FFmpegError as exc:
-                raise SourceLost(f"{self.name}: {exc.strerror}") from nameless(exc)
+                try:
+                    for frame in packet.decode():
+                        yield frame
+                        patience.begin_anew()
+                    in_a_row = 0
+                except av.error.InvalidDataError as exc:
+                    self.damaged += 1
+                    in_a_row += 1
+                    if in_a_row > DAMAGED_MOST:
+                        raise SourceLost(f"{self.name}: nothing can be decoded any more", Cause.CODEC) from exc
+        except av.error.InvalidDataError:
+            self.damaged += 1  # a file that breaks off
+        except av.error.FFmpegError as exc:
+            raise SourceLost(f"{self.name}: {exc.strerror}") from exc
 
-    def _keep(self, packet: "av.Packet[AudioStream]") -> None:
+    def _keep(self, packet: Packet) -> None:
         # The last packet of each stream is empty: it flushes decoders.
         origin_s = self._clock.origin_s
         if not packet.size or origin_s is None:
             return
-        if self._reading.live and packet.pts is not None and packet.pts * packet.time_base < origin_s:
+        if self._reading and packet.pts is not None and packet.pts * packet.time_base < origin_s:
             return  # what was said before the first picture has no place in a recording of it
         self.audio.put(packet, origin_s)
+
+    def _tags_of(self, first: av.VideoFrame, start_ticks: int) -> VideoTags:
+        rotation = self._feed.facts.rotation
+        return VideoTags(
+            time_base=self._time_base,
+            start_ticks=start_ticks,
+            rotation=round((first.rotation if rotation is None else rotation) / 90) * 90 % 360,
+            pixel_aspect=self._feed.video.sample_aspect_ratio or Fraction(1),
+            matrix=int(first.colorspace),
+            colour_range=int(first.color_range),
+            primaries=int(first.color_primaries),
+            transfer=int(first.color_trc),
+        )
 
     def _ticks(self, frame: av.VideoFrame) -> int:
         return self._clock.ticks(None if self._timeless else frame.pts, time.monotonic())
@@ -240,52 +209,48 @@ class Video:
         return np.asarray(converted.to_ndarray(), np.uint8)
 
 
+class _Patience:
+    """How long to wait for a picture."""
+
+    def __init__(self, name: str, reading: Reading | None) -> None:
+        self._name, self._reading = name, reading
+        self._limit_s = reading.first_s if reading else math.inf
+        self._since_s = time.monotonic()
+        self._had_one = False
+
+    def begin_anew(self) -> None:
+        """A picture came."""
+        self._had_one = True
+        self._limit_s = self._reading.silence_s if self._reading else math.inf
+        self._since_s = time.monotonic()
+
+    def gone(self, *, damaged: bool) -> bool:
+        """Whether nobody wants a picture any more. Raises SourceLost when none came in time.
+
+        Args:
+            damaged: what came last cannot be decoded, as when a camera was set to another codec.
+        """
+        if time.monotonic() - self._since_s > self._limit_s:
+            # Before the first one, the picture that the others build on may just not have come.
+            if damaged and self._had_one:
+                raise SourceLost(f"{self._name}: nothing that can be decoded for {self._limit_s:g} s", Cause.CODEC)
+            raise SourceLost(f"{self._name}: no picture for {self._limit_s:g} s", Cause.TIMEOUT)
+        return self._reading is not None and self._reading.stopped.is_set()
+
+
 def open_file(path: Path, audio: bool) -> Video:
     """A file with a video in it. Raises CannotOpen."""
     try:
         container = av.open(path, metadata_errors="replace")
     except av.error.EOFError as exc:
-        raise CannotOpen(f"{path} has no frames in it") from exc
+        raise CannotOpen(f"{path} has no frames in it", Cause.CODEC) from exc
     except av.error.InvalidDataError as exc:
         raise CannotOpen(f"{path} is not a video, or its beginning or index is missing") from exc
     except (av.error.FFmpegError, OSError) as exc:
         raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
-    return Video(container, str(path), Reading(audio=audio))
-
-
-def nameless(exc: av.error.FFmpegError) -> av.error.FFmpegError:
-    """The same error without what was opened: the address of a camera has its password in it."""
-    return type(exc)(exc.errno or 0, exc.strerror or "")
-
-
-def _is_audio(packet: "av.Packet[Stream]") -> TypeGuard["av.Packet[AudioStream]"]:
-    return isinstance(packet.stream, AudioStream)
-
-
-def _origin_s(container: InputContainer) -> Fraction:
-    """Where the file's clock starts, for the kinds of file whose clock starts anywhere, such as MPEG-TS.
-
-    The clock of all others starts at 0 by definition: their times are kept as they stand.
-    """
-    if container.start_time is None or not container.format.flags & _CLOCK_STARTS_ANYWHERE:
-        return Fraction(0)
-    return Fraction(container.start_time, av.time_base)
-
-
-def _tags(first: av.VideoFrame, stream: VideoStream, time_base: Fraction, start_ticks: int) -> VideoTags:
-    return VideoTags(
-        time_base=time_base,
-        start_ticks=start_ticks,
-        rotation=round(first.rotation / 90) * 90 % 360,
-        pixel_aspect=stream.sample_aspect_ratio or Fraction(1),
-        matrix=int(first.colorspace),
-        colour_range=int(first.color_range),
-        primaries=int(first.color_primaries),
-        transfer=int(first.color_trc),
-    )
-
-
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base
+    try:
+        feed = FileFeed(container, str(path), audio)
+    except CannotOpen:
+        container.close()
+        raise
+    return Video(feed, str(path))

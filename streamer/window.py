@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -12,8 +13,9 @@ import cv2
 from pipeline import Picture
 from streamer.errors import SinkError
 
-CLOSED = "q"
-"""Also what closing the window by its own button counts as."""
+QUIT = "q"
+CLOSED = "closed"
+"""Comes as a key when the window was closed by its own button."""
 
 
 class Window:
@@ -32,26 +34,35 @@ class Window:
             ) from exc
         self._fitted = False
 
-    def show(self, bgr: Picture) -> Iterator[str]:
-        """Shows a picture; yields the keys pressed since the last one, and `CLOSED` once the window is gone."""
-        if not self._fitted:
-            cv2.resizeWindow(self._title, bgr.shape[1], bgr.shape[0])
-            self._fitted = True
-        cv2.imshow(self._title, bgr)
-        yield from self.keys()
+    def show(self, bgr: Picture) -> None:
+        """Shows a picture, when `keys` are next asked for. Raises SinkError."""
+        try:
+            if not self._fitted:
+                cv2.resizeWindow(self._title, bgr.shape[1], bgr.shape[0])
+                self._fitted = True
+            cv2.imshow(self._title, bgr)
+        except cv2.error as exc:
+            raise SinkError(f"the window cannot show any more: {exc.err}") from exc
 
     def keys(self) -> Iterator[str]:
-        """The keys pressed since the last call."""
+        """The keys pressed since the last call, and `CLOSED` once the window is gone."""
         while (key := cv2.pollKey()) >= 0:
             yield chr(key & 0xFF)
-        if self._fitted and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+        if self._fitted and not self._is_there():
             yield CLOSED
+
+    def _is_there(self) -> bool:
+        try:
+            return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1)
+        except cv2.error:  # Qt knows no window of that name any more
+            return False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        cv2.destroyWindow(self._title)
+        with suppress(cv2.error):  # it was closed
+            cv2.destroyWindow(self._title)
         cv2.pollKey()
 
 

@@ -1,13 +1,5 @@
-"""The parent's handle on the inference process.
+"""The parent's handle on the inference process."""
 
-The process is a plain new interpreter and not one of `multiprocessing`, which would run the user's script again in
-the child, so that a script without `if __name__ == "__main__"` could not stream, and would leave a tracker process
-behind.
-"""
-
-import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
@@ -17,8 +9,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Self, cast
 
-from pipeline import Fit, Picture, Reading, Size
-from streamer.errors import ShutdownTimeout, WorkerDied
+from pipeline import Fit, Picture, PipelineError, Reading, Size
+from streamer.child import Child, exit_text
+from streamer.errors import WorkerDied
 from streamer.inference import WAIT_S, Failure, Job, Pipe, Ready, WorkerSettings
 
 __all__ = ["Worker", "WorkerSettings"]
@@ -26,11 +19,7 @@ __all__ = ["Worker", "WorkerSettings"]
 RESTARTS_MOST = 5
 RESTARTS_WITHIN_S = 60.0
 
-_END_S = 0.8
-"""For each of three ways to end a process, so that all three together stay under three seconds."""
-_COMMAND = """
-import os, sys
-os.set_inheritable(int(sys.argv[1]), False)  # or what a library starts would hold the pipe open when this is dead
+_CODE = """
 sys.path[:] = sys.argv[2:]
 from streamer.inference import serve
 serve()
@@ -117,6 +106,11 @@ class Worker:
             asked_s = self._clock()
             return child.ask(Job(small, fit), lambda: self._answering(asked_s) and not stop.is_set())
 
+    def abandon(self, why: PipelineError) -> None:
+        """Ends a process that lives and cannot parse any more, as one that has no memory left; as if it had died."""
+        self._death = WorkerDied(str(why))
+        self._end_child()
+
     def close(self) -> None:
         """Ends the process, within three seconds, whatever it does. For good; safe to call twice.
 
@@ -183,33 +177,20 @@ class _Child:
     """One process, from its start to its end."""
 
     def __init__(self, settings: WorkerSettings) -> None:
-        ours, theirs = socket.socketpair()
-        self._pipe = Pipe(ours, WAIT_S)
-        # Before there is a process: it lies in the pipe until it is read, and cannot fail if that never happens.
-        self._pipe.send(settings)
-        command = [sys.executable, "-c", _COMMAND, str(theirs.fileno()), *sys.path]
-        with theirs:
-            try:
-                # A group of its own, since Ctrl-C goes to the whole group: while Python starts, before a signal can
-                # be ignored, it would print a traceback.
-                # What a library prints would break what the program itself prints for other programs.
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    process_group=0,
-                )
-            except OSError as exc:
-                self._pipe.close()
-                raise WorkerDied(f"the inference process cannot be started: {exc}") from exc
+        try:
+            self._child = Child("the inference process", _CODE, sys.path)
+        except OSError as exc:
+            raise WorkerDied(f"the inference process cannot be started: {exc}") from exc
+        self._pipe = Pipe(self._child.end, WAIT_S)
+        with suppress(OSError):  # it is dead already, which is told when it is asked
+            self._pipe.send(settings)
         self._loaded: Ready | Failure | None = None
         self.unanswered = False
         """Whether it was asked for something that it has not given."""
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._child.pid
 
     def wait_ready(self, go_on: Callable[[], bool]) -> bool:
         """Whether it is, when `go_on` says no at the latest."""
@@ -232,17 +213,11 @@ class _Child:
 
     def end(self) -> int:
         """Ends it by the mildest means that work; its exit code. Raises ShutdownTimeout."""
-        for push in (self._pipe.close, self._process.terminate, self._process.kill):
-            push()
-            with suppress(subprocess.TimeoutExpired):
-                return self._process.wait(_END_S)
-        raise ShutdownTimeout(f"the inference process, {self.pid}, cannot be killed")
+        return self._child.close()
 
     @contextmanager
     def _dying(self) -> Iterator[None]:
         try:
             yield
         except (EOFError, OSError) as exc:
-            code = self.end()
-            meaning = f" ({signal.strsignal(-code)})" if code < 0 else ""
-            raise WorkerDied(f"the inference process ended with exit code {code}{meaning}") from exc
+            raise WorkerDied(f"the inference process ended with {exit_text(self.end())}") from exc

@@ -3,7 +3,10 @@
 import io
 import socket
 import struct
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -144,8 +148,8 @@ Answer = Callable[[socket.socket], None]
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[int]:
-    """A server on loopback while the context lasts; its port."""
+def serving(answer: Answer, port: int = 0) -> Iterator[int]:
+    """A server on loopback while the context lasts; its port, a free one if none is given."""
     over = threading.Event()
 
     def serve() -> None:
@@ -156,7 +160,7 @@ def serving(answer: Answer) -> Iterator[int]:
                     if not over.is_set():
                         answer(connection)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         port = listener.getsockname()[1]
         thread = threading.Thread(target=serve)
         thread.start()
@@ -181,6 +185,92 @@ def hold(connection: socket.socket) -> None:
         pass
 
 
+def in_time() -> Callable[[float], None]:
+    """The pace of a camera that sends each picture when it is due."""
+    began: list[float] = []
+    due = threading.Event()
+
+    def pace(time_s: float) -> None:
+        began.append(time.monotonic() - time_s)
+        due.wait(max(0.0, began[0] + time_s - time.monotonic()))
+
+    return pace
+
+
+def spread(body: bytes, seconds: float, then: Answer = hold) -> Answer:
+    """The bytes, evenly over so much time, as a camera sends its stream."""
+    pieces = [body[start : start + 1316] for start in range(0, len(body), 1316)]
+
+    def answer(connection: socket.socket) -> None:
+        pace = in_time()
+        for number, piece in enumerate(pieces):
+            pace(number * seconds / len(pieces))
+            connection.sendall(piece)
+        then(connection)
+
+    return answer
+
+
+@contextmanager
+def datagrams(body: bytes, seconds: float, port: int) -> Iterator[None]:
+    """The bytes over UDP, evenly over so much time, again and again while the context lasts."""
+    over = threading.Event()
+    pieces = [body[start : start + 1316] for start in range(0, len(body), 1316)]
+
+    def send() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            while True:
+                for piece in pieces:
+                    sender.sendto(piece, ("127.0.0.1", port))
+                    if over.wait(seconds / len(pieces)):
+                        return
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+class Camera:
+    """A sender in a process of its own, which can be killed, stopped and started again on the same port."""
+
+    def __init__(self, clip: Path, kind: str = "rtsp") -> None:
+        self.port = free_port()
+        self.url = f"{'http' if kind == 'mjpeg' else kind}://127.0.0.1:{self.port}/1"
+        self._clip, self._kind = clip, kind
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, clip: Path | None = None) -> None:
+        """Returns when it listens."""
+        self._clip = clip or self._clip
+        command = [sys.executable, __file__, self._kind, str(self._clip), str(self.port)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "up\n"
+
+    def send_signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it at once; the system closes its connections."""
+        if self._process is not None:
+            self._process.kill()
+            with self._process:
+                pass
+            self._process = None
+
+    def __enter__(self) -> "Camera":
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.kill()
+
+
 def cut(connection: socket.socket) -> None:
     """Ends the connection as a cable that is pulled and plugged in again does."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -200,8 +290,12 @@ def raw(body: bytes, then: Answer = hang_up) -> Answer:
     return answer
 
 
+NO_LENGTH = "X-Length: none\r\n"
+"""For `http`: as a camera answers, which does not know when it ends."""
+
+
 def http(body: bytes, headers: str = "", status: int = 200, then: Answer = hang_up) -> Answer:
-    """An answer over HTTP to whatever is asked for; its length is the body's unless the headers say it."""
+    """An answer over HTTP to whatever is asked for; its length is the body's unless the headers speak of it."""
 
     def answer(connection: socket.socket) -> None:
         connection.recv(65536)
@@ -226,12 +320,23 @@ def http_folder(folder: Path) -> Answer:
     return answer
 
 
+MULTIPART = "Content-Type: multipart/x-mixed-replace; boundary=next\r\nTransfer-Encoding: chunked\r\n"
+
+
 def motion_jpeg(pictures: Iterable[bytes], then: Answer = hang_up) -> Answer:
     """JPEG after JPEG over HTTP, as cheap cameras send them."""
+    body = _multipart(pictures)
+    return http(body + b"0\r\n\r\n" if then is hang_up else body, MULTIPART, then=then)
+
+
+def _multipart(pictures: Iterable[bytes]) -> bytes:
     parts = [b"--next\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n" for jpeg in pictures]
-    body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
-    headers = "Content-Type: multipart/x-mixed-replace; boundary=next\r\nTransfer-Encoding: chunked\r\n"
-    return http(body + b"0\r\n\r\n" if then is hang_up else body, headers, then=then)
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+def _jpegs_of(clip: str) -> Iterator[bytes]:
+    for picture in pictures_of(Path(clip)):
+        yield cv2.imencode(".jpg", picture)[1].tobytes()
 
 
 _SDP = """v=0
@@ -324,3 +429,26 @@ class _Interleaved(io.RawIOBase):
         channel = 1 if 200 <= packet[1] <= 204 else 0
         self._connection.sendall(struct.pack("!cBH", b"$", channel, len(packet)) + packet)
         return len(packet)
+
+
+def _be_camera(kind: str, clip: str, port: str) -> None:
+    """What `Camera` runs."""
+    ticks_s = float(pts_of(Path(clip))[-1])
+    jpegs = _multipart(_jpegs_of(clip)) if kind == "mjpeg" else b""
+
+    def answer(connection: socket.socket) -> None:
+        if kind == "rtsp":
+            rtsp(Path(clip), then=hold, pace=in_time())(connection)
+        elif kind == "mjpeg":
+            http(b"", MULTIPART, then=spread(jpegs, ticks_s))(connection)
+        else:
+            spread(Path(clip).read_bytes(), ticks_s)(connection)
+
+    with serving(answer, int(port)):
+        sys.stdout.write("up\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _be_camera(*sys.argv[1:])

@@ -21,6 +21,12 @@ def test_a_file_and_what_is_given_over_it(tmp_path: Path) -> None:
     assert config.look.hidden == frozenset({"Hat"})
 
 
+def test_trying_for_ever_can_be_said(tmp_path: Path) -> None:
+    path = tmp_path / "door.toml"
+    path.write_text('source = "rtsp://door/1"\nreconnect_for_s = inf\n')
+    assert read_config(path, {}).reconnect_for_s == float("inf")
+
+
 def test_every_setting_can_stand_in_a_file(tmp_path: Path) -> None:
     """A field of a type that TOML cannot say would be parsed and refused."""
     examples = {"str": '"x"', "int": "3", "float": "0.5", "bool": "true", "tuple[int, int]": "[64, 64]"}
@@ -46,6 +52,8 @@ def test_every_setting_can_stand_in_a_file(tmp_path: Path) -> None:
         ("parse_hz = 0", "parse_hz is above 0, not 0"),
         ("duration_s = -1", "duration_s is above 0, not -1"),
         ("mask_wait_s = -1", "mask_wait_s is 0 or more"),
+        ("reconnect_for_s = -1", "reconnect_for_s is 0 or more, not -1"),
+        ("stall_after_s = 0", "stall_after_s is above 0, not 0"),
         ("legend = 1", r"door\.toml: legend = 1: expected `bool"),
     ],
 )

@@ -8,17 +8,38 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from media import Answer, Clip, cut, free_port, hold, http, motion_jpeg, quarters, raw, rtsp, serving, turn_of
+from hypothesis import given
+from hypothesis import strategies as st
+from media import (
+    NO_LENGTH,
+    Answer,
+    Clip,
+    cut,
+    free_port,
+    hang_up,
+    hold,
+    http,
+    motion_jpeg,
+    quarters,
+    raw,
+    rtsp,
+    serving,
+    turn_of,
+)
 
 from streamer import CannotOpen, ConfigError, SourceLost, open_source
 from streamer.clocks import LiveClock
+from streamer.errors import Cause
 from streamer.live import OpenCvCamera, Timeouts, is_camera, without_password
 
 SHORT = Timeouts(open_s=1.0, read_s=0.4, segment_s=0.4)
+PATIENT = replace(SHORT, open_s=10.0)
+"""For what will open: the test's own machine may be busy."""
 PASSWORD = "-".join(["open", "sesame"])
 """Put together, for a traceback shows the lines of this file."""
 SLACK_S = 1.5
@@ -106,6 +127,65 @@ def test_a_camera_that_freezes_before_its_first_picture() -> None:
     assert time.monotonic() - began < SHORT.open_s + SLACK_S
 
 
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("rtsp://127.0.0.1:{port}/1", Cause.TIMEOUT),
+        ("rtsp://127.0.0.1:{nobody}/1", Cause.REFUSED),
+        ("rtsp://camera.invalid/1", Cause.UNREACHABLE),
+        ("tcp://127.0.0.1", Cause.NOT_FOUND),
+        ("gopher://127.0.0.1", Cause.NOT_FOUND),
+        ("webcam:/dev/null", Cause.NOT_FOUND),
+    ],
+)
+def test_what_is_wrong_has_a_kind(url: str, cause: Cause) -> None:
+    with serving(hold) as port:
+        with pytest.raises(CannotOpen) as caught:
+            open_source(
+                url.format(port=port, nobody=free_port()), timeouts=SHORT if cause is Cause.TIMEOUT else PATIENT
+            )
+    assert caught.value.cause is cause
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer", "cause"),
+    [
+        ("rtsp", rtsp(None, "401 X"), Cause.AUTH),
+        ("rtsp", rtsp(None, "403 X"), Cause.AUTH),
+        ("rtsp", rtsp(None, "404 X"), Cause.NOT_FOUND),
+        ("http", http(b"", status=401), Cause.AUTH),
+        ("http", http(b"", status=404), Cause.NOT_FOUND),
+        ("http", http(b"", status=500), Cause.FAILED),
+        ("http", http(b"<html>Welcome</html>"), Cause.CODEC),
+        ("rtsp", hang_up, Cause.ENDED),
+        ("rtsp", cut, Cause.ENDED),
+        ("tcp", cut, Cause.FAILED),
+    ],
+)
+def test_what_is_said_instead_of_pictures_has_a_kind(scheme: str, answer: Answer, cause: Cause) -> None:
+    with serving(answer) as port, pytest.raises(CannotOpen) as caught:
+        open_source(f"{scheme}://127.0.0.1:{port}/1", timeouts=PATIENT)
+    assert caught.value.cause is cause
+
+
+def test_another_codec_in_mid_stream_is_no_silence(clip: Path, tmp_path: Path) -> None:
+    other = Clip(codec="mpeg4", ticks=range(0, 512 * 60, 512)).make(tmp_path / "other.ts")
+    with serving(raw(clip.read_bytes() + other.read_bytes(), then=hold)) as port:
+        with open_source(f"tcp://127.0.0.1:{port}", timeouts=PATIENT) as source:
+            with pytest.raises(SourceLost, match=r"nothing that can be decoded for 0\.4 s") as caught:
+                list(source)
+    assert caught.value.cause is Cause.CODEC
+
+
+def test_stopping_ends_opening(clip: Path) -> None:
+    stopped = threading.Event()
+    stopper = threading.Timer(0.3, stopped.set)
+    stopper.start()
+    with serving(hold) as port, pytest.raises(CannotOpen, match="it was stopped"):
+        open_source(f"rtsp://127.0.0.1:{port}/1", stopped=stopped)
+    stopper.join()
+
+
 def test_live_sources_cannot_be_looped(clip: Path) -> None:
     with serving(raw(clip.read_bytes())) as port:
         with pytest.raises(ConfigError, match="live and cannot be looped"):
@@ -120,14 +200,14 @@ def test_live_sources_cannot_be_looped(clip: Path) -> None:
     [
         ("rtsp", lambda clip: rtsp(clip, then=hold)),
         ("tcp", lambda clip: raw(clip.read_bytes(), then=hold)),
-        ("http", lambda clip: http(clip.read_bytes(), "Content-Length: 1000000\r\n", then=hold)),
+        ("http", lambda clip: http(clip.read_bytes(), NO_LENGTH, then=hold)),
         ("http", lambda clip: motion_jpeg([_jpeg()] * 12, then=hold)),
     ],
     ids=["rtsp", "tcp", "http", "mjpeg"],
 )
 def test_a_stream_that_falls_silent(clip: Path, scheme: str, make: Callable[[Path], Answer]) -> None:
     with serving(make(clip)) as port:
-        with open_source(f"{scheme}://door:{PASSWORD}@127.0.0.1:{port}/1", timeouts=SHORT) as source:
+        with open_source(f"{scheme}://door:{PASSWORD}@127.0.0.1:{port}/1", timeouts=PATIENT) as source:
             began = time.monotonic()
             with pytest.raises(SourceLost, match=r"for 0\.4 s") as caught:
                 list(source)
@@ -143,7 +223,7 @@ def _jpeg() -> bytes:
 
 def test_an_rtsp_sender_that_falls_silent_is_not_an_end(clip: Path) -> None:
     with serving(rtsp(clip, then=hold)) as port:
-        with open_source(f"rtsp://127.0.0.1:{port}/1", timeouts=SHORT) as source:
+        with open_source(f"rtsp://127.0.0.1:{port}/1", timeouts=PATIENT) as source:
             with pytest.raises(SourceLost, match="no picture for"):  # and not a second wait, or FFmpeg's end
                 list(source)
 
@@ -159,7 +239,7 @@ def test_sound_alone_is_silence(tmp_path: Path) -> None:
                 connection.sendall(sung[start : start + 188])
 
     with serving(trickle) as port:
-        with open_source(f"tcp://127.0.0.1:{port}", audio=True, timeouts=SHORT) as source:
+        with open_source(f"tcp://127.0.0.1:{port}", audio=True, timeouts=PATIENT) as source:
             with pytest.raises(SourceLost, match="no picture for"):
                 list(source)
         over.set()
@@ -168,7 +248,7 @@ def test_sound_alone_is_silence(tmp_path: Path) -> None:
 def test_the_decoder_holds_no_picture_back(tmp_path: Path) -> None:
     clip = Clip(codec="mpeg4").make(tmp_path / "clip.ts")
     with serving(raw(clip.read_bytes(), then=hold)) as port:
-        with open_source(f"tcp://127.0.0.1:{port}", timeouts=SHORT) as source:
+        with open_source(f"tcp://127.0.0.1:{port}", timeouts=PATIENT) as source:
             came = 0
             with pytest.raises(SourceLost):
                 for _ in source:
@@ -194,6 +274,15 @@ def test_a_connection_that_breaks(clip: Path) -> None:
     assert PASSWORD not in _everything_said(caught.value)
 
 
+def test_what_has_a_length_is_a_recording(clip: Path) -> None:
+    """Although its server cannot wind, so that nobody knows how many seconds it has."""
+    for headers, live in (("", False), (NO_LENGTH, True)):
+        with serving(http(clip.read_bytes(), headers)) as port:
+            with open_source(f"http://127.0.0.1:{port}/clip.ts") as source:
+                assert source.info.duration_s is None
+                assert source.info.live is live
+
+
 def test_a_download_that_is_cut_off(clip: Path) -> None:
     with serving(http(clip.read_bytes(), "Content-Length: 1000000\r\n")) as port:
         with open_source(f"http://127.0.0.1:{port}/clip.ts") as source, pytest.raises(SourceLost):
@@ -213,7 +302,7 @@ def test_mpeg_ts_over_udp_until_it_stops(clip: Path) -> None:
     thread = threading.Thread(target=send)
     thread.start()
     try:
-        with open_source(f"udp://127.0.0.1:{port}", timeouts=SHORT) as source:
+        with open_source(f"udp://127.0.0.1:{port}", timeouts=PATIENT) as source:
             frames = iter(source)
             assert turn_of(next(frames).bgr) == [0, 1, 2, 3]
             over.set()
@@ -253,6 +342,28 @@ def test_sound_comes_along_from_the_first_picture_on(tmp_path: Path) -> None:
     assert len(times) > 10
     assert 0 <= times[0] < 0.2
     assert times == sorted(times)
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_recording_on_a_web_server_is_upright(tmp_path: Path, turn: int) -> None:
+    film = Clip(rotation=turn).make(tmp_path / "film.mp4").read_bytes()
+    with serving(http(film)) as port, open_source(f"http://127.0.0.1:{port}/film.mp4") as source:
+        frames = list(source)
+    assert source.info.tags.rotation == turn
+    assert len(frames) == 12
+    assert (frames[0].size.height > frames[0].size.width) is (turn in (90, 270))
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels"),
+    [("rawvideo", "yuyv422"), ("mjpeg", "yuvj420p"), ("mpeg4", "yuv420p"), ("libx265", "yuv420p")],
+)
+def test_packets_cross_from_another_process_whatever_the_codec(tmp_path: Path, codec: str, pixels: str) -> None:
+    clip = Clip(codec=codec, pixels=pixels).make(tmp_path / "clip.nut")
+    with serving(raw(clip.read_bytes())) as port, open_source(f"tcp://127.0.0.1:{port}") as source:
+        frames = list(source)
+    assert len(frames) == 12
+    assert turn_of(frames[0].bgr) == [0, 1, 2, 3]
 
 
 def test_ffmpeg_keeps_its_words_to_itself(clip: Path) -> None:
@@ -373,6 +484,16 @@ def test_stopping_ends_the_wait_for_the_next_frame() -> None:
 TICK = Fraction(1, 1000)
 
 
+@given(st.lists(st.tuples(st.one_of(st.none(), st.integers(-30_000, 30_000)), st.floats(0, 5)), max_size=30))
+def test_a_live_clock_never_runs_back(said: list[tuple[int | None, float]]) -> None:
+    clock, now_s, last = LiveClock(TICK, Fraction(25)), 0.0, 0
+    for own, after_s in said:
+        now_s += after_s
+        told = clock.ticks(own, now_s)
+        assert told >= last
+        last = told
+
+
 def _told(own: list[int | None], arrived_s: list[float], rate: int | None = 25) -> list[int]:
     clock = LiveClock(TICK, Fraction(rate) if rate else None)
     return [clock.ticks(each, now) for each, now in zip(own, arrived_s)]
@@ -386,10 +507,22 @@ def _told(own: list[int | None], arrived_s: list[float], rate: int | None = 25) 
         ([None, None, None], [5, 5.5, 5.75], [0, 500, 750]),
         ([9000, 9040, 100, 140], [5, 5.04, 5.1, 5.1], [0, 40, 100, 140]),
         ([0, 40, 900_000, 900_040], [5, 5.04, 5.1, 5.1], [0, 40, 100, 140]),
-        ([0, 40, 30, 80], [5, 5, 5, 5], [0, 40, 30, 80]),
+        ([0, 40, 30, 80], [5, 5, 5, 5], [0, 40, 40, 80]),
+        ([0, 500, 100, 140, 180], [5, 5.5, 5.54, 5.58, 5.62], [0, 500, 540, 580, 620]),
+        ([0, 40, 40, 40, 80], [5, 5, 5, 5, 5], [0, 40, 40, 40, 80]),
         ([0, 20_040, 20_080], [5, 25, 25], [0, 20_040, 20_080]),
     ],
-    ids=["plain", "no time at first", "no times", "runs back", "leaps ahead", "a little back", "a long pause"],
+    ids=[
+        "plain",
+        "no time at first",
+        "no times",
+        "runs back",
+        "leaps ahead",
+        "a little back",
+        "back for good",
+        "repeats",
+        "a long pause",
+    ],
 )
 def test_a_live_clock(own: list[int | None], arrived_s: list[float], told: list[int]) -> None:
     assert _told(own, arrived_s) == told

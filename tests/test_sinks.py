@@ -13,7 +13,8 @@ from media import Clip, pictures_of, planes_of, pts_of, quarters, sound_of, turn
 
 from pipeline import Size
 from streamer import CODECS, ConfigError, Encoding, Recorder, SinkError, SourceInfo, open_source
-from streamer.video import AudioTap, VideoTags
+from streamer.sound import AudioTap
+from streamer.video import VideoTags
 
 SIZE = Size(64, 96)
 
@@ -150,6 +151,14 @@ def test_times_that_repeat_or_go_back_still_keep_every_frame(tmp_path: Path) -> 
     assert len(times) == 5
     assert times == sorted(set(times))
     assert [times[0], times[1], times[4]] == [0, Fraction(1, 25), Fraction(2, 25)]
+
+
+@pytest.mark.parametrize("frames", [66, 67, 68, 79])
+def test_the_last_picture_is_played_whatever_the_order_of_packets(tmp_path: Path, frames: int) -> None:
+    with recorder(tmp_path / "out.mp4") as sink:
+        for index in range(frames):
+            sink.write(quarters(*SIZE), index / 25)
+    assert len(pts_of(tmp_path / "out.mp4")) == frames
 
 
 def test_an_existing_file_stays_unless_forced(tmp_path: Path) -> None:

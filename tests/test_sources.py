@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from media import Answer, Clip, http, http_folder, motion_jpeg, quarters, raw, rtsp, serving, turn_of
+from media import NO_LENGTH, Answer, Clip, http, http_folder, motion_jpeg, quarters, raw, rtsp, serving, turn_of
 
 from pipeline import Size
 from streamer import CannotOpen, ConfigError, Source, open_source
@@ -66,7 +66,7 @@ def _tcp(place: Place) -> str:
 
 
 def _http_stream(place: Place) -> str:
-    return f"http://127.0.0.1:{place.serve(http(place.clip('.ts').read_bytes()))}/clip.ts"
+    return f"http://127.0.0.1:{place.serve(http(place.clip('.ts').read_bytes(), NO_LENGTH))}/clip.ts"
 
 
 def _http_file(place: Place) -> str:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamer.stats import RATE_OVER_S, Stats
+from streamer.errors import Cause
+from streamer.stats import RATE_OVER_S, Loss, Stats
 
 
 def test_rates_are_of_the_last_seconds() -> None:
@@ -35,6 +36,38 @@ def test_each_frame_is_accounted_for() -> None:
     assert at.shown_after.p99_s == pytest.approx(0.02)
     nothing = at.without_sink()
     assert nothing.captured == nothing.shown + nothing.drops.total + nothing.waiting
+
+
+def test_losses_of_the_source() -> None:
+    stats = Stats()
+    stats.lost(2.0, Loss(Cause.REFUSED, "nobody listens there"))
+    stats.lost(3.0, Loss(Cause.TIMEOUT, "no answer in 10 s"))
+    first = stats.snapshot(4.0)
+    assert (first.reconnects, first.offline_s, first.offline_since_s) == (0, 2.0, 2.0)
+    assert first.last_loss == Loss(Cause.TIMEOUT, "no answer in 10 s")
+    assert "OFFLINE for 2 s: no answer in 10 s [timeout]" in first.line()
+    stats.back(5.0)
+    stats.captured(5.0)
+    assert stats.snapshot(6.0).reconnects == 0  # it was not there before
+    stats.lost(10.0, Loss(Cause.TIMEOUT, "no picture for 5 s"))
+    stats.back(14.0)
+    stats.back(15.0)
+    at = stats.snapshot(20.0)
+    assert (at.reconnects, at.offline_s, at.offline_since_s) == (1, 7.0, None)
+    assert at.line().endswith("; reconnected once, offline 7.0 s in all, the last time: no picture for 5 s [timeout]")
+
+
+def test_a_worker_that_died() -> None:
+    stats = Stats()
+    stats.worker_restarts(2)
+    assert stats.snapshot(1.0).line().endswith("; the inference process was replaced 2 times")
+
+
+def test_sinks_that_ended() -> None:
+    stats = Stats()
+    assert ";" not in stats.snapshot(1.0).line().split("dropped")[1]
+    stats.sink_ended("window", "it was closed")
+    assert stats.snapshot(1.0).line().endswith("; the window ended: it was closed")
 
 
 def test_percentiles() -> None:

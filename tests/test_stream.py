@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 from conftest import eventually
-from media import Clip, http, pts_of, serving
+from media import Clip, hang_up, http, pts_of, serving, spread
 
-from pipeline import Parsing, UnknownName
+from pipeline import Parsing, RuntimeUnavailable, UnknownName
 from streamer import (
     CannotOpen,
     ConfigError,
@@ -238,9 +238,9 @@ main()
 def test_a_source_that_fails_in_the_middle_completes_the_recording(tmp_path: Path) -> None:
     clip = Clip(size=(240, 320), ticks=range(0, 512 * 50, 512)).make(tmp_path / "clip.ts")
     with serving(http(clip.read_bytes(), "Content-Length: 1000000\r\n")) as port:
-        config = StreamConfig(f"http://127.0.0.1:{port}/clip.ts", record=str(tmp_path / "out.mp4"), **SMALL)
+        url = f"http://127.0.0.1:{port}/clip.ts"
         with pytest.raises(SourceLost):
-            failing(config)
+            failing(StreamConfig(url, record=str(tmp_path / "out.mp4"), reconnect_for_s=0, **SMALL))
     assert len(pts_of(tmp_path / "out.mp4")) > 5
 
 
@@ -286,18 +286,59 @@ def test_a_network_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("in_time")
-def test_a_killed_worker_is_replaced_and_the_picture_plays_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "at_least"), [(signal.SIGKILL, 1), (signal.SIGSTOP, 200)], ids=["killed", "stopped"]
+)
+def test_a_lost_worker_is_replaced_and_the_picture_plays_on(
+    tmp_path: Path, number: signal.Signals, at_least: int
+) -> None:
+    """One that was stopped is given ten seconds to answer, in which 300 frames come."""
     with Stream(StreamConfig("test:size=240x320,rate=30", record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
         assert eventually(lambda: stream.stats.parsed > 3, 30)
         (worker,) = psutil.Process().children()
-        worker.kill()
         parsed, shown = stream.stats.parsed, stream.stats.shown
+        worker.send_signal(number)
         assert eventually(lambda: stream.stats.worker_restarts == 1, 30)
         assert eventually(lambda: stream.stats.parsed > parsed + 3, 30)
-        assert stream.stats.shown > shown
+        assert stream.stats.shown >= shown + at_least
         stream.stop()
         assert stream.join(5)
     assert stream.stats.drops.behind == 0
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_network_that_never_ran_is_not_tried_again() -> None:
+    with Stream(StreamConfig("test:size=64x64,rate=30", runtime="onnx", precision="bf16", **SMALL)) as stream:
+        with pytest.raises(RuntimeUnavailable, match="precision bf16"):
+            stream.join(60)
+    assert stream.stats.worker_restarts == 0
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
+def test_a_worker_without_memory_is_replaced(tmp_path: Path, runtime: str) -> None:
+    """A camera is turned, the network for the new size needs memory, and there is none."""
+    small = Clip(size=(96, 160), ticks=range(0, 512 * 25, 512)).make(tmp_path / "small.ts")
+    large = Clip(size=(160, 96), ticks=range(0, 512 * 500, 512)).make(tmp_path / "large.ts")
+    turned = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        spread(small.read_bytes(), 1.0, then=hang_up)(connection)
+        turned.wait(60)
+        spread(large.read_bytes(), 20.0)(connection)
+
+    with serving(answer) as port:
+        config = StreamConfig(f"tcp://127.0.0.1:{port}", runtime=runtime, stall_after_s=60.0)
+        with Stream(config) as stream:
+            assert eventually(lambda: stream.stats.parsed > 0, 30)
+            worker = next(each for each in psutil.Process().children() if "inference" in " ".join(each.cmdline()))
+            had = worker.memory_info().vms
+            worker.rlimit(psutil.RLIMIT_AS, (had, had))
+            turned.set()
+            assert eventually(lambda: stream.stats.worker_restarts == 1, 30)
+            assert eventually(lambda: stream.newest is not None and stream.newest.frame_size == (160, 96), 30)
+            stream.stop()
+            assert stream.join(5)
 
 
 @pytest.mark.usefixtures("in_time")

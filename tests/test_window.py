@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import eventually
+from media import pts_of
 
 from streamer import SinkError
 from streamer.window import Window
@@ -37,30 +39,77 @@ def xdotool(screen: str, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
+# What a window manager says when somebody presses the button; there is none on the test's screen. An event is type 33,
+# serial, send_event, display, window, message_type, format, data. In a process of its own: Xlib ends one when the
+# window is gone.
+PRESS_CLOSE = """
+import ctypes, sys
+screen, window = sys.argv[1].encode(), int(sys.argv[2])
+x11 = ctypes.CDLL("libX11.so.6")
+x11.XOpenDisplay.restype = ctypes.c_void_p
+display = x11.XOpenDisplay(screen)
+protocols = x11.XInternAtom(ctypes.c_void_p(display), b"WM_PROTOCOLS", 0)
+delete = x11.XInternAtom(ctypes.c_void_p(display), b"WM_DELETE_WINDOW", 0)
+event = (ctypes.c_long * 24)(33, 0, 1, display, window, protocols, 32, delete)
+x11.XSendEvent(ctypes.c_void_p(display), ctypes.c_ulong(window), 0, ctypes.c_long(0), event)
+x11.XCloseDisplay(ctypes.c_void_p(display))
+"""
+
+
+@contextmanager
+def viewing(screen: str, folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A stream in a window, and the window's number."""
     environment = {name: value for name, value in os.environ.items() if name != "WAYLAND_DISPLAY"} | {"DISPLAY": screen}
-    with subprocess.Popen(
-        [*COMMAND, "run", "test:size=240x320,rate=20", "--window"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as viewer:
+    command = [*COMMAND, "run", "test:size=240x320,rate=20", "--window", "--size", "96x128", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes) as viewer:  # type: ignore[call-overload]
         assert eventually(lambda: xdotool(screen, "search", "--name", "streamer") != "", 30)
         window = xdotool(screen, "search", "--name", "streamer").split()[-1]
         xdotool(screen, "windowfocus", window)
 
         def snapped() -> bool:
             xdotool(screen, "key", "s")
-            return any(tmp_path.glob("snapshot-*.png"))
+            return any(folder.glob("snapshot-*.png"))
 
         assert eventually(snapped, 20)
+        yield viewer, window
+
+
+def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
+    with viewing(screen, tmp_path) as (viewer, _):
         xdotool(screen, "key", "q")
         out, errors = viewer.communicate(timeout=20)
     assert viewer.returncode == 0
     assert errors == ""
     assert "shown" in out
+
+
+def press_close(screen: str, window: str) -> None:
+    press = [sys.executable, "-c", PRESS_CLOSE, screen, window]
+    subprocess.run(press, capture_output=True, check=False, timeout=20)
+
+
+def test_a_window_that_is_closed_ends_a_stream_that_has_nothing_else(screen: str, tmp_path: Path) -> None:
+    with viewing(screen, tmp_path) as (viewer, window):
+        press_close(screen, window)
+        out, errors = viewer.communicate(timeout=20)
+    assert viewer.returncode == 0
+    assert errors == ""
+    assert "window" not in out
+
+
+def test_a_window_that_is_closed_does_not_end_a_recording(screen: str, tmp_path: Path) -> None:
+    partial = tmp_path / ".out.partial.mp4"
+    with viewing(screen, tmp_path, "--record", "out.mp4", "--duration", "8") as (viewer, window):
+        press_close(screen, window)
+        assert eventually(lambda: xdotool(screen, "search", "--onlyvisible", "--name", "streamer") == "", 20)
+        had = partial.stat().st_size
+        assert eventually(lambda: partial.stat().st_size > had, 20)
+        out, errors = viewer.communicate(timeout=60)
+    assert viewer.returncode == 0
+    assert errors == ""
+    assert "; the window ended: it was closed" in out
+    assert len(pts_of(tmp_path / "out.mp4")) > 100
 
 
 def test_without_a_display_it_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:

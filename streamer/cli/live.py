@@ -16,7 +16,7 @@ from streamer.cli.options import Crf, Hide, InputSize, Json, ModelDir, Preset
 from streamer.config import StreamConfig, read_config
 from streamer.pubsub import subscribe
 from streamer.stream import Stream
-from streamer.window import CLOSED, Window
+from streamer.window import CLOSED, QUIT, Window
 
 STATUS_EVERY_S = 0.5
 
@@ -51,6 +51,17 @@ def run(
         bool | None, typer.Option("--insecure", help="Publish beyond this machine without keys.")
     ] = None,
     duration: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    reconnect_for: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Seconds to try again when a camera or stream is lost, 0 for never; for ever by default, unless it"
+            " refuses us from the first.",
+        ),
+    ] = None,
+    stall_after: Annotated[
+        float | None, typer.Option(help="Seconds of silence after which a camera or stream is lost; 5 by default.")
+    ] = None,
     loop: Annotated[bool | None, typer.Option("--loop", help="Begin a file again at its end.")] = None,
     opacity: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Of the colours.")] = None,
     outline: Annotated[bool | None, typer.Option("--outline/--no-outline", help="Around each person.")] = None,
@@ -80,6 +91,8 @@ def run(
         "stream": stream,
         "insecure": insecure,
         "duration_s": duration,
+        "reconnect_for_s": reconnect_for,
+        "stall_after_s": stall_after,
         "loop": loop,
         "opacity": opacity,
         "outline": outline,
@@ -127,7 +140,7 @@ def watch(
         heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
         window = stack.enter_context(Window(f"streamer {address}")) if view else None
         for parsing in heard:
-            if asked() or (window and CLOSED in _viewed(parsing, window)):
+            if asked() or (window and {QUIT, CLOSED} & _viewed(parsing, window)):
                 break
             say(json.dumps(_row(parsing)) if as_json else _line(parsing))
     if heard.end_reason:
@@ -136,9 +149,10 @@ def watch(
         raise typer.Exit(130)
 
 
-def _viewed(parsing: Parsing, window: Window) -> list[str]:
+def _viewed(parsing: Parsing, window: Window) -> set[str]:
     ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
-    return list(window.show(blend(ground, parsing, Look(opacity=1.0, legend=True))))
+    window.show(blend(ground, parsing, Look(opacity=1.0, legend=True)))
+    return set(window.keys())
 
 
 def _row(parsing: Parsing) -> dict[str, Any]:

@@ -1,0 +1,241 @@
+"""What runs in the process that holds the connection to a camera, and what crosses the pipe from it: packets.
+
+FFmpeg cannot be interrupted while it looks up a name, connects or waits for a sender that says nothing, and what it
+reads is broken once it gave up waiting. A process can be ended at any moment. This file imports nothing else of ours,
+so that the process is there within a tenth of a second.
+"""
+
+import io
+import os
+import re
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from errno import EIO
+from itertools import chain
+
+import av
+import msgspec
+from av.container import InputContainer
+from av.stream import Stream
+
+HEAD = struct.Struct(">IB")
+"""Before each message: its length, its kind."""
+PACKET_HEAD = struct.Struct(">BBqqq")
+"""Before the bytes of a packet: which stream (0 is the video's), flags, pts, dts, duration."""
+OPENED, PACKET, ENDED, FAILED = range(4)
+KEY, CORRUPT, NO_PTS, NO_DTS = 1, 2, 4, 8
+
+LEAVE_S = 0.3
+"""To say goodbye to the camera, when nobody wants its packets any more."""
+FIRST_MOST = 200
+"""So many packets are decoded at most to see how a recording is turned."""
+
+_NO_TIMES = 0x0080
+"""FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What to open. It crosses the pipe, for a command line can be read by everybody and this has the password."""
+
+    url: str
+    audio: bool
+    options: dict[str, str]
+    format: str | None = None
+    """FFmpeg's name of it; None finds out."""
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """What came of it."""
+
+    template: bytes
+    """A file without packets: only its streams count, that of the pictures and then those of sound."""
+    time_bases: list[tuple[int, int]]
+    """Seconds a tick of each stream, as a fraction."""
+    rate: tuple[int, int] | None
+    """Pictures a second, as a fraction."""
+    pixels: str | None
+    """FFmpeg's name of the kind. Of raw pictures the template knows neither that nor the next."""
+    tag: str
+    """Four letters for the codec."""
+    timeless: bool
+    """It has no times; what looks like them FFmpeg made up."""
+    frames: int | None
+    duration_s: float | None
+    recorded: bool
+    """It has an end, and comes as fast as it is read."""
+    rotation: int
+    """Degrees counterclockwise, of a recording."""
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """What FFmpeg said instead."""
+
+    kind: str
+    """The name of the error's class."""
+    errno: int
+    reason: str
+    """Without the address."""
+    host_known: bool = True
+
+
+def serve() -> None:
+    """The whole life of the process; its first argument is the number of its end of the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end = socket.socket(fileno=int(sys.argv[1]))
+    threading.Thread(target=_leave_with, args=(end,), name="leave").start()
+    with suppress(OSError):  # the parent wants no more
+        request = _request(end)
+        try:
+            _pour(request, end)
+        except (av.error.FFmpegError, ValueError) as exc:
+            _send(end, FAILED, msgspec.msgpack.encode(_failure(exc, request.url)))
+        else:
+            _send(end, ENDED)
+
+
+def _pour(request: Request, end: socket.socket) -> None:
+    options = request.options
+    with av.open(request.url, format=request.format, options=options, metadata_errors="replace") as container:
+        streams = _streams(container, request.audio)
+        if not streams:
+            _send(end, FAILED, msgspec.msgpack.encode(Failed("NoVideo", 0, "there is no video in it")))
+            return
+        rotation, packets = _rotation(container, container.demux(*streams))
+        _send(end, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation)))
+        place = {stream.index: number for number, stream in enumerate(streams)}
+        for packet in packets:
+            if _changed(packet, streams[0]):
+                raise ValueError("it changed its format")
+            if packet.size:
+                _send(end, PACKET, _head(packet, place[packet.stream.index]), packet)
+
+
+def _changed(packet: "av.Packet[Stream]", video: Stream) -> bool:
+    """Whether what decodes the pictures must be made anew: RTMP says so in the middle, others in the pictures."""
+    if packet.stream.index != video.index or not packet.has_sidedata("new_extradata"):
+        return False
+    return bytes(packet.get_sidedata("new_extradata")) != video.codec_context.extradata
+
+
+def _streams(container: InputContainer, audio: bool) -> list[Stream]:
+    """The video's, then those of sound; none if there is no video."""
+    # A song's cover is a video stream of one picture; it is not what somebody opens a file for.
+    videos = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
+    sounds = [each for each in container.streams.audio if audio and each.codec_context is not None]
+    return [*videos[:1], *sounds] if videos else []
+
+
+def _opened(container: InputContainer, streams: list[Stream], rotation: int) -> Opened:
+    video = streams[0]
+    timeless = bool(container.format.flags & _NO_TIMES)
+    rate = None if timeless else video.average_rate or video.guessed_rate
+    return Opened(
+        template=_template(streams),
+        time_bases=[each.time_base.as_integer_ratio() if each.time_base else (1, 90_000) for each in streams],
+        rate=rate.as_integer_ratio() if rate else None,
+        pixels=getattr(video.codec_context, "pix_fmt", None),
+        tag=video.codec_context.codec_tag,
+        timeless=timeless,
+        frames=video.frames or None,
+        duration_s=_duration_s(container, video),
+        recorded=_recorded(container, video),
+        rotation=rotation,
+    )
+
+
+def _duration_s(container: InputContainer, video: Stream) -> float | None:
+    if video.duration is not None and video.time_base is not None:
+        return float(video.duration * video.time_base)
+    return None if container.duration is None else container.duration / av.time_base
+
+
+def _recorded(container: InputContainer, video: Stream) -> bool:
+    # A web server that cannot wind says how many bytes a file of MPEG-TS has, and so nobody knows how many seconds.
+    return _duration_s(container, video) is not None or (container.format.name == "mpegts" and container.size > 0)
+
+
+def _rotation(
+    container: InputContainer, packets: Iterator["av.Packet[Stream]"]
+) -> tuple[int, Iterator["av.Packet[Stream]"]]:
+    """How a recording is turned, which only its pictures say, and its packets. Cameras turn theirs before they send."""
+    tried: list[av.Packet[Stream]] = []
+    if container.duration is None:
+        return 0, packets
+    for packet in packets:
+        tried.append(packet)
+        with suppress(av.error.InvalidDataError):
+            for frame in packet.decode() if packet.size else []:
+                if isinstance(frame, av.VideoFrame):
+                    return frame.rotation, chain(tried, packets)
+        if len(tried) >= FIRST_MOST:
+            break
+    return 0, chain(tried, packets)
+
+
+def _template(streams: list[Stream]) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format="nut") as out:
+        for stream in streams:
+            out.add_stream_from_template(stream, opaque=True)
+        none: av.Packet[Stream] = av.Packet(bytes(8))  # NUT has no file without a packet
+        none.stream, none.pts, none.dts, none.is_keyframe = out.streams[0], 0, 0, True
+        out.mux(none)
+    return file.getvalue()
+
+
+def _head(packet: "av.Packet[Stream]", place: int) -> bytes:
+    flags = KEY * packet.is_keyframe | CORRUPT * packet.is_corrupt
+    flags |= NO_PTS * (packet.pts is None) | NO_DTS * (packet.dts is None)
+    return PACKET_HEAD.pack(place, flags, packet.pts or 0, packet.dts or 0, packet.duration or 0)
+
+
+def _failure(exc: av.error.FFmpegError | ValueError, url: str) -> Failed:
+    if not isinstance(exc, av.error.FFmpegError):
+        return Failed("ValueError", 0, str(exc))
+    known = exc.errno != EIO or _resolves(url)
+    return Failed(type(exc).__name__, exc.errno or 0, exc.strerror or "it fails", known)
+
+
+def _resolves(url: str) -> bool:
+    # FFmpeg says "Input/output error" of a host that is not known, as of everything else.
+    host = re.match(r"[^:]+://(?:.*@)?\[?([^\]:/?#]*)", url)
+    try:
+        socket.getaddrinfo(host[1] if host else "", None)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _request(end: socket.socket) -> Request:
+    """Raises OSError."""
+    with end.makefile("rb") as file:
+        length, _ = HEAD.unpack(file.read(HEAD.size).ljust(HEAD.size, b"\0"))
+        body = file.read(length)
+    if not body:
+        raise ConnectionResetError
+    return msgspec.msgpack.decode(body, type=Request)
+
+
+def _send(end: socket.socket, kind: int, *parts: "bytes | av.Packet[Stream]") -> None:
+    body = b"".join(bytes(part) for part in parts)
+    end.sendall(HEAD.pack(len(body), kind) + body)
+
+
+def _leave_with(end: socket.socket) -> None:
+    """Leaves when the pipe closes: FFmpeg may be busy with a sender that never answers."""
+    closing = select.poll()
+    closing.register(end, 0)  # nothing but its closing
+    while threading.main_thread().is_alive():
+        if closing.poll(LEAVE_S * 1000):
+            threading.main_thread().join(LEAVE_S)
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    serve()

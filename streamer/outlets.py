@@ -1,0 +1,33 @@
+"""What a stream still gives its pictures and masks to: one that fails ends alone, unless it was the last."""
+
+from collections.abc import Callable
+
+from streamer.config import StreamConfig
+from streamer.errors import SinkError
+from streamer.stats import Stats
+
+
+class Outlets:
+    """The window, the recording and the publisher of a stream."""
+
+    def __init__(self, config: StreamConfig, stats: Stats, keep: Callable[[SinkError], None]) -> None:
+        """
+        Args:
+            keep: told of each failure that did not end the stream; it is to be raised when that ends.
+        """
+        wanted = {"window": config.window, "recording": config.record, "publisher": config.publish}
+        self._left = {name for name, given in wanted.items() if given}
+        self._stats, self._keep = stats, keep
+
+    def fail(self, name: str, error: SinkError) -> None:
+        """One cannot go on. Raises its error if nothing is left."""
+        if not self.end(name, str(error)):
+            raise error
+        self._keep(error)
+
+    def end(self, name: str, why: str) -> bool:
+        """One is over; whether anything is left."""
+        self._left.discard(name)
+        if self._left:
+            self._stats.sink_ended(name, why)
+        return bool(self._left)

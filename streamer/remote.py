@@ -1,0 +1,182 @@
+"""The parent's handle on the process that holds a connection to a camera; what runs there is in `demux.py`."""
+
+import io
+import sys
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import NamedTuple, TypeVar, cast
+
+import av
+import msgspec
+from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
+
+from streamer import demux
+from streamer.child import Child, exit_text
+from streamer.demux import (
+    CORRUPT,
+    ENDED,
+    FAILED,
+    HEAD,
+    KEY,
+    NO_DTS,
+    NO_PTS,
+    OPENED,
+    PACKET_HEAD,
+    Failed,
+    Opened,
+    Request,
+)
+from streamer.feed import Facts, Packet
+from streamer.playing import Stopped
+
+WAIT_S = 0.2
+
+_READ_BYTES = 1 << 18
+_CODE = """
+import runpy
+sys.path[:] = sys.argv[3:]
+runpy.run_path(sys.argv[2], run_name="__main__")
+"""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class RemoteFailed(Exception):
+    """Raised with what FFmpeg said in the other process."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.reason)
+        self.failed = failed
+
+
+class RemoteSilent(Exception):
+    """Raised when nothing was opened in time, or before somebody wanted it no more."""
+
+
+class _Message(NamedTuple):
+    kind: int
+    body: bytes
+
+
+class RemoteFeed:
+    """Packets of a connection that another process holds, which is ended when this one closes, whatever it does."""
+
+    def __init__(self, request: Request, limit_s: float, stopped: Stopped) -> None:
+        """Waits for the connection.
+
+        Raises:
+            RemoteSilent: after `limit_s`, or when stopped.
+            RemoteFailed: it cannot be.
+        """
+        self._read = bytearray()
+        try:
+            self._child = Child("the process of a connection", _CODE, [demux.__file__, *sys.path], quiet=True)
+        except OSError as exc:
+            raise RemoteFailed(Failed("OSError", 0, f"no process for it can be started: {exc.strerror}")) from exc
+        try:
+            self._child.end.settimeout(WAIT_S)
+            self._ask(request)
+            self._set_up(self._opened(time.monotonic() + limit_s, stopped))
+        except BaseException:
+            self.close()
+            raise
+
+    def packets(self) -> Iterator[Packet | None]:
+        while True:
+            message = self._receive()
+            if message is None:
+                yield None
+            elif message.kind == ENDED:
+                yield self._flush()
+                return
+            elif message.kind == FAILED:
+                yield self._flush()
+                raise RemoteFailed(_decoded(message.body, Failed))
+            else:
+                yield self._packet(message.body)
+
+    def close(self) -> None:
+        self._child.close()
+
+    def _ask(self, request: Request) -> None:
+        body = msgspec.msgpack.encode(request)
+        try:
+            self._child.end.sendall(HEAD.pack(len(body), 0) + body)
+        except OSError as exc:
+            raise self._death() from exc
+
+    def _opened(self, until_s: float, stopped: Stopped) -> Opened:
+        while (message := self._receive()) is None:
+            if stopped.is_set() or time.monotonic() > until_s:
+                raise RemoteSilent
+        if message.kind != OPENED:
+            raise RemoteFailed(_decoded(message.body, Failed))
+        return _decoded(message.body, Opened)
+
+    def _set_up(self, opened: Opened) -> None:
+        # Never closed: who records has its streams, maybe for longer than the connection lasts.
+        self._template = av.open(io.BytesIO(opened.template), format="nut", options={"analyzeduration": "0"})
+        self._streams = list(self._template.streams)
+        self._time_bases = [Fraction(*each) for each in opened.time_bases]
+        self.video = cast(VideoStream, self._streams[0])
+        if self.video.codec_context.name == "rawvideo":
+            self.video.codec_context.pix_fmt, self.video.codec_context.codec_tag = opened.pixels, opened.tag
+        self.audio = tuple(cast(AudioStream, each) for each in self._streams[1:])
+        self.facts = Facts(
+            None if opened.timeless else self._time_bases[0],
+            Fraction(*opened.rate) if opened.rate else None,
+            opened.frames,
+            opened.duration_s,
+            opened.recorded,
+            rotation=opened.rotation,
+        )
+
+    def _packet(self, body: bytes) -> Packet:
+        place, flags, pts, dts, duration = PACKET_HEAD.unpack_from(body)
+        packet: Packet = av.Packet(body[PACKET_HEAD.size :])
+        packet.stream, packet.time_base = self._streams[place], self._time_bases[place]
+        packet.pts = None if flags & NO_PTS else pts
+        packet.dts = None if flags & NO_DTS else dts
+        packet.duration = duration
+        packet.is_keyframe, packet.is_corrupt = bool(flags & KEY), bool(flags & CORRUPT)
+        return packet
+
+    def _flush(self) -> Packet:
+        packet: Packet = av.Packet()
+        packet.stream, packet.time_base = self.video, self._time_bases[0]
+        return packet
+
+    def _receive(self) -> _Message | None:
+        """The next message, or None if none came in a moment. Raises RemoteFailed when the process died."""
+        while (message := self._take()) is None:
+            try:
+                piece = self._child.end.recv(_READ_BYTES)
+            except TimeoutError:
+                return None
+            except OSError as exc:
+                raise self._death() from exc
+            if not piece:
+                raise self._death()
+            self._read += piece
+        return message
+
+    def _take(self) -> _Message | None:
+        if len(self._read) < HEAD.size:
+            return None
+        length, kind = HEAD.unpack_from(self._read)
+        end = HEAD.size + length
+        if len(self._read) < end:
+            return None
+        body = bytes(memoryview(self._read)[HEAD.size : end])
+        del self._read[:end]
+        return _Message(kind, body)
+
+    def _death(self) -> RemoteFailed:
+        code = self._child.close()
+        return RemoteFailed(Failed("Died", 0, f"the process that held the connection ended with {exit_text(code)}"))
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    return msgspec.msgpack.decode(body, type=kind)
