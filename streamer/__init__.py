@@ -1,6 +1,7 @@
 """Everything that waits: sources, sinks, threads, sockets and the command line."""
 
 from streamer.config import StreamConfig
+from streamer.encoding import CODECS, Encoding
 from streamer.errors import (
     BadMessage,
     CannotOpen,
@@ -15,7 +16,7 @@ from streamer.errors import (
 from streamer.offline import Progress, Rendered, Rendering, render_file
 from streamer.publisher import Publisher
 from streamer.pubsub import Subscription, subscribe
-from streamer.sinks import CODECS, Encoding, Recorder
+from streamer.recorder import Recorder
 from streamer.sources import Source, SourceInfo, open_source
 from streamer.stats import Snapshot
 from streamer.stream import Stream

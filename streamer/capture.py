@@ -63,7 +63,7 @@ def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
     def open_once(within_s: float) -> Source:
         return open_source(
             config.source,
-            audio=config.record is not None,
+            audio=config.encodes,
             realtime=True,
             loop=config.loop,
             timeouts=replace(timeouts, open_s=min(within_s, timeouts.open_s)),

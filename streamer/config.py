@@ -1,15 +1,21 @@
 """What a live stream is told: in Python, in a TOML file, or on the command line, under the same names."""
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import msgspec
 
 from pipeline import Look, Size
+from streamer.encoding import Encoding
 from streamer.errors import ConfigError
-from streamer.sinks import Encoding
+
+CLIP_S = 30.0
+"""How much of what is recorded is kept for a clip."""
+_SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
+_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,13 @@ class StreamConfig:
     """Show it on the screen."""
     record: str | None = None
     """Write it into this video file."""
+    segment_s: float | None = None
+    """Begin a new file after so long, each named by when it began; None is one file."""
+    keep_free_bytes: int = 500_000_000
+    """When less than this is free on its disk, the recording ends, and the rest goes on; 0 is no such floor."""
+    clip_seconds: float | None = None
+    """Keep so much, encoded, for clips; 0 keeps nothing. None is half a minute of what is recorded; of what is not,
+    nothing, for then it has to be encoded for this alone."""
     publish: str | None = None
     """Send the masks from this ZeroMQ address, as in `tcp://127.0.0.1:5556`."""
     stream: str = "live"
@@ -64,11 +77,11 @@ class StreamConfig:
     """Overwrite the file to record into."""
 
     def __post_init__(self) -> None:
-        for name in ("parse_hz", "mask_ttl_s", "duration_s", "threads", "stall_after_s"):
+        for name in ("parse_hz", "mask_ttl_s", "duration_s", "threads", "stall_after_s", "segment_s"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is above 0, not {value}")
-        for name in ("mask_wait_s", "reconnect_for_s"):
+        for name in ("mask_wait_s", "reconnect_for_s", "keep_free_bytes", "clip_seconds"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ConfigError(f"{name} is 0 or more, not {value}")
@@ -76,6 +89,16 @@ class StreamConfig:
     @property
     def look(self) -> Look:
         return Look(self.opacity, self.outline, self.legend, self.tags, frozenset(self.hide))
+
+    @property
+    def encodes(self) -> bool:
+        """Whether pictures are encoded: for a recording, or for clips."""
+        return self.record is not None or bool(self.clip_seconds)
+
+    @property
+    def keeps_s(self) -> float:
+        """How much there is for a clip at any moment."""
+        return CLIP_S if self.clip_seconds is None and self.record is not None else self.clip_seconds or 0.0
 
     @property
     def encoding(self) -> Encoding:
@@ -107,6 +130,35 @@ def read_size(text: str) -> Size:
     return Size(int(height), int(width))
 
 
+def read_duration(text: str) -> float:
+    """Seconds, from `30s`, `10min`, `1h` or a bare number of seconds. Raises ConfigError."""
+    number, unit = _number(text)
+    if number is None or unit not in _SECONDS or not number > 0:
+        raise ConfigError(f"{text!r} is no time such as 30s, 10min or 1h")
+    return number * _SECONDS[unit]
+
+
+def read_bytes(text: str) -> int:
+    """From `500MB` or `2GB`; 0 needs no unit. Raises ConfigError."""
+    number, unit = _number(text)
+    if number is None or (unit not in _BYTES and number != 0):
+        raise ConfigError(f"{text!r} is no size such as 500MB or 2GB")
+    return round(number * _BYTES.get(unit, 1))
+
+
+def _number(text: str) -> tuple[float | None, str]:
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    return (float(found[1]), found[2]) if found else (None, "")
+
+
+_READERS: Mapping[str, Callable[[str], object]] = {
+    "size": read_size,
+    "segment_s": read_duration,
+    "keep_free_bytes": read_bytes,
+}
+"""Of settings that have a way of their own to be written as text."""
+
+
 def _read(path: Path) -> dict[str, object]:
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -122,11 +174,11 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _value(path: Path, key: str, value: object, wanted: object) -> object:
-    if key == "size" and isinstance(value, str):
+    if key in _READERS and isinstance(value, str):
         try:
-            return read_size(value)
+            return _READERS[key](value)
         except ConfigError as exc:
-            raise ConfigError(f"{path}: size = {exc}") from exc
+            raise ConfigError(f"{path}: {key} = {exc}") from exc
     try:
         return msgspec.convert(value, wanted)
     except msgspec.ValidationError as exc:

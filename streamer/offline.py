@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import Follower, Frame, Grey, Look, Parser, Parsing, Pending, between, carry, draw, is_cut
+from streamer.encoding import Encoding
 from streamer.errors import ConfigError, SinkError
+from streamer.naming import VIDEO_SUFFIXES
 from streamer.pictures import is_picture
-from streamer.sinks import VIDEO_SUFFIXES, Encoding, PictureFolder, Recorder, Sink
+from streamer.recorder import Recorder
+from streamer.sinks import PictureFolder, Sink
 from streamer.sources import Pictures, Source, SourceInfo, open_source
 
 LOOK_AHEAD_MOST = 32
@@ -131,16 +134,6 @@ def targets(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
         if names.count(name) > 1:
             raise ConfigError(f"two of the sources would become {out / name}; render them into folders of their own")
     return jobs
-
-
-def free_name(path: Path) -> Path:
-    """The path itself, or with a number if there is something already."""
-    taken = 0
-    free = path
-    while free.exists():
-        taken += 1
-        free = path.with_stem(f"{path.stem}-{taken}")
-    return free
 
 
 def _is_still(source: Path) -> bool:

@@ -15,13 +15,15 @@ class Outlets:
         Args:
             keep: told of each failure that did not end the stream; it is to be raised when that ends.
         """
-        wanted = {"window": config.window, "recording": config.record, "publisher": config.publish}
+        wanted = {"window": config.window, "recording": config.encodes, "publisher": config.publish}
         self._left = {name for name, given in wanted.items() if given}
         self._stats, self._keep = stats, keep
 
-    def fail(self, name: str, error: SinkError) -> None:
-        """One cannot go on. Raises its error if nothing is left."""
-        if not self.end(name, str(error)):
+    def fail(self, name: str, error: SinkError, *, partly: bool = False) -> None:
+        """One cannot go on, or not with all that it does. Raises its error if nothing is left."""
+        if partly:
+            self._stats.sink_ended(name, str(error))
+        elif not self.end(name, str(error)):
             raise error
         self._keep(error)
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from pipeline import Frame, Parsing, Picture, Yuv420, draw
 from streamer.config import StreamConfig
 from streamer.errors import SinkError
-from streamer.offline import free_name
+from streamer.live_recorder import LiveRecorder
 from streamer.outlets import Outlets
 from streamer.parse import WAIT_S, Newest
-from streamer.pictures import write_picture
 from streamer.ring import EndOfStream, Reader
-from streamer.sinks import Recorder
+from streamer.saving import Saver
+from streamer.segments import Filing
 from streamer.sources import Source
 from streamer.stats import Stats
-from streamer.window import CLOSED, QUIT, Window, snapshot_name
+from streamer.window import CLOSED, QUIT, Window
 
 OPACITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 """What the key `o` goes through."""
@@ -46,11 +46,11 @@ class RenderLoop:
         self._source = source
         self._outlets = outlets
         self._window: Window | None = None
-        self._recorder: Recorder | None = None
+        self._recorder: LiveRecorder | None = None
+        self.saver = Saver(config.keeps_s, stats)
         self._unseen = 0
         self._look = config.look
         self._paused = False
-        self._last: Picture | Yuv420 | None = None
 
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""
@@ -58,7 +58,7 @@ class RenderLoop:
             stack.push(lambda *exc: self._recorder.__exit__(*exc) if self._recorder else None)
             if self._config.window:
                 self._window = stack.enter_context(Window(f"streamer {self._config.stream}"))
-            waiting = self._config.record is not None
+            waiting = self._config.encodes
             while not self._stop.is_set():
                 if waiting:
                     ended = self._reader.writer_ended
@@ -83,11 +83,12 @@ class RenderLoop:
         """Whether the source is there to be recorded."""
         config = self._config
         source = self._source(WAIT_S)
-        if source is None or config.record is None:
+        if source is None:
             return False
-        self._recorder = Recorder(
-            Path(config.record), source.info, source.audio, config.encoding, force=config.force, keep=True
-        )
+        filing = None
+        if config.record is not None:
+            filing = Filing(Path(config.record), config.segment_s, config.keep_free_bytes, config.force)
+        self._recorder = LiveRecorder(source.info, source.audio, config.encoding, filing, self.saver.recent)
         return True
 
     def _show(self, frame: Frame) -> None:
@@ -97,7 +98,7 @@ class RenderLoop:
             return
         parsing = self._fresh(frame)
         picture = frame.picture if parsing is None else draw(frame, parsing, self._look)
-        self._last = picture
+        self.saver.picture = picture
         self._record(picture, frame.pts_s)
         self._display(picture)
         self._obey_keys(frame.index)
@@ -113,12 +114,18 @@ class RenderLoop:
             self._outlets.fail("window", exc)
 
     def _record(self, picture: Picture | Yuv420, pts_s: float) -> None:
+        recorder = self._recorder
+        if recorder is None:
+            return
         try:
-            if self._recorder:
-                self._recorder.write(picture, pts_s)
+            recorder.write(picture, pts_s)
         except SinkError as exc:
-            self._recorder = None  # it has kept what it had
-            self._outlets.fail("recording", exc)
+            clips_go_on = recorder.encodes and bool(self._config.clip_seconds)
+            if not clips_go_on:
+                self._recorder = None  # it has kept what it had
+                if self.saver.recent:
+                    self.saver.recent.clear()
+            self._outlets.fail("recording", exc, partly=clips_go_on)
 
     def _fresh(self, frame: Frame) -> Parsing | None:
         """The newest masks, unless they are too old for this frame."""
@@ -140,8 +147,10 @@ class RenderLoop:
                     self._look = replace(self._look, opacity=_next_opacity(self._look.opacity))
                 case "l":
                     self._look = replace(self._look, legend=not self._look.legend)
-                case "s" if self._last is not None:
-                    write_picture(free_name(snapshot_name(frame_index)), _bgr(self._last))
+                case "s":
+                    self.saver.snapshot_here(frame_index)
+                case "c":
+                    self.saver.clip_here(frame_index)
 
     def _account(self) -> None:
         self._stats.dropped("behind", self._reader.missed)

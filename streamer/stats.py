@@ -75,6 +75,8 @@ class Snapshot:
     """The newest; None while there was none."""
     sinks_ended: tuple[str, ...] = ()
     """What the stream went on without, and why."""
+    note: str | None = None
+    """What was last saved by a key, or why it could not be."""
     captured_hz: float = 0.0
     parsed_hz: float = 0.0
     shown_hz: float = 0.0
@@ -87,7 +89,7 @@ class Snapshot:
 
     @property
     def troubles(self) -> list[str]:
-        """What is not as it should be, in words."""
+        """What is not as it should be, in words, and what was last saved."""
         found = [] if self.offline_since_s is None else [f"OFFLINE for {self.offline_since_s:.0f} s: {self.last_loss}"]
         if self.reconnects:
             found.append(f"reconnected {_times(self.reconnects)}, offline {self.offline_s:.1f} s in all")
@@ -95,7 +97,7 @@ class Snapshot:
                 found[-1] += f", the last time: {self.last_loss}"
         if self.worker_restarts:
             found.append(f"the inference process was replaced {_times(self.worker_restarts)}")
-        return [*found, *self.sinks_ended]
+        return [*found, *self.sinks_ended, *([self.note] if self.note else [])]
 
     def without_sink(self) -> "Snapshot":
         """The same, of a stream that shows nothing: no frame is on its way."""
@@ -124,6 +126,7 @@ class Stats:
         self._offline_s = 0.0
         self._last_loss: Loss | None = None
         self._sinks_ended: list[str] = []
+        self._note: str | None = None
 
     def captured(self, now_s: float) -> None:
         with self._lock:
@@ -170,6 +173,11 @@ class Stats:
         with self._lock:
             self._sinks_ended.append(f"the {name} ended: {why}")
 
+    def noted(self, text: str) -> None:
+        """Something for whoever sits before it."""
+        with self._lock:
+            self._note = text
+
     def snapshot(self, now_s: float) -> Snapshot:
         """What there is now."""
         with self._lock:
@@ -188,6 +196,7 @@ class Stats:
                 offline_since_s=offline_since_s,
                 last_loss=self._last_loss,
                 sinks_ended=tuple(self._sinks_ended),
+                note=self._note,
                 captured_hz=self._rate("captured", now_s),
                 parsed_hz=self._rate("parsed", now_s),
                 shown_hz=self._rate("shown", now_s),

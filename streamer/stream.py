@@ -3,17 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from pipeline import Parsing
 from streamer.capture import capture
 from streamer.config import StreamConfig
-from streamer.errors import ConfigError, ShutdownTimeout
+from streamer.errors import ConfigError, ShutdownTimeout, SinkError
 from streamer.outlets import Outlets
 from streamer.parse import WAIT_S, Newest, ParseLoop
 from streamer.render import RenderLoop
 from streamer.ring import FrameRing
+from streamer.saving import Saver
 from streamer.sources import Source
 from streamer.stats import Snapshot, Stats
 
@@ -60,10 +62,12 @@ class Stream:
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
         self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put), stops_others=False)
         self._add("parse", parse.run)
-        self._shows = config.window or config.record is not None
+        self._shows = config.window or config.encodes
+        self._saver: Saver | None = None
         if self._shows:
             outlets = Outlets(config, self._stats, self._failures.append)
             render = RenderLoop(config, ring.reader(), self._newest, self._stats, self._stop, source.get, outlets)
+            self._saver = render.saver
             self._add("render", render.run)
 
     def start(self) -> None:
@@ -110,6 +114,23 @@ class Stream:
     def newest(self) -> Parsing | None:
         """The newest parsing, or None before the first."""
         return self._newest.get()
+
+    def snapshot(self, path: str | Path, *, force: bool = False) -> None:
+        """Writes the picture that was drawn last. Raises SinkError."""
+        self._saved().snapshot(Path(path), force=force)
+
+    def clip(self, path: str | Path, *, force: bool = False) -> None:
+        """Writes the last seconds, with their sound, into a video file; `clip_seconds` of `StreamConfig` says how many.
+
+        Raises:
+            SinkError: it cannot be written, or nothing is kept for it.
+        """
+        self._saved().clip(Path(path), force=force)
+
+    def _saved(self) -> Saver:
+        if self._saver is None:
+            raise SinkError("this stream draws nothing: it has no window, no recording and no clip_seconds")
+        return self._saver
 
     def __enter__(self) -> Self:
         self.start()

@@ -5,7 +5,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Self
 
 import cv2
@@ -79,8 +78,3 @@ def _check_display() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as screen:
         if not any(screen.connect_ex(f"{zero}/tmp/.X11-unix/X{number.split('.')[0]}") == 0 for zero in ("", "\0")):
             raise SinkError(f"no display answers at {display}; record to a file or publish instead")
-
-
-def snapshot_name(frame_index: int) -> Path:
-    """Where a snapshot goes: in the current folder, named after the frame."""
-    return Path(f"snapshot-{frame_index:06d}.png")

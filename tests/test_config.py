@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import Size
-from streamer.config import StreamConfig, read_config
+from streamer.config import StreamConfig, read_bytes, read_config, read_duration
 from streamer.errors import ConfigError
 
 
@@ -54,6 +54,13 @@ def test_every_setting_can_stand_in_a_file(tmp_path: Path) -> None:
         ("mask_wait_s = -1", "mask_wait_s is 0 or more"),
         ("reconnect_for_s = -1", "reconnect_for_s is 0 or more, not -1"),
         ("stall_after_s = 0", "stall_after_s is above 0, not 0"),
+        ("segment_s = 0", "segment_s is above 0, not 0"),
+        ("segment_s = '10 days'", r"door\.toml: segment_s = '10 days' is no time such as 30s, 10min or 1h"),
+        ("segment_s = '0s'", r"'0s' is no time such as"),
+        ("keep_free_bytes = '500'", r"door\.toml: keep_free_bytes = '500' is no size such as 500MB or 2GB"),
+        ("keep_free_bytes = '-1MB'", r"'-1MB' is no size"),
+        ("keep_free_bytes = -1", "keep_free_bytes is 0 or more, not -1"),
+        ("clip_seconds = -1", "clip_seconds is 0 or more, not -1"),
         ("legend = 1", r"door\.toml: legend = 1: expected `bool"),
     ],
 )
@@ -62,6 +69,29 @@ def test_what_cannot_be_names_file_key_and_value(tmp_path: Path, text: str, says
     path.write_text(text + "\n")
     with pytest.raises(ConfigError, match=says):
         read_config(path, {} if text.startswith("source") else {"source": "test:"})
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30s", 30), ("10min", 600), ("1.5 h", 5400), ("90", 90)])
+def test_times_as_people_write_them(text: str, seconds: float, tmp_path: Path) -> None:
+    assert read_duration(text) == seconds
+    (tmp_path / "door.toml").write_text(f'source = "test:"\nsegment_s = "{text}"\n')
+    assert read_config(tmp_path / "door.toml", {}).segment_s == seconds
+
+
+@pytest.mark.parametrize(("text", "count"), [("500MB", 500_000_000), ("2 GB", 2 * 10**9), ("1.5kB", 1500), ("0", 0)])
+def test_sizes_as_people_write_them(text: str, count: int, tmp_path: Path) -> None:
+    assert read_bytes(text) == count
+    (tmp_path / "door.toml").write_text(f'source = "test:"\nkeep_free_bytes = "{text}"\n')
+    assert read_config(tmp_path / "door.toml", {}).keep_free_bytes == count
+
+
+def test_what_is_kept_for_clips() -> None:
+    """Half a minute of what is encoded anyway; of the rest nothing unless somebody asks."""
+    assert StreamConfig("test:", record="door.mp4").keeps_s == 30
+    assert StreamConfig("test:", record="door.mp4", clip_seconds=0).keeps_s == 0
+    assert StreamConfig("test:").keeps_s == 0
+    assert not StreamConfig("test:").encodes
+    assert StreamConfig("test:", clip_seconds=5).encodes
 
 
 def test_no_file_and_no_source(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from media import Clip, pictures_of, pts_of, quarters, sound_of
 
 from pipeline import Frame, Look, Parser, Parsing, blend, load_parser
 from streamer import ConfigError, Encoding, Progress, Rendering, open_source, render_file
-from streamer.offline import free_name, targets
+from streamer.naming import free_name
+from streamer.offline import targets
 from streamer.sources import sample
 
 PLAIN = Look(outline=False, tags=False)

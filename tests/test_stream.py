@@ -363,8 +363,8 @@ def test_ctrl_c_to_the_whole_group(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        partial = tmp_path / ".out.partial.mp4"
-        assert eventually(lambda: partial.exists() and partial.stat().st_size > 0, 30)
+        recording = tmp_path / "out.mp4"
+        assert eventually(lambda: recording.exists() and recording.stat().st_size > 0, 30)
         began = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         out, errors = process.communicate(timeout=20)

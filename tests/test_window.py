@@ -60,23 +60,34 @@ x11.XCloseDisplay(ctypes.c_void_p(display))
 def viewing(screen: str, folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """A stream in a window, and the window's number."""
     environment = {name: value for name, value in os.environ.items() if name != "WAYLAND_DISPLAY"} | {"DISPLAY": screen}
-    command = [*COMMAND, "run", "test:size=240x320,rate=20", "--window", "--size", "96x128", *options]
+    command = [
+        *COMMAND,
+        "run",
+        "test:size=240x320,rate=20",
+        "--window",
+        "--size",
+        "96x128",
+        *options,
+    ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes) as viewer:  # type: ignore[call-overload]
         assert eventually(lambda: xdotool(screen, "search", "--name", "streamer") != "", 30)
         window = xdotool(screen, "search", "--name", "streamer").split()[-1]
         xdotool(screen, "windowfocus", window)
 
-        def snapped() -> bool:
-            xdotool(screen, "key", "s")
-            return any(folder.glob("snapshot-*.png"))
-
-        assert eventually(snapped, 20)
+        assert eventually(lambda: saved(screen, folder, "s", "snapshot-*.png"), 20)
         yield viewer, window
 
 
+def saved(screen: str, folder: Path, key: str, what: str) -> bool:
+    """Whether a file is there after a key was pressed."""
+    xdotool(screen, "key", key)
+    return any(folder.glob(what))
+
+
 def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
-    with viewing(screen, tmp_path) as (viewer, _):
+    with viewing(screen, tmp_path, "--clip-seconds", "5") as (viewer, _):
+        assert eventually(lambda: saved(screen, tmp_path, "c", "clip-*.mp4"), 20)
         xdotool(screen, "key", "q")
         out, errors = viewer.communicate(timeout=20)
     assert viewer.returncode == 0
@@ -99,12 +110,12 @@ def test_a_window_that_is_closed_ends_a_stream_that_has_nothing_else(screen: str
 
 
 def test_a_window_that_is_closed_does_not_end_a_recording(screen: str, tmp_path: Path) -> None:
-    partial = tmp_path / ".out.partial.mp4"
+    growing = tmp_path / "out.mp4"
     with viewing(screen, tmp_path, "--record", "out.mp4", "--duration", "8") as (viewer, window):
         press_close(screen, window)
         assert eventually(lambda: xdotool(screen, "search", "--onlyvisible", "--name", "streamer") == "", 20)
-        had = partial.stat().st_size
-        assert eventually(lambda: partial.stat().st_size > had, 20)
+        had = growing.stat().st_size
+        assert eventually(lambda: growing.stat().st_size > had, 20)
         out, errors = viewer.communicate(timeout=60)
     assert viewer.returncode == 0
     assert errors == ""

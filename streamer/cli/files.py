@@ -24,9 +24,10 @@ from streamer.cli.options import (
     Tags,
     Threads,
 )
+from streamer.encoding import Encoding
 from streamer.errors import StreamerError
-from streamer.offline import Progress, Rendered, Rendering, free_name, render_file, targets
-from streamer.sinks import Encoding
+from streamer.naming import free_name
+from streamer.offline import Progress, Rendered, Rendering, render_file, targets
 from streamer.sources import sample
 
 DEMO_SIZE = Size(576, 768)

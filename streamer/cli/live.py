@@ -12,7 +12,7 @@ import typer
 
 from pipeline import Frame, Look, Parsing, blend
 from streamer.cli.console import say, status, stop_on_interrupt
-from streamer.cli.options import Crf, Hide, InputSize, Json, ModelDir, Preset
+from streamer.cli.options import Crf, Hide, InputSize, Json, KeepFree, ModelDir, Preset, Segment
 from streamer.config import StreamConfig, read_config
 from streamer.pubsub import subscribe
 from streamer.stream import Stream
@@ -42,9 +42,21 @@ def run(
     ] = None,
     window: Annotated[
         bool | None,
-        typer.Option("--window/--no-window", help="Keys: q quit, space pause, o opacity, l legend, s snapshot."),
+        typer.Option(
+            "--window/--no-window", help="Keys: q quit, space pause, o opacity, l legend, s snapshot, c clip."
+        ),
     ] = None,
     record: Annotated[str | None, typer.Option(help="A video file to write.")] = None,
+    segment: Segment = None,
+    keep_free: KeepFree = None,
+    clip_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Keep the last seconds for clips; 30 by default when recording, else 0: without a recording it takes"
+            " an encoder of its own.",
+        ),
+    ] = None,
     publish: Annotated[str | None, typer.Option(help="A ZeroMQ address, as in tcp://127.0.0.1:5556.")] = None,
     stream: Annotated[str | None, typer.Option(help="What the stream is called in its messages.")] = None,
     insecure: Annotated[
@@ -87,6 +99,9 @@ def run(
         "mask_wait_s": mask_wait,
         "window": window,
         "record": record,
+        "segment_s": segment,
+        "keep_free_bytes": keep_free,
+        "clip_seconds": clip_seconds,
         "publish": publish,
         "stream": stream,
         "insecure": insecure,
@@ -118,7 +133,8 @@ def _run(settings: StreamConfig) -> None:
         live.join()
     say(live.stats.line())
     if settings.record:
-        say(f"{settings.record}: {live.stats.shown} frames")
+        name = Path(settings.record)
+        say(f"{name.with_stem(f'{name.stem}-*') if settings.segment_s else name}: {live.stats.shown} frames")
     if asked():
         raise typer.Exit(130)
 

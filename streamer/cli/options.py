@@ -1,21 +1,30 @@
 """Options that several verbs share."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from pipeline import PARSERS, RUNTIMES, Size
-from streamer.config import read_size
+from streamer.config import read_bytes, read_duration, read_size
+from streamer.encoding import CODECS
 from streamer.errors import ConfigError
-from streamer.sinks import CODECS
+
+Value = TypeVar("Value")
 
 
-def _size(text: str) -> Size:
-    try:
-        return read_size(text)
-    except ConfigError as exc:
-        raise typer.BadParameter(str(exc)) from exc
+def _reading(read: Callable[[str], Value]) -> Callable[[str], Value]:
+    def parse(text: str) -> Value:
+        try:
+            return read(text)
+        except ConfigError as exc:
+            raise typer.BadParameter(str(exc)) from exc
+
+    return parse
+
+
+_size = _reading(read_size)
 
 
 ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(PARSERS)}.")]
@@ -48,3 +57,21 @@ CodecName = Annotated[str, typer.Option("--codec", help=f"One of: {', '.join(COD
 Crf = Annotated[int | None, typer.Option(help="Quality; lower is better and larger. 20 for h264 by default.")]
 Preset = Annotated[str | None, typer.Option(help="Work to spend on a small file, as in ultrafast or medium.")]
 Sizes = Annotated[list[Size] | None, typer.Option("--size", parser=_size, metavar="HxW", help="Repeat to compare.")]
+Segment = Annotated[
+    float | None,
+    typer.Option(
+        "--segment",
+        parser=_reading(read_duration),
+        metavar="TIME",
+        help="Begin a new file after so long, as in 30s, 10min or 1h: door.mp4 becomes door-20261122-071500.mp4, …",
+    ),
+]
+KeepFree = Annotated[
+    int | None,
+    typer.Option(
+        "--keep-free",
+        parser=_reading(read_bytes),
+        metavar="SIZE",
+        help="Stop recording when less is free on the disk, as in 500MB, the default, or 2GB; 0 for no such floor.",
+    ),
+]

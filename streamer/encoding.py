@@ -1,0 +1,76 @@
+"""How video is encoded: the codecs there are, and what can be asked of them."""
+
+from dataclasses import dataclass
+
+from streamer.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """A way to encode video."""
+
+    encoder: str
+    """FFmpeg's name of it."""
+    crf: int
+    """Its quality when none is asked for; lower is better and larger."""
+    crf_most: int
+    presets: tuple[str, ...]
+    """How much work to spend, the usual first; empty where the encoder has no such thing."""
+    options: tuple[tuple[str, str], ...] = ()
+    live: tuple[tuple[str, str], ...] = ()
+    """Options in which it holds no picture back, and begins anew, needing nothing from before, where it is told to."""
+    live_crf: int | None = None
+    """What is as good as `crf` then; None is the same."""
+
+
+_X264_PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+_AT_ONCE = (("tune", "zerolatency"), ("forced-idr", "1"))
+_QUIET = (("x265-params", "log-level=error"),)
+CODECS = {
+    "h264": Codec("libx264", 20, 51, _X264_PRESETS, live=_AT_ONCE, live_crf=22),
+    "h265": Codec("libx265", 23, 51, _X264_PRESETS, _QUIET, _AT_ONCE),
+    "vp9": Codec(
+        "libvpx-vp9",
+        31,
+        63,
+        (),
+        (("deadline", "realtime"), ("cpu-used", "7"), ("row-mt", "1"), ("b", "0")),
+        (("lag-in-frames", "0"),),
+    ),
+    "av1": Codec(
+        "libsvtav1",
+        32,
+        63,
+        ("10", *(str(each) for each in range(14) if each != 10)),
+        live=(("svtav1-params", "pred-struct=1:lookahead=0"),),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a recording is encoded."""
+
+    codec: str = "h264"
+    crf: int | None = None
+    """Quality, lower is better and larger; None is the codec's usual one."""
+    preset: str | None = None
+    """How much work to spend on a small file; None is the codec's usual one."""
+
+    def __post_init__(self) -> None:
+        if self.codec not in CODECS:
+            raise ConfigError(f"no codec {self.codec!r}; there are: {', '.join(CODECS)}")
+        most = CODECS[self.codec].crf_most
+        if self.crf is not None and not 0 <= self.crf <= most:
+            raise ConfigError(f"crf of {self.codec} is between 0 and {most}, not {self.crf}")
+        presets = CODECS[self.codec].presets
+        if self.preset is not None and self.preset not in presets:
+            raise ConfigError(f"{self.codec} has no preset {self.preset!r}; there are: {', '.join(presets) or 'none'}")
+
+    def options(self, *, live: bool) -> dict[str, str]:
+        """The encoder's own options; `live`, it holds nothing back."""
+        codec = CODECS[self.codec]
+        usual = codec.live_crf if live and codec.live_crf is not None else codec.crf
+        options = dict(codec.options) | {"crf": str(usual if self.crf is None else self.crf)}
+        preset = self.preset or next(iter(codec.presets), None)
+        return options | ({"preset": preset} if preset else {}) | (dict(codec.live) if live else {})

@@ -1,0 +1,33 @@
+"""Names of files to write, and whether they may be written."""
+
+from datetime import datetime
+from pathlib import Path
+
+from streamer.errors import SinkError
+
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
+
+
+def check_target(path: Path, force: bool) -> None:
+    """Raises SinkError where no file can be written, or one is that is not to be overwritten."""
+    if not path.parent.is_dir():
+        raise SinkError(f"no folder {path.parent} to write {path.name} into")
+    if path.is_dir():
+        raise SinkError(f"{path} is a folder")
+    if path.exists() and not force:
+        raise SinkError(f"{path} exists; --force overwrites it")
+
+
+def free_name(path: Path) -> Path:
+    """The path itself, or with a number if there is something already."""
+    taken = 0
+    free = path
+    while free.exists():
+        taken += 1
+        free = path.with_stem(f"{path.stem}-{taken}")
+    return free
+
+
+def dated(path: Path, began: datetime) -> Path:
+    """A name for what began then: `door.mp4` becomes `door-20261122-071500.mp4`, or with a number if that is taken."""
+    return free_name(path.with_stem(f"{path.stem}-{began:%Y%m%d-%H%M%S}"))

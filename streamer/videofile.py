@@ -1,0 +1,207 @@
+"""A video file in the making: packets in, each at its time."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from fractions import Fraction
+from math import lcm
+from pathlib import Path
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.container import OutputContainer
+from av.stream import Stream
+
+from streamer.encoder import Packet, Tracks
+from streamer.errors import SinkError
+from streamer.naming import VIDEO_SUFFIXES
+
+PICTURES = 0
+"""The track of the pictures; those of sound are counted from 1."""
+HEARD_WITHIN_S = 0.9
+"""A track that is silent for so long at the beginning of a live mp4 is left out of it."""
+FINEST_TIMESCALE = 10_000_000
+ADTS_MASK = 0xFFF0
+"""What framed AAC begins with."""
+
+# Index and pictures are written in step, twice a second, so that a killed process leaves a playable file. Without an
+# edit list the frames of such an mp4 would all be shown two frames late, and its tracks begin together.
+_FRAGMENTS = {
+    "movflags": "hybrid_fragmented",
+    "frag_duration": "500000",
+    "use_editlist": "1",
+    "flush_packets": "1",
+}
+_CLUSTERS = {"cluster_time_limit": "500", "flush_packets": "1"}
+_CRASH_SAFE = {".mp4": _FRAGMENTS, ".mov": _FRAGMENTS, ".mkv": _CLUSTERS, ".webm": _CLUSTERS}
+# A track that falls silent holds the others back so long; FFmpeg's own patience is ten seconds.
+_LIVE = {"max_interleave_delta": "200000"}
+# Without `delay_moov` players leave out the first half second of an mp4 that was not completed.
+_LIVE_FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov"}
+
+
+class VideoFile:
+    """One file of the tracks of a recording."""
+
+    def __init__(
+        self,
+        path: Path,
+        tracks: Tracks,
+        *,
+        hidden: bool,
+        live: bool = False,
+        began: datetime | None = None,
+        sounds: list[int] | None = None,
+    ) -> None:
+        """
+        Args:
+            hidden: carry another name until it is complete, so that nobody finds half of it.
+            live: on the disk at once what was put in; else FFmpeg may wait until it can put it in order.
+            began: when the first picture was taken.
+            sounds: which tracks of sound there will be; None is all.
+
+        Raises:
+            SinkError: such a file does not take these tracks, or cannot be made.
+        """
+        self.path = path
+        self._at = path.with_name(f".{path.stem}.partial{path.suffix}") if hidden else path
+        self._tracks, self._live, self._began = tracks, live, began
+        self._open(_all(tracks) if sounds is None else sounds)
+        # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
+        # between the two. Making the file now tells of a folder that cannot be written before any work is done.
+        try:
+            self._at.touch()
+        except OSError as exc:
+            raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
+        # FFmpeg writes nothing of a fragmented file before it has something of each track.
+        self._delays = live and _is_fragmented(path)
+        self._waiting: list[tuple[int, Packet]] | None = [] if self._delays and tracks.sounds else None
+        self._bare: dict[int, BitStreamFilterContext] = {}
+        self.empty = True
+
+    def put(self, track: int, packet: Packet, origin_s: Fraction = Fraction(0)) -> None:
+        """Adds a packet, its time counted from `origin_s`. Raises SinkError."""
+        shift = round(origin_s / packet.time_base)
+        if shift:
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+        self.empty = False
+        if self._waiting is None:
+            self._mux(track, packet)
+            return
+        self._waiting.append((track, packet))
+        silent = set(self._streams) - {each for each, _ in self._waiting}
+        if not silent or (track == PICTURES and self._waited_s() >= HEARD_WITHIN_S):
+            self._settle()
+
+    def complete(self) -> None:
+        """Nothing more comes. Raises SinkError."""
+        try:
+            if self._waiting is not None:
+                self._settle()
+            self._container.close()
+            self._at.replace(self.path)
+        except OSError as exc:
+            raise self._error(exc) from exc
+
+    def keep(self) -> None:
+        """It cannot go on, and what there is stays."""
+        if self.empty:
+            self.discard()
+            return
+        with suppress(OSError):  # as far as its disk still takes it
+            self._container.close()
+        with suppress(OSError):
+            self._at.replace(self.path)
+
+    def discard(self) -> None:
+        """Removes it."""
+        with suppress(OSError):  # what cannot be completed is removed next
+            self._container.close()
+        self._at.unlink(missing_ok=True)
+
+    def _waited_s(self) -> float:
+        times = [packet.dts * packet.time_base for track, packet in self._waiting or () if track == PICTURES]
+        return float(times[-1] - times[0])
+
+    def _settle(self) -> None:
+        """What has been heard until now are the tracks of this file."""
+        waiting, self._waiting = self._waiting or [], None
+        heard = sorted({track for track, _ in waiting} - {PICTURES})
+        if heard != _all(self._tracks):
+            self._open(heard)
+        for track, packet in waiting:
+            self._mux(track, packet)
+
+    def _mux(self, track: int, packet: Packet) -> None:
+        stream = self._streams.get(track)
+        if stream is None:
+            return
+        try:
+            if self._delays and track != PICTURES:
+                packet = self._without_frame(track, packet)
+            packet.stream = stream
+            self._container.mux(packet)
+        except (OSError, ValueError) as exc:
+            raise self._error(exc) from exc
+
+    def _without_frame(self, track: int, packet: Packet) -> Packet:
+        """As mp4 has it: AAC from MPEG-TS is framed, packet by packet, and with `delay_moov` FFmpeg leaves it so."""
+        if track not in self._bare:
+            stream = self._tracks.sounds[track - 1]
+            if stream.codec_context.name != "aac" or int.from_bytes(bytes(packet)[:2]) & ADTS_MASK != ADTS_MASK:
+                return packet
+            self._bare[track] = BitStreamFilterContext("aac_adtstoasc", stream)
+        time_base = packet.time_base
+        (bare,) = self._bare[track].filter(packet)
+        bare.time_base = time_base
+        return bare
+
+    def _error(self, exc: OSError | ValueError) -> SinkError:
+        return SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}")
+
+    def _open(self, sounds: list[int]) -> None:
+        try:
+            self._container, self._streams = _opened(self._at, self._tracks, sounds, live=self._live)
+        except (OSError, ValueError) as exc:
+            raise SinkError(f"cannot write {self.path}: {_why_not(self.path.suffix, self._tracks)} ({exc})") from exc
+        if self._began is not None:
+            self._container.metadata["creation_time"] = self._began.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def takers(tracks: Tracks) -> list[str]:
+    """How the name of a file ends that takes these tracks, what most programs play first."""
+    found = []
+    for suffix in VIDEO_SUFFIXES:
+        with suppress(OSError, ValueError):
+            _opened(Path(f"any{suffix}"), tracks, _all(tracks), live=False)
+            found.append(suffix)
+    return found
+
+
+def _is_fragmented(path: Path) -> bool:
+    return _CRASH_SAFE.get(path.suffix.lower()) is _FRAGMENTS
+
+
+def _all(tracks: Tracks) -> list[int]:
+    return list(range(1, len(tracks.sounds) + 1))
+
+
+def _opened(path: Path, tracks: Tracks, sounds: list[int], *, live: bool) -> tuple[OutputContainer, dict[int, Stream]]:
+    """Nothing of it is on the disk before the first packet. Raises OSError or ValueError."""
+    options = _CRASH_SAFE.get(path.suffix.lower(), {}) | (_LIVE if live else {})
+    if _is_fragmented(path):
+        # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
+        units = [tracks.tags.time_base.denominator, *(tracks.sounds[each - 1].sample_rate for each in sounds)]
+        options |= {"movie_timescale": str(min(lcm(*units), FINEST_TIMESCALE))} | (_LIVE_FRAGMENTS if live else {})
+    container = av.open(str(path), "w", options=options)
+    streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
+    for each in sounds:
+        streams[each] = container.add_stream_from_template(tracks.sounds[each - 1], opaque=True)
+    return container, streams
+
+
+def _why_not(suffix: str, tracks: Tracks) -> str:
+    sound = ", ".join(stream.codec_context.name for stream in tracks.sounds)
+    with_sound = f" with sound as {sound}" if sound else ""
+    cure = " and ".join(takers(tracks)) or "no other kind of file"
+    return f"{suffix} does not take {tracks.codec}{with_sound} at {tracks.size}; {cure} does"
