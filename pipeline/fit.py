@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.edges import follow
 from pipeline.errors import BadPicture
 from pipeline.types import LabelMap, Picture, Size
 from pipeline.yuv import Yuv420
@@ -24,6 +25,9 @@ MULTIPLE = 32
 
 SLIMMEST = 16
 """Frames longer than so many times their width get an input that is no longer than that."""
+
+LEAD_MOST = 6.0
+"""In logits: what is surer than this of being somebody, or nobody, is not surer for a border's sake."""
 
 _GREY = 127
 
@@ -78,11 +82,13 @@ class Fit:
         how = cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA
         return np.asarray(cv2.resize(bgr, self.content_size[::-1], interpolation=how), np.uint8)
 
-    def labels(self, scores: NDArray[np.float32]) -> LabelMap:
+    def labels(self, scores: NDArray[np.float32], picture: Picture | None = None) -> LabelMap:
         """The best class of each pixel, from scores at a fraction of the input's size.
 
         Args:
             scores: float32 (classes, h, w) over the whole input, the grey included.
+            picture: the network's input, for logits: where people end follows what is seen in it. None is for
+                scores of other kinds, whose borders are drawn as they are.
 
         Returns:
             uint8 of `content_size`.
@@ -90,13 +96,29 @@ class Fit:
         best_class = np.zeros(self.input_size, np.uint8)
         # Enlarging is bilinear, so where background wins at all four surrounding cells it wins between them too:
         # only the box around the other cells, a cell wider, has to be looked at.
-        cells = _box_of(foreground(scores))
+        cells = box_of(foreground(scores))
         if cells is not None:
             scale = self.input_size.height // scores.shape[1]
             rows, columns = cells
             inner = np.s_[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
-            best_class[inner] = _argmax_enlarged(scores[:, rows, columns], scale)
+            there = scores[:, rows, columns]
+            if picture is None:
+                best_class[inner] = best_enlarged(there, scale)
+            else:
+                parts = best_enlarged(there[1:], scale) + np.uint8(1)
+                somebody = follow(_lead(there), picture[inner]) > 0
+                best_class[inner] = parts * somebody
         return np.ascontiguousarray(best_class[self.content])
+
+    def on_grid(self, ids: LabelMap, scale: int) -> LabelMap:
+        """A map of `content_size` as seen in the middle of each cell of a grid over the input: uint8.
+
+        Args:
+            scale: input pixels to a side of a cell.
+        """
+        full = np.zeros(self.input_size, np.uint8)
+        full[self.content] = ids
+        return np.ascontiguousarray(full[scale // 2 :: scale, scale // 2 :: scale])
 
     def enlarge_ids(self, ids: LabelMap) -> LabelMap:
         """Ids on the scores' grid, enlarged without mixing: uint8 of `content_size`."""
@@ -108,6 +130,11 @@ class Fit:
 def foreground(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where any class beats background: bool (h, w)."""
     return np.asarray(scores[1:].max(axis=0) > scores[0])
+
+
+def _lead(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """By how much the best class is ahead of background: float32 (h, w), so far as it matters at a border."""
+    return np.asarray(np.clip(logits[1:].max(axis=0) - logits[0], -LEAD_MOST, LEAD_MOST), np.float32)
 
 
 def network_size(frame_size: Size, pixels: int) -> Size:
@@ -142,7 +169,7 @@ def _usefulness(frame_size: Size, size: Size, pixels: int) -> float:
     return used / spent - max(0.0, size.height * size.width / pixels - 1.15)
 
 
-def _box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+def box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:
     """Rows and columns around the true cells, one cell wider at each side."""
     rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
     if not rows.size:
@@ -150,8 +177,9 @@ def _box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:
     return slice(max(0, rows[0] - 1), int(rows[-1]) + 2), slice(max(0, columns[0] - 1), int(columns[-1]) + 2)
 
 
-def _argmax_enlarged(scores: NDArray[np.float32], scale: int) -> LabelMap:
-    """Class by class, so that only two enlarged planes exist at a time and not one for each class."""
+def best_enlarged(scores: NDArray[np.float32], scale: int) -> LabelMap:
+    """Which of some planes is highest at each pixel when they are enlarged: uint8."""
+    # Plane by plane, so that only two enlarged ones exist at a time and not one for each class.
     height, width = scores.shape[1] * scale, scores.shape[2] * scale
     best = cv2.resize(scores[0], (width, height), interpolation=cv2.INTER_LINEAR)
     labels = np.zeros((height, width), np.uint8)

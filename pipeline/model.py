@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from pipeline.fit import Fit
 from pipeline.labels import LabelSet
+from pipeline.outfits import Garments
 from pipeline.runtime import Answer, Network, RunOptions
-from pipeline.types import LabelMap, Person, Size
+from pipeline.types import LabelMap, Person, Picture, Size
 
 
 class Decoded(NamedTuple):
@@ -19,6 +20,8 @@ class Decoded(NamedTuple):
     labels: LabelMap
     instances: LabelMap
     people: tuple[Person, ...]
+    garments: Garments | None = None
+    """How the types of garments compare; None where they stay as the labels have them."""
 
 
 class ClassMask(NamedTuple):
@@ -41,8 +44,11 @@ class Model:
     """Height times width of the input that it was trained for; the default size is chosen by it."""
     compile: Callable[[Size, RunOptions], Network]
     """Makes it ready for pictures of one size. Raises what `load_parser` says."""
-    decode: Callable[[Answer, Fit], Decoded]
+    decode: Callable[[Answer, Fit, Picture], Decoded]
+    """Of an answer, how the frame went into the network, and what went in."""
     fit: Callable[[Size, Size], Fit] = Fit.into
     """How frames of one size go into an input of another."""
+    sees_closer: bool = False
+    """Whether it takes inputs as small as one person, for `pipeline.closer`."""
     masks: Callable[[Answer, Fit], Iterator[ClassMask]] | None = None
     """What ModelScope's pipeline returns for the same answer, where it is a network of theirs."""

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from pipeline.appearance import Appearance, appearances
+from pipeline.closer import Cutout, cutouts, how_close, merge
 from pipeline.errors import PipelineError, UnknownName
 from pipeline.fit import MULTIPLE, Fit, network_size
 from pipeline.labels import LabelSet
 from pipeline.lite.model import lite_model
 from pipeline.m2fp.model import m2fp_model
-from pipeline.model import ClassMask, Model
+from pipeline.model import ClassMask, Decoded, Model
+from pipeline.outfits import Garments, Wardrobe
 from pipeline.people import PersonTracker
 from pipeline.runtime import Answer, Network, Run, RunOptions
 from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
@@ -30,13 +33,17 @@ PARSERS: dict[str, Callable[[Path | None], Model]] = {
 class Parser:
     """Parses the frames of one stream, in order. Made by `load_parser`; for one thread at a time."""
 
-    def __init__(self, model: Model, size: Size | None, options: RunOptions) -> None:
+    def __init__(self, model: Model, size: Size | None, options: RunOptions, refine: bool = False) -> None:
+        if refine and not model.sees_closer:
+            raise PipelineError(f"{model.name} has no second look at small people; only lite has: leave refine out")
         self.model = model
         self.options = options
+        self.refine = refine
         self._size = size
         self._networks: dict[Size, Network] = {}
         self._fits: dict[Size, Fit] = {}
         self._tracker = PersonTracker()
+        self._wardrobe = Wardrobe()
 
     @property
     def label_set(self) -> LabelSet:
@@ -48,8 +55,8 @@ class Parser:
     def start(self, frame: Frame) -> "Pending":
         """Begins to parse a frame. Results must be asked for in the order of the frames, for `track_id`'s sake."""
         fit = self.fit_for(frame.size)
-        run = self.network(fit.input_size).start(fit.shrink(frame.picture))
-        return Pending(self, frame, fit, run)
+        small = fit.shrink(frame.picture)
+        return Pending(self, frame, fit, small, self.network(fit.input_size).start(small))
 
     def masks(self, frame: Frame) -> Iterator[ClassMask]:
         """What ModelScope's pipeline returns for this frame, mask by mask, each made when it is asked for.
@@ -64,14 +71,18 @@ class Parser:
 
     def infer(self, small: Picture, fit: Fit) -> "Reading":
         """What the network sees in a picture that `fit.shrink` made; the part of a parsing that takes the time."""
-        return self._read(self.network(fit.input_size).start(small).result(), fit)
+        return self._read(self.network(fit.input_size).start(small).result(), fit, small)
 
     def assemble(self, frame: Frame, reading: "Reading") -> Parsing:
         """The parsing of a frame whose shrunk picture was read, perhaps in another process; in order, as `start`."""
+        people = self._tracker.update(reading.people, frame.pts_s, reading.looks)
+        labels = reading.labels
+        if reading.garments is not None:
+            labels = self._wardrobe.dress(labels, reading.instances, people, reading.garments, reading.fit, frame.pts_s)
         return Parsing(
-            labels=reading.labels,
+            labels=labels,
             instances=reading.instances,
-            people=self._tracker.update(reading.people, frame.pts_s),
+            people=people,
             label_set=self.model.label_set,
             frame_index=frame.index,
             pts_s=frame.pts_s,
@@ -82,8 +93,9 @@ class Parser:
         )
 
     def reset(self) -> None:
-        """Forgets who was there: the frames to come are of another stream."""
+        """Forgets who was there, and what they wore: the frames to come are of another stream."""
         self._tracker = PersonTracker()
+        self._wardrobe = Wardrobe()
 
     def fit_for(self, frame_size: Size) -> Fit:
         """How frames of this size go into the network."""
@@ -100,9 +112,30 @@ class Parser:
             self._networks[input_size] = self.model.compile(input_size, self.options)
         return self._networks[input_size]
 
-    def _read(self, answer: Answer, fit: Fit) -> "Reading":
-        labels, instances, people = self.model.decode(answer, fit)
-        return Reading(labels, instances, people, answer.seconds)
+    def _read(self, answer: Answer, fit: Fit, small: Picture) -> "Reading":
+        return self._reading(self.model.decode(answer, fit, small), fit, small, answer.seconds)
+
+    def _reading(self, decoded: Decoded, fit: Fit, picture: Picture, seconds: float) -> "Reading":
+        labels, instances, people, garments = decoded
+        looks = appearances(picture, labels, instances, len(people), self.label_set, fit)
+        return Reading(labels, instances, people, tuple(looks), garments, fit, seconds)
+
+    def _read_twice(self, frame: Frame, answer: Answer, fit: Fit, small: Picture) -> "Reading":
+        """The reading of a frame, its small people seen closer if that was asked for."""
+        afar, seconds = self.model.decode(answer, fit, small), answer.seconds
+        times = how_close(afar.people, fit) if self.refine else 1
+        if times == 1:
+            return self._reading(afar, fit, small, seconds)
+        size = fit.input_size
+        closer = self.model.fit(frame.size, Size(size.height * times, size.width * times))
+        picture = closer.shrink(frame.picture)
+        seen: list[tuple[Cutout, Decoded]] = []
+        for cutout in cutouts(afar.people, fit, closer):
+            part = cutout.of(picture)
+            answer = self.network(cutout.shape).start(part).result()
+            seen.append((cutout, self.model.decode(answer, Fit.into(cutout.shape, cutout.shape), part)))
+            seconds += answer.seconds
+        return self._reading(merge(afar, fit, closer, seen), closer, picture, seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +145,12 @@ class Reading:
     labels: LabelMap
     instances: LabelMap
     people: tuple[Person, ...]
+    looks: tuple[Appearance, ...]
+    """Of each person."""
+    garments: Garments | None
+    """As `Decoded` has them."""
+    fit: Fit
+    """How the frame went into what was read."""
     seconds: float
     """In the network."""
 
@@ -123,12 +162,13 @@ class Pending:
     _parser: Parser
     frame: Frame
     _fit: Fit
+    _small: Picture
     _run: Run
 
     def result(self) -> Parsing:
         """Waits for the network and reads what it says. To be called once."""
-        reading = self._parser._read(self._run.result(), self._fit)
-        return self._parser.assemble(self.frame, reading)
+        answer = self._run.result()
+        return self._parser.assemble(self.frame, self._parser._read_twice(self.frame, answer, self._fit, self._small))
 
 
 def load_parser(
@@ -140,6 +180,7 @@ def load_parser(
     precision: str = "auto",
     threads: int | None = None,
     in_flight: int = 1,
+    refine: bool = False,
 ) -> Parser:
     """A parser, ready for the frames of one stream.
 
@@ -150,10 +191,12 @@ def load_parser(
         size: (height, width) of the network's input, multiples of 32; None chooses by the shape of the frames
             that come. Larger finds smaller people and takes longer.
         runtime, precision, threads, in_flight: see `RunOptions`.
+        refine: look a second time, closer, at people who are small in frames with more pixels than the network's
+            input; maps of such frames are larger. Only lite can, and only of whole frames: `infer` does not.
 
     Raises:
         UnknownName: no such parser, runtime or precision.
-        PipelineError: a size, or a number, that cannot be.
+        PipelineError: a size, or a number, that cannot be; or `refine` of another than lite.
         WeightsError: the weights are not there; or, when the first frame's shape is known, are not what they should.
         RuntimeUnavailable: the network cannot be run like this here; raised when the first frame's shape is known.
         ExportMismatch: see `pipeline.m2fp.export`; raised when the first frame's shape is known.
@@ -161,7 +204,7 @@ def load_parser(
     if name not in PARSERS:
         raise UnknownName("parser", name, PARSERS)
     options = RunOptions(runtime, precision, threads, in_flight)
-    return Parser(PARSERS[name](model_dir), _checked_size(size), options)
+    return Parser(PARSERS[name](model_dir), _checked_size(size), options, refine)
 
 
 def _checked_size(size: tuple[int, int] | None) -> Size | None:

@@ -95,7 +95,11 @@ def settings(
 
 
 def measure(
-    wanted: Iterable[Setting], frames: Sequence[Frame], seconds: float, model_dir: Path | None = None
+    wanted: Iterable[Setting],
+    frames: Sequence[Frame],
+    seconds: float,
+    model_dir: Path | None = None,
+    refine: bool = False,
 ) -> Iterator[Timing | NotToBeHad]:
     """Times each setting on the same pictures, in turn.
 
@@ -104,6 +108,7 @@ def measure(
         frames: pictures of one size, gone through again and again.
         seconds: how long to time each setting; at least as many pictures as there are frames.
         model_dir: with the weights of a parser that is not bundled.
+        refine: look again at small people, closer; see `pipeline.load_parser`.
     """
     for setting in wanted:
         try:
@@ -114,6 +119,7 @@ def measure(
                 runtime=setting.runtime,
                 precision=setting.precision,
                 threads=setting.threads,
+                refine=refine,
             )
             yield _timed(setting, parser, frames, seconds)
         except RuntimeUnavailable as exc:

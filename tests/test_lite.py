@@ -17,7 +17,8 @@ from pipeline.lite.decode import (
     PEAK_LEAST,
     PEAK_WINDOW,
     PEOPLE_MOST,
-    REACH_CELLS,
+    REACH,
+    SPREAD,
     Decoded,
     decode,
 )
@@ -134,6 +135,21 @@ def test_centres_close_together_are_one(apart: int, persons: int) -> None:
     assert len(answer.read(whole(INPUT)).people) == persons
 
 
+def test_a_lone_sure_cell_beside_a_broad_centre_is_no_second_person() -> None:
+    answer = Answer(INPUT)
+    answer.person(LEFT)
+    row, column = (LEFT.top + LEFT.bottom) // 2, (LEFT.left + LEFT.right) // 2
+    answer.people[0, row - 1 : row + 2, column - 1 : column + 2] = SURE - 1
+    beside = column + PEAK_WINDOW // 2 + 1
+    answer.people[0, row, beside] = answer.people[0, row, column] = SURE
+    answer.foreground(Box(column + 1, LEFT.top, LEFT.right, LEFT.bottom), towards=(row, beside))
+    assert len(answer.read(whole(INPUT)).people) == 1
+    # Broad as well, it is one.
+    answer.people[0, row - 1 : row + 2, beside : beside + 2] = SURE - 1
+    answer.people[0, row, beside] = SURE
+    assert len(answer.read(whole(INPUT)).people) == 2
+
+
 @pytest.mark.parametrize(("likely", "persons"), [(PEAK_LEAST - 0.01, 0), (PEAK_LEAST + 0.01, 1)])
 def test_an_unlikely_centre_is_none(likely: float, persons: int) -> None:
     answer = Answer(INPUT)
@@ -154,12 +170,72 @@ def test_a_speck_is_dropped_and_its_labels_too() -> None:
     assert [person.score for person in decoded.people] == pytest.approx([0.95257, 0.88080], abs=1e-4)
 
 
+def test_a_second_peak_in_somebody_is_nobody() -> None:
+    answer = Answer(INPUT)
+    whole_body = Box(4, 2, 20, 14)
+    answer.person(whole_body)
+    centre, second = (8, 12), (8, 7)
+    # All cells mean the one centre, and not well: some are nearer to the second peak.
+    answer.people[(0, *second)] = SURE
+    arm = Box(4, 5, 6, 10)
+    answer.foreground(arm, towards=(8, 8))
+    assert centre == ((whole_body.top + whole_body.bottom) // 2, (whole_body.left + whole_body.right) // 2)
+    decoded = answer.read(whole(INPUT))
+    np.testing.assert_array_equal(in_cells(decoded.instances), painted(INPUT, (whole_body, 1)))
+    # With cells that do mean it, it is somebody.
+    answer.foreground(Box(4, 2, 9, 14), towards=second)
+    assert len(answer.read(whole(INPUT)).people) == 2
+
+
+def test_a_thing_whose_cells_do_not_agree_is_nobody_and_nobodys() -> None:
+    wide = Size(64, 128)
+    answer = Answer(wide)
+    answer.person(LEFT)
+    thing = Box(16, 4, 26, 12)
+    answer.person(thing)
+    assert len(answer.read(whole(wide)).people) == 2
+    # Each cell but the middle means another place, as many cells away as the thing is wide.
+    rows, columns = np.mgrid[thing.top : thing.bottom, thing.left : thing.right]
+    side = np.where(rows < 8, -8.0, 8.0)
+    answer.people[1][rows, columns] = (8 + side - rows) / OFFSET_CELLS
+    answer.people[2][rows, columns] = (21 - columns) / OFFSET_CELLS
+    decoded = answer.read(whole(wide))
+    np.testing.assert_array_equal(in_cells(decoded.instances), painted(wide, (LEFT, 1)))
+    np.testing.assert_array_equal(in_cells(decoded.labels), painted(wide, (LEFT, COAT)))
+
+
+def test_the_likeliest_comes_first_and_not_the_highest_peak() -> None:
+    answer = Answer(INPUT)
+    answer.person(LEFT, logit=SURE + 0.1)
+    answer.person(RIGHT, SKIRT)
+    # Half of the cells on the left point past the centre.
+    answer.people[1][LEFT.top : LEFT.bottom, LEFT.left : LEFT.right : 2] += 0.5
+    decoded = answer.read(whole(INPUT))
+    np.testing.assert_array_equal(in_cells(decoded.instances), painted(INPUT, (LEFT, 2), (RIGHT, 1)))
+    scores = [person.score for person in decoded.people]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_whose_cells_agree_less_is_less_likely_near_and_far(times: int) -> None:
+    size = Size(128 * times, 128 * times)
+    answer = Answer(size)
+    body = Box(4 * times, 4 * times, 12 * times, 20 * times)
+    answer.person(body)
+    rows, columns = np.mgrid[body.top : body.bottom, body.left : body.right]
+    # Half of the cells point past by half of what makes somebody unlikely, so that the mean is a quarter.
+    astray = SPREAD / 2 * body.area**0.5 * (columns % 2)
+    answer.people[1][rows, columns] += astray / OFFSET_CELLS
+    (person,) = answer.read(whole(size)).people
+    assert person.score == pytest.approx(0.95257 * np.exp(-0.0625), abs=1e-3)
+
+
 def test_what_is_far_from_everybody_is_background() -> None:
     wide = Size(64, 256)
     answer = Answer(wide)
     answer.person(LEFT)
     row, column = 8, 7
-    reach = int(REACH_CELLS)
+    reach = int(REACH * LEFT.area**0.5)
     near, far = Box(column + reach - 4, row, column + reach + 1, row + 1), Box(column + reach + 2, row, 60, row + 1)
     answer.foreground(near)
     answer.foreground(far)
@@ -183,9 +259,10 @@ def test_centres_without_foreground_are_nobody() -> None:
 
 
 def test_a_crowd_larger_than_an_instance_map_can_hold() -> None:
-    size = Size(256, 448)
+    size = Size(512, 896)
     answer = Answer(size)
-    spots = list(product(range(0, 64, 4), range(0, 112, 4)))[:300]
+    # So far apart that nobody takes in those who are left out.
+    spots = list(product(range(0, 128, 8), range(0, 224, 8)))[:300]
     for index, (top, left) in enumerate(spots):
         answer.person(Box(left, top, left + 4, top + 4), logit=SURE + index / 100)
     decoded = answer.read(whole(size))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, BadPicture, ExportMismatch, Size, WeightsError
+from pipeline import CIHP, BadPicture, ExportMismatch, Frame, Size, WeightsError, load_parser
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -26,7 +26,7 @@ from pipeline.lite.training.compose import Scene, empty, paste_person, paste_thi
 from pipeline.lite.training.export import export  # noqa: E402
 from pipeline.lite.training.log import Log, plot  # noqa: E402
 from pipeline.lite.training.losses import Losses, Truth, Weights, offset, outlines, overlap  # noqa: E402
-from pipeline.lite.training.measure import measure, merged_ious, swapped, validation_crowds  # noqa: E402
+from pipeline.lite.training.measure import measure, merged_ious, parse, swapped, validation_crowds  # noqa: E402
 from pipeline.lite.training.network import LiteNet, Shape  # noqa: E402
 from pipeline.lite.training.pack import IGNORED, PERSON, Photo, is_held_out, make_photo, read_pack  # noqa: E402
 from pipeline.lite.training.scenes import Painter, Stock, stock_of  # noqa: E402
@@ -34,6 +34,7 @@ from pipeline.lite.training.targets import targets_of  # noqa: E402
 from pipeline.lite.training.threads import Pace  # noqa: E402
 from pipeline.lite.training.train import Settings, Trainer  # noqa: E402
 from pipeline.lite.training.weights import load_onnx  # noqa: E402
+from streamer.sources import open_source, sample  # noqa: E402
 
 BUNDLED = Path(__file__).parent.parent / "pipeline" / "lite" / "lite.onnx"
 FACE, COAT, DRESS, PANTS = (CIHP.id_of(name) for name in ("Face", "Coat", "Dress", "Pants"))
@@ -554,3 +555,18 @@ def _bundled() -> LiteNet:
             continue
         return network
     raise AssertionError("the bundled network is of another shape")
+
+
+def test_what_is_measured_is_what_the_product_shows() -> None:
+    with open_source(sample("street.mp4")) as source:
+        bgr = next(iter(source)).bgr
+    parser = load_parser("lite", precision="f32")
+
+    def answers(small: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        scores, people = parser.network(Size(*small.shape[:2])).start(small).result().outputs
+        return scores, people
+
+    measured, shown = parse(answers, bgr), parser(Frame.still(bgr))
+    assert len(measured.people) >= 3
+    np.testing.assert_array_equal(measured.labels, shown.labels)
+    np.testing.assert_array_equal(measured.instances, shown.instances)

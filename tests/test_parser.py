@@ -12,9 +12,11 @@ import pytest
 from pipeline import (
     CIHP,
     BadPicture,
+    Box,
     Frame,
     Parser,
     Parsing,
+    Person,
     PipelineError,
     RunOptions,
     Size,
@@ -22,6 +24,7 @@ from pipeline import (
     WeightsError,
     load_parser,
 )
+from pipeline.appearance import BINS, Appearance
 from pipeline.lite.model import compile_lite, lite_model
 from pipeline.parser import SIZES_KEPT
 
@@ -158,6 +161,21 @@ def test_people_keep_their_numbers_until_the_parser_is_reset(street: list[Frame]
     parser.reset()
     after = parser(street[1])
     assert [person.track_id for person in after.people] == list(range(1, len(after.people) + 1))
+
+
+def test_people_are_known_by_their_colours_too() -> None:
+    parser = small_parser()
+    frame = blank(64, 96)
+    nobody = parser.infer(frame.bgr, parser.fit_for(frame.size))
+    boxes = (Box(0, 0, 40, 60), Box(20, 0, 60, 60))
+    people = tuple(Person(0, 0.9, box) for box in boxes)
+    looks = tuple(np.eye(2, BINS, dtype=np.float32))
+
+    def ids(*seen: Appearance) -> list[int]:
+        return [each.track_id for each in parser.assemble(frame, replace(nobody, people=people, looks=seen)).people]
+
+    assert ids(*looks) == [1, 2]
+    assert ids(*looks[::-1]) == [2, 1]
 
 
 def test_frames_may_change_their_size() -> None:

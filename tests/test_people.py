@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import Box, Person, PersonTracker
-from pipeline.people import ABSENT_MOST_S
+from pipeline.appearance import BINS, Appearance
+from pipeline.people import ABSENT_MOST_S, ALIKE_LEAST, NEAR_HEIGHTS
 
 STEP_S = 0.1
 
@@ -132,6 +134,94 @@ def test_two_who_cross_keep_their_numbers() -> None:
 
 def test_who_overtakes_keeps_the_number() -> None:
     assert follow(lambda time: 170 * time, lambda time: 107 + 60 * time) == [[1, 2]] * 20
+
+
+def looks(*shares: float) -> Appearance:
+    """Of somebody with so much of each of the first colours."""
+    found = np.zeros(BINS, np.float32)
+    found[: len(shares)] = np.sqrt(shares)
+    return found
+
+
+RED, BLUE = looks(0.9, 0.1), looks(0.1, 0.9)
+MOST_LIKE_RED = looks(0.7, 0.3)
+
+
+def test_the_ground_for_the_looks() -> None:
+    assert RED @ BLUE < ALIKE_LEAST < RED @ MOST_LIKE_RED
+
+
+def test_two_who_meet_and_turn_back_are_known_by_their_colours() -> None:
+    def met(known: bool) -> list[int]:
+        tracker = PersonTracker()
+        numbered: list[int] = []
+        for step in range(30):
+            # Each walks 20 pixels a step towards the other, until they are side by side; and back again.
+            near = min(step, 29 - step) * 20
+            people = [somebody(0 + near), somebody(600 - near)]
+            numbered = ids_of(tracker.update(people, step * STEP_S, [RED, BLUE] if known else None))
+        return numbered
+
+    # At their speeds they would have walked through each other.
+    assert met(known=True) == [1, 2]
+    assert met(known=False) != [1, 2]
+
+
+def test_two_who_stand_close_are_told_apart_by_their_colours() -> None:
+    tracker = PersonTracker()
+    tracker.update([somebody(0), somebody(20)], 0.0, [RED, BLUE])
+    # Each is now where the other was.
+    assert ids_of(tracker.update([somebody(3), somebody(17)], 0.1, [BLUE, RED])) == [2, 1]
+
+
+def test_who_was_behind_somebody_comes_out_under_the_old_number() -> None:
+    tracker = PersonTracker()
+    for step in range(16):
+        one, other = somebody(12 * step), somebody(180 - 12 * step)
+        hidden = 6 <= step <= 9
+        # While one hides the other, there is one box around both, of mixed colours.
+        if hidden:
+            around = Box(min(one.box.left, other.box.left), 0, max(one.box.right, other.box.right), 100)
+            found = tracker.update([Person(0, 0.9, around)], step * STEP_S, [looks(0.6, 0.4)])
+        else:
+            found = tracker.update([one, other], step * STEP_S, [RED, BLUE])
+    assert ids_of(found) == [1, 2]
+
+
+def test_who_stopped_out_of_sight_is_known_near_where_last_seen() -> None:
+    def back(again: Appearance, left: float, absent_s: float = 1.5) -> list[int]:
+        tracker = PersonTracker()
+        for step in range(8):
+            tracker.update([somebody(30 * step)], step * STEP_S, [RED])
+        return ids_of(tracker.update([somebody(left)], 7 * STEP_S + absent_s, [again]))
+
+    # Expected 450 pixels on, and seen but 60 from where last seen.
+    assert back(RED, 270) == [1]
+    assert back(MOST_LIKE_RED, 270) == [1]
+    assert back(BLUE, 270) == [2]
+    # Nobody is known from one side of the picture to the other at once.
+    assert back(RED, 210 + 100 * NEAR_HEIGHTS + 200, absent_s=0.1) == [2]
+    assert back(RED, 270, absent_s=ABSENT_MOST_S + 0.1) == [2]
+
+
+def test_looks_follow_the_light_but_not_who_stands_in_front() -> None:
+    tracker = PersonTracker()
+    steps = np.linspace(0.9, 0.1, 40)
+    for step, share in enumerate(steps):
+        tracker.update([somebody(0)], step * STEP_S, [looks(share, 1 - share)])
+    # Slowly red became blue, and back after an absence is who is blue, elsewhere.
+    assert ids_of(tracker.update([somebody(100)], 5.4, [BLUE])) == [1]
+    tracker = PersonTracker()
+    for step in range(20):
+        tracker.update([somebody(0)], step * STEP_S, [RED if step < 10 else BLUE])
+    assert ids_of(tracker.update([somebody(100)], 3.4, [RED])) == [1]
+
+
+def test_who_is_found_anew_has_looks_from_then_on() -> None:
+    tracker = PersonTracker()
+    tracker.update([somebody(0)], 0.0)
+    tracker.update([somebody(0)], 0.1, [RED])
+    assert ids_of(tracker.update([somebody(80)], 1.0, [RED])) == [1]
 
 
 sides = st.integers(0, 80)

@@ -24,7 +24,8 @@ def lite_model(model_dir: Path | None = None) -> Model:
         label_set=CIHP,
         pixels=256 * 448,
         compile=compile_lite,
-        decode=lambda answer, fit: decode(answer.outputs[0], answer.outputs[1], fit),
+        decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
+        sees_closer=True,
     )
 
 

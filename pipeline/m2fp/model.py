@@ -43,7 +43,7 @@ def m2fp_model(name: str, model_dir: Path | None = None) -> Model:
         label_set=label_set_of(config),
         pixels=SINGLE_PIXELS if config.single_person else MULTI_PIXELS,
         compile=lambda size, options: _compiled(folder, config, size, options),
-        decode=lambda answer, fit: decode(answer.outputs[0], answer.outputs[1], fit, config),
+        decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, config),
         masks=lambda answer, fit: masks(answer.outputs[0], answer.outputs[1], fit, config),
         fit=Fit.centred if config.single_person else Fit.into,
     )

@@ -13,7 +13,7 @@ import typer
 from pipeline import PARSERS, Evaluation, Frame, Parser, Parsing, Steadiness, load_parser, steadiness
 from pipeline import evaluate as evaluate_parser
 from streamer.cli.console import say, watched
-from streamer.cli.options import InputSize, Json, ModelDir, Precision, Runtime, Threads
+from streamer.cli.options import InputSize, Json, ModelDir, Precision, Refine, Runtime, Threads
 from streamer.pictures import labelled_pictures
 from streamer.sources import open_source
 
@@ -33,6 +33,7 @@ def evaluate(
     ] = None,
     model_dir: ModelDir = None,
     size: InputSize = None,
+    refine: Refine = False,
     runtime: Runtime = "openvino",
     precision: Precision = "auto",
     threads: Threads = None,
@@ -45,7 +46,15 @@ def evaluate(
         raise typer.BadParameter("--instances goes with --images and --labels")
     if images is None and not video:
         raise typer.BadParameter("name --images and --labels, or a --video")
-    loaded = load_parser(parser, model_dir=model_dir, size=size, runtime=runtime, precision=precision, threads=threads)
+    loaded = load_parser(
+        parser,
+        model_dir=model_dir,
+        size=size,
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        refine=refine,
+    )
     result: dict[str, object] = {}
     if images is not None and labels is not None:
         evaluation = _on_pictures(loaded, images, labels, instances)

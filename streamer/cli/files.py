@@ -20,6 +20,7 @@ from streamer.cli.options import (
     ParserName,
     Precision,
     Preset,
+    Refine,
     Runtime,
     Tags,
     Threads,
@@ -48,6 +49,7 @@ def render(
     parser: ParserName = "lite",
     model_dir: ModelDir = None,
     size: InputSize = None,
+    refine: Refine = False,
     runtime: Runtime = "openvino",
     precision: Precision = "auto",
     threads: Threads = None,
@@ -65,7 +67,15 @@ def render(
     force: Force = False,
 ) -> None:
     """Draw every person's parts over files: every frame, at its time, with its sound."""
-    loaded = load_parser(parser, model_dir=model_dir, size=size, runtime=runtime, precision=precision, threads=threads)
+    loaded = load_parser(
+        parser,
+        model_dir=model_dir,
+        size=size,
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        refine=refine,
+    )
     look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
     settings = Rendering(loaded, look, parse_every, Encoding(codec, crf, preset), force)
     jobs = targets(paths)

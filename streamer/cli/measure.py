@@ -12,7 +12,7 @@ import typer
 from pipeline import PARSERS, RUNTIMES, WEIGHTS
 from streamer.bench import Machine, NotToBeHad, Timing, measure, settings
 from streamer.cli.console import say, watched
-from streamer.cli.options import Json, ModelDir, Sizes
+from streamer.cli.options import Json, ModelDir, Refine, Sizes
 from streamer.sources import open_source, sample
 
 BENCH_FRAMES = 30
@@ -28,6 +28,7 @@ def bench(
     precision: Annotated[list[str] | None, typer.Option(help="Repeat to compare; f32 and bf16 by default.")] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
     size: Sizes = None,
+    refine: Refine = False,
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to time each.")] = 3.0,
     as_json: Json = False,
 ) -> None:
@@ -43,7 +44,7 @@ def bench(
             size or [None],
         )
     )
-    results = list(watched(measure(wanted, frames, seconds, model_dir), "timing", "settings", len(wanted)))
+    results = list(watched(measure(wanted, frames, seconds, model_dir, refine), "timing", "settings", len(wanted)))
     machine = Machine.here()
     if as_json:
         rows = [asdict(each) for each in results]

@@ -41,6 +41,12 @@ InputSize = Annotated[
         help="Of the network's input, multiples of 32; larger finds smaller people and takes longer.",
     ),
 ]
+Refine = Annotated[
+    bool,
+    typer.Option(
+        "--refine", help="Look again, from closer by, at people who are small in a big picture; takes longer."
+    ),
+]
 Runtime = Annotated[str, typer.Option(help=f"What runs the network: {', '.join(RUNTIMES)}.")]
 Precision = Annotated[
     str, typer.Option(help="auto, f32, bf16, or int8 for m2fp; auto takes bf16 where the processor has it.")

@@ -70,7 +70,7 @@ class Answer:
 
 def check(decoded: Decoded) -> None:
     """What holds whatever the network says."""
-    labels, instances, people = decoded
+    labels, instances, people, _ = decoded
     assert labels.dtype == instances.dtype == np.uint8
     assert labels.shape == instances.shape
     assert not instances[labels == 0].any()

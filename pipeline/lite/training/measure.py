@@ -15,6 +15,8 @@ from pipeline.lite.training.compose import Scene
 from pipeline.lite.training.pack import BAG, IGNORED, UNKNOWN_GARMENTS, Photo
 from pipeline.lite.training.scenes import Painter, stock_of
 from pipeline.model import Decoded
+from pipeline.outfits import Wardrobe
+from pipeline.people import PersonTracker
 from pipeline.types import LabelMap, Picture, Size
 
 MERGED = {
@@ -103,7 +105,13 @@ def validation_crowds(photos: Sequence[Photo]) -> list[Scene]:
 def parse(answers: Answers, bgr: Picture, size: Size | None = None) -> Decoded:
     """A picture parsed as `pipeline.parser` does it, at an input size of choice or its own."""
     fit = Fit.into(Size(*bgr.shape[:2]), size or network_size(Size(*bgr.shape[:2]), PIXELS))
-    return decode(*answers(fit.shrink(bgr)), fit)
+    small = fit.shrink(bgr)
+    found = decode(*answers(small), fit, small)
+    people = PersonTracker().update(found.people, 0.0)
+    if found.garments is None:
+        return found
+    labels = Wardrobe().dress(found.labels, found.instances, people, found.garments, fit, 0.0)
+    return found._replace(labels=labels, people=people)
 
 
 def merged_ious(counts: NDArray[np.int64]) -> dict[str, float]:
