@@ -9,7 +9,7 @@ from pipeline.errors import (
     WeightsError,
 )
 from pipeline.evaluate import Evaluation, Labelled, evaluate
-from pipeline.fit import Fit
+from pipeline.fit import Fit, network_size
 from pipeline.flicker import Flicker, Steadiness, steadiness
 from pipeline.flow import Flow, Follower, Grey, is_cut
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
@@ -81,6 +81,7 @@ __all__ = [
     "is_cut",
     "label_set",
     "load_parser",
+    "network_size",
     "pull_weights",
     "steadiness",
 ]

@@ -50,5 +50,7 @@ class Model:
     """How frames of one size go into an input of another."""
     sees_closer: bool = False
     """Whether it takes inputs as small as one person, for `pipeline.closer`."""
+    compiles_at_once: bool = False
+    """Whether another input size is ready in less than a second."""
     masks: Callable[[Answer, Fit], Iterator[ClassMask]] | None = None
     """What ModelScope's pipeline returns for the same answer, where it is a network of theirs."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pipeline.appearance import Appearance, appearances
 from pipeline.closer import Cutout, cutouts, how_close, merge
@@ -21,6 +22,8 @@ from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
 SIZES_KEPT = 8
 """Networks compiled for so many input sizes stay in memory; a folder of pictures has more than one shape."""
 
+K = TypeVar("K")
+V = TypeVar("V")
 
 PARSERS: dict[str, Callable[[Path | None], Model]] = {
     "lite": lite_model,
@@ -41,7 +44,7 @@ class Parser:
         self.refine = refine
         self._size = size
         self._networks: dict[Size, Network] = {}
-        self._fits: dict[Size, Fit] = {}
+        self._fits: dict[tuple[Size, Size | None], Fit] = {}
         self._tracker = PersonTracker()
         self._wardrobe = Wardrobe()
 
@@ -97,13 +100,14 @@ class Parser:
         self._tracker = PersonTracker()
         self._wardrobe = Wardrobe()
 
-    def fit_for(self, frame_size: Size) -> Fit:
-        """How frames of this size go into the network."""
-        if frame_size not in self._fits:
+    def fit_for(self, frame_size: Size, input_size: Size | None = None) -> Fit:
+        """How frames of this size go into the network, at its usual input size or another one."""
+        key = (frame_size, input_size)
+        if key not in self._fits:
             _make_room(self._fits)
-            input_size = self._size or network_size(frame_size, self.model.pixels)
-            self._fits[frame_size] = self.model.fit(frame_size, input_size)
-        return self._fits[frame_size]
+            chosen = input_size or self._size or network_size(frame_size, self.model.pixels)
+            self._fits[key] = self.model.fit(frame_size, chosen)
+        return self._fits[key]
 
     def network(self, input_size: Size) -> Network:
         """The network for this input size; compiled when first asked for."""
@@ -217,6 +221,6 @@ def _checked_size(size: tuple[int, int] | None) -> Size | None:
     return nearest
 
 
-def _make_room(kept: dict[Size, Network] | dict[Size, Fit]) -> None:
+def _make_room(kept: dict[K, V]) -> None:
     while len(kept) >= SIZES_KEPT:
         del kept[next(iter(kept))]

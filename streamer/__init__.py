@@ -17,7 +17,8 @@ from streamer.offline import Progress, Rendered, Rendering, render_file
 from streamer.publisher import Publisher
 from streamer.pubsub import Subscription, subscribe
 from streamer.recorder import Recorder
-from streamer.sources import Source, SourceInfo, open_source
+from streamer.source import Source, SourceInfo
+from streamer.sources import open_source
 from streamer.stats import Snapshot
 from streamer.stream import Stream
 

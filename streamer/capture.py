@@ -10,7 +10,8 @@ from streamer.errors import CannotOpen
 from streamer.live import TIMEOUTS, comes_by_itself
 from streamer.reconnect import Connector, Lasting
 from streamer.ring import FrameRing
-from streamer.sources import Source, open_source
+from streamer.source import Source
+from streamer.sources import open_source
 from streamer.stats import Stats
 
 

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -14,8 +15,10 @@ from streamer.errors import ConfigError
 
 CLIP_S = 30.0
 """How much of what is recorded is kept for a clip."""
-_SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600}
+_SECONDS = {"ms": 1e-3, "": 1, "s": 1, "min": 60, "h": 3600}
 _BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+SYNCS = ("live", "exact")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,14 @@ class StreamConfig:
     threads: int | None = None
     parse_hz: float | None = None
     """Parse so many frames a second at most; None is as many as can be."""
+    max_mask_age_s: float = 0.25
+    """The size of the network's input, and how often it is used, are chosen so that masks on the screen are no older
+    than this; `inf` parses at full size whatever happens. A `size` that is given is kept."""
+    still_for_s: float = 1.0
+    """A scene in which nothing moves is parsed again after so long; 0 parses every frame that it can."""
+    sync: Literal["live", "exact"] = "live"
+    """`live` shows each frame at once, with masks carried to it by motion; `exact` waits until it, or a frame after
+    it, was parsed, and carries from both sides."""
     mask_ttl_s: float = 1.0
     """Masks older than this are not drawn: a frozen silhouette is worse than none."""
     mask_wait_s: float = 0.06
@@ -77,11 +88,14 @@ class StreamConfig:
     """Overwrite the file to record into."""
 
     def __post_init__(self) -> None:
-        for name in ("parse_hz", "mask_ttl_s", "duration_s", "threads", "stall_after_s", "segment_s"):
+        if self.sync not in SYNCS:
+            raise ConfigError(f"sync is {' or '.join(SYNCS)}, not {self.sync!r}")
+        above = ("parse_hz", "max_mask_age_s", "mask_ttl_s", "duration_s", "threads", "stall_after_s", "segment_s")
+        for name in above:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is above 0, not {value}")
-        for name in ("mask_wait_s", "reconnect_for_s", "keep_free_bytes", "clip_seconds"):
+        for name in ("mask_wait_s", "still_for_s", "reconnect_for_s", "keep_free_bytes", "clip_seconds"):
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ConfigError(f"{name} is 0 or more, not {value}")
@@ -131,7 +145,7 @@ def read_size(text: str) -> Size:
 
 
 def read_duration(text: str) -> float:
-    """Seconds, from `30s`, `10min`, `1h` or a bare number of seconds. Raises ConfigError."""
+    """Seconds, from `250ms`, `30s`, `10min`, `1h` or a bare number of seconds. Raises ConfigError."""
     number, unit = _number(text)
     if number is None or unit not in _SECONDS or not number > 0:
         raise ConfigError(f"{text!r} is no time such as 30s, 10min or 1h")
@@ -153,6 +167,7 @@ def _number(text: str) -> tuple[float | None, str]:
 
 _READERS: Mapping[str, Callable[[str], object]] = {
     "size": read_size,
+    "max_mask_age_s": read_duration,
     "segment_s": read_duration,
     "keep_free_bytes": read_bytes,
 }

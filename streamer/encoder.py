@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from pipeline import TRUE_COLOURS, Picture, Size, Yuv420
 from streamer.encoding import CODECS, Encoding
 from streamer.errors import SinkError
-from streamer.sources import SourceInfo
+from streamer.source import SourceInfo
 from streamer.video import VideoTags
 
 FULL_RANGE = 2

@@ -20,6 +20,7 @@ from streamer.playing import Stopped
 from streamer.remote import RemoteFailed, RemoteFeed, RemoteSilent
 from streamer.sound import AudioTap
 from streamer.video import Reading, Shot, Video, VideoTags
+from streamer.vitals import Vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,8 @@ class OpenCvCamera:
         os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # or Windows takes a minute to open
         self.name = f"webcam:{device}"
         self.audio = AudioTap()
+        self.vitals = Vitals()
+        self.codec = None
         self.tags = VideoTags()
         self._capture = cv2.VideoCapture(device)
         self._began_s: float | None = None

@@ -9,7 +9,7 @@ from streamer.errors import SinkError
 from streamer.recent import Recent
 from streamer.segments import Filing, Segments
 from streamer.sound import AudioTap
-from streamer.sources import SourceInfo
+from streamer.source import SourceInfo
 from streamer.videofile import PICTURES
 
 

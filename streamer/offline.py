@@ -17,7 +17,8 @@ from streamer.naming import VIDEO_SUFFIXES
 from streamer.pictures import is_picture
 from streamer.recorder import Recorder
 from streamer.sinks import PictureFolder, Sink
-from streamer.sources import Pictures, Source, SourceInfo, open_source
+from streamer.source import Pictures, Source, SourceInfo
+from streamer.sources import open_source
 
 LOOK_AHEAD_MOST = 32
 """Frames that wait in memory for the next one to be parsed; those further away from it get the masks of the last."""

@@ -5,76 +5,37 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from pipeline import Frame, Parsing, PipelineError, load_parser
+from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, load_parser, network_size
 from streamer.config import StreamConfig
+from streamer.control import Governor, Plan
 from streamer.errors import WorkerDied
+from streamer.newest import Newest
 from streamer.publisher import Publisher
+from streamer.repeats import Repeats
 from streamer.ring import EndOfStream, Reader
 from streamer.stats import Stats
 from streamer.worker import Worker, WorkerSettings
 
 WAIT_S = 0.2
 """No wait is longer: `stop` is looked at between two."""
-
-
-class Newest:
-    """The newest parsing, from the thread that makes them to the one that shows them."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._parsing: Parsing | None = None
-        self._ready = False
-        self._begun = -1
-
-    def ready(self) -> None:
-        """The next frame that comes will be parsed at once."""
-        with self._changed:
-            self._ready = True
-
-    def begin(self, frame_index: int) -> None:
-        """This frame is being parsed."""
-        with self._changed:
-            self._ready, self._begun = False, frame_index
-            self._changed.notify_all()
-
-    def end(self, parsing: Parsing | None) -> None:
-        """It was parsed, or not."""
-        with self._changed:
-            self._parsing = parsing or self._parsing
-            self._begun = -1
-            self._changed.notify_all()
-
-    def get(self) -> Parsing | None:
-        """What there is."""
-        with self._changed:
-            return self._parsing
-
-    def wait_for(self, frame_index: int, timeout_s: float) -> Parsing | None:
-        """The parsing of this very frame if it is on its way and comes in time, else the newest there is."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._coming(frame_index), timeout_s)
-            return self._parsing
-
-    def _coming(self, frame_index: int) -> bool:
-        done = self._parsing is not None and self._parsing.frame_index >= frame_index
-        return not done and (self._ready or self._begun == frame_index)
+SMALLER = (0.7, 0.5, 0.35)
+"""Of the network's usual input, so many pixels may be what is parsed on a machine that is too slow for all."""
 
 
 class Pace:
     """When the next frame may be parsed. Pure: it is told the time."""
 
-    def __init__(self, hz: float | None) -> None:
-        self._period_s = 0.0 if hz is None else 1.0 / hz
+    def __init__(self) -> None:
         self._due_s = 0.0
 
     def wait_s(self, now_s: float) -> float:
         """Seconds from now until the next one is due; 0 when it is."""
         return max(0.0, self._due_s - now_s)
 
-    def begin(self, now_s: float) -> None:
-        """One is being parsed from now. What was missed is not made up for."""
+    def begin(self, now_s: float, interval_s: float) -> None:
+        """One is being parsed from now, the next so much later. What was missed is not made up for."""
         late_s = now_s - self._due_s
-        self._due_s = (self._due_s if late_s < self._period_s else now_s) + self._period_s
+        self._due_s = (self._due_s if late_s < interval_s else now_s) + interval_s
 
 
 class ParseLoop:
@@ -96,12 +57,16 @@ class ParseLoop:
         for name in config.hide:
             self._parser.label_set.id_of(name)
         self._reader, self._newest, self._stats, self._stop = reader, newest, stats, stop
+        self._repeats = Repeats(config.still_for_s)
+        self._governor: Governor | None = None
+        self._governed: Size | None = None
         self._worker: Worker | None = None
 
     def run(self) -> None:
         """Parses the newest frame again and again until the frames end or the stream is stopped."""
-        pace = Pace(self._config.parse_hz)
+        pace = Pace()
         with ExitStack() as stack:
+            stack.callback(self._newest.close)
             publisher = self._publisher(stack)
             ending = "stopped"
             while not self._stop.is_set():
@@ -118,7 +83,7 @@ class ParseLoop:
                     ending = "ended" if end.error is None else "failed"
                     break
                 if frame is not None:
-                    pace.begin(time.monotonic())
+                    pace.begin(time.monotonic(), self._plan_for(frame.size).interval_s)
                     self._newest.begin(frame.index)
                     parsing = self._parsed(frame, stack)
                     self._newest.end(parsing)
@@ -135,9 +100,38 @@ class ParseLoop:
             Publisher(config.publish, stream=config.stream, parser=config.parser, insecure=config.insecure)
         )
 
+    def _plan_for(self, frame_size: Size) -> Plan:
+        """How to parse the next frame; of another size, everything has to be found out anew."""
+        if self._governor is None or self._governed != frame_size:
+            self._governed, self._repeats = frame_size, Repeats(self._config.still_for_s)
+            interval_s = 1.0 / self._config.parse_hz if self._config.parse_hz else 0.0
+            self._governor = Governor(self._config.max_mask_age_s, self._sizes(frame_size), interval_s)
+        return self._governor.plan
+
+    def _sizes(self, frame_size: Size) -> list[Size]:
+        """Of the network's input, that the governor may choose from, the largest first."""
+        own = self._parser.fit_for(frame_size).input_size
+        if self._config.size is not None or not self._parser.model.compiles_at_once:
+            return [own]
+        smaller = (network_size(frame_size, int(share * own.height * own.width)) for share in SMALLER)
+        return sorted({own, *smaller}, key=lambda size: -size.height * size.width)
+
     def _parsed(self, frame: Frame, stack: ExitStack) -> Parsing | None:
-        """None if the stream was stopped first, or the process failed over it and another will take the next."""
-        fit = self._parser.fit_for(frame.size)
+        """None if the stream was stopped first, or the process died over it and another will take the next."""
+        fit = self._parser.fit_for(frame.size, self._plan_for(frame.size).size)
+        small = fit.shrink(frame.picture)
+        reading = self._repeats.recall(small, time.monotonic())
+        if reading is not None:
+            self._stats.repeated()
+            return self._parser.assemble(frame, reading)
+        reading = self._read(small, fit, stack)
+        if reading is None:
+            return None
+        self._repeats.remember(small, reading, time.monotonic())
+        self._govern(frame)
+        return self._parser.assemble(frame, reading)
+
+    def _read(self, small: Picture, fit: Fit, stack: ExitStack) -> Reading | None:
         if self._worker is None:
             config = self._config
             settings = WorkerSettings(
@@ -145,7 +139,7 @@ class ParseLoop:
             )
             self._worker = stack.enter_context(Worker(settings))
         try:
-            reading = self._worker.infer(fit.shrink(frame.picture), fit, self._stop)
+            return self._worker.infer(small, fit, self._stop)
         except WorkerDied:
             if not self._worker.restarts_left:
                 raise
@@ -158,7 +152,14 @@ class ParseLoop:
             return None
         finally:
             self._stats.worker_restarts(self._worker.restarts)
-        return None if reading is None else self._parser.assemble(frame, reading)
+
+    def _govern(self, frame: Frame) -> None:
+        """Tells the governor how long this one took."""
+        governor = self._governor
+        if governor is not None:
+            now_s = time.monotonic()
+            plan = governor.parsed(now_s, now_s - frame.captured_s, self._stats.fallen_behind())
+            self._stats.governed(plan.size, governor.age_s, within_reach=governor.within_reach)
 
     def _deliver(self, parsing: Parsing, publisher: Publisher | None) -> None:
         self._stats.parsed(time.monotonic(), parsing.captured_s)

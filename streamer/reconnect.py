@@ -13,8 +13,9 @@ from pipeline import Frame
 from streamer.errors import CannotOpen, Cause, SourceError, SourceLost
 from streamer.playing import Stopped
 from streamer.sound import AudioTap
-from streamer.sources import Source
+from streamer.source import Source
 from streamer.stats import Loss, Stats
+from streamer.vitals import Vitals
 
 FIRST_S = 0.5
 """No attempt follows sooner on one that failed."""
@@ -152,6 +153,10 @@ class Lasting:
         self._seam = Seam()
         self.info = source.info
         self.audio = AudioTap(source.audio.streams)
+
+    @property
+    def vitals(self) -> Vitals:
+        return self._source.vitals
 
     @property
     def damaged(self) -> int:

@@ -9,7 +9,7 @@ from streamer.encoding import Encoding
 from streamer.errors import SinkError
 from streamer.naming import check_target
 from streamer.sound import AudioTap
-from streamer.sources import SourceInfo
+from streamer.source import SourceInfo
 from streamer.videofile import PICTURES, VideoFile
 
 

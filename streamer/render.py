@@ -2,22 +2,23 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import Frame, Parsing, Picture, Yuv420, draw
+from pipeline import Picture, Yuv420, draw
 from streamer.config import StreamConfig
 from streamer.errors import SinkError
 from streamer.live_recorder import LiveRecorder
 from streamer.outlets import Outlets
-from streamer.parse import WAIT_S, Newest
+from streamer.parse import WAIT_S
 from streamer.ring import EndOfStream, Reader
 from streamer.saving import Saver
 from streamer.segments import Filing
-from streamer.sources import Source
+from streamer.source import Source
 from streamer.stats import Stats
+from streamer.sync import Masked, Sync
 from streamer.window import CLOSED, QUIT, Window
 
 OPACITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -31,7 +32,7 @@ class RenderLoop:
         self,
         config: StreamConfig,
         reader: Reader,
-        newest: Newest,
+        sync: Sync,
         stats: Stats,
         stop: threading.Event,
         source: Callable[[float], Source | None],
@@ -39,16 +40,17 @@ class RenderLoop:
     ) -> None:
         """
         Args:
+            sync: decides which masks each frame is shown with.
             source: gives the source once it is open, or None after so many seconds without.
         """
         self._config = config
-        self._reader, self._newest, self._stats, self._stop = reader, newest, stats, stop
+        self._reader, self._sync, self._stats, self._stop = reader, sync, stats, stop
         self._source = source
         self._outlets = outlets
         self._window: Window | None = None
         self._recorder: LiveRecorder | None = None
         self.saver = Saver(config.keeps_s, stats)
-        self._unseen = 0
+        self._unseen = self._unshown = 0
         self._look = config.look
         self._paused = False
 
@@ -71,11 +73,11 @@ class RenderLoop:
                 try:
                     frame = self._reader.next(WAIT_S)
                 except EndOfStream:
+                    self._show_all(self._sync.rest())
                     break
                 self._stats.dropped("behind", self._reader.missed)
-                if frame is not None:
-                    self._show(frame)
-                else:
+                self._show_all(self._sync.push(frame))
+                if frame is None:
                     self._obey_keys(0)
             self._account()
 
@@ -91,19 +93,25 @@ class RenderLoop:
         self._recorder = LiveRecorder(source.info, source.audio, config.encoding, filing, self.saver.recent)
         return True
 
-    def _show(self, frame: Frame) -> None:
+    def _show_all(self, shown: Iterator[Masked]) -> None:
+        for masked in shown:
+            if self._stop.is_set():
+                self._unshown += 1
+            else:
+                self._show(masked)
+
+    def _show(self, masked: Masked) -> None:
         if not (self._window or self._recorder):
             self._unseen += 1
             self._stats.dropped("no_sink", self._unseen)
             return
-        parsing = self._fresh(frame)
+        frame, parsing = masked.frame, masked.parsing
         picture = frame.picture if parsing is None else draw(frame, parsing, self._look)
         self.saver.picture = picture
         self._record(picture, frame.pts_s)
         self._display(picture)
         self._obey_keys(frame.index)
-        age_s = None if parsing is None else max(0.0, frame.captured_s - parsing.captured_s)
-        self._stats.shown(time.monotonic(), frame.captured_s, age_s)
+        self._stats.shown(time.monotonic(), frame.captured_s, masked.age_s)
 
     def _display(self, picture: Picture | Yuv420) -> None:
         try:
@@ -127,13 +135,6 @@ class RenderLoop:
                     self.saver.recent.clear()
             self._outlets.fail("recording", exc, partly=clips_go_on)
 
-    def _fresh(self, frame: Frame) -> Parsing | None:
-        """The newest masks, unless they are too old for this frame."""
-        parsing = self._newest.wait_for(frame.index, self._config.mask_wait_s)
-        if parsing is None or frame.captured_s - parsing.captured_s > self._config.mask_ttl_s:
-            return None
-        return parsing if parsing.frame_size == frame.size else None  # a camera may change its picture's size
-
     def _obey_keys(self, frame_index: int) -> None:
         for key in self._window.keys() if self._window else ():
             if key == CLOSED:
@@ -154,7 +155,7 @@ class RenderLoop:
 
     def _account(self) -> None:
         self._stats.dropped("behind", self._reader.missed)
-        self._stats.dropped("at_end", self._reader.unread)
+        self._stats.dropped("at_end", self._reader.unread + self._sync.waiting + self._unshown)
 
 
 def _next_opacity(opacity: float) -> float:

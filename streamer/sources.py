@@ -15,77 +15,21 @@ either for a reason to connect again. What a web server gives a length of is a r
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import replace
 from functools import partial
 from glob import glob, has_magic
-from itertools import count
 from pathlib import Path
 from threading import Event
-from typing import Protocol, Self
 
 from pipeline import Frame, Size
 from streamer.errors import CannotOpen, ConfigError, SourceLost
 from streamer.live import TIMEOUTS, OpenCvCamera, Timeouts, comes_by_itself, is_address, open_address, open_camera
-from streamer.pattern import read_pattern
-from streamer.pictures import is_picture, list_pictures, natural_order, read_picture
+from streamer.pictures import is_picture, list_pictures, natural_order
 from streamer.playing import Stopped, looped, paced
 from streamer.sound import AudioTap
-from streamer.video import Video, VideoTags, open_file
-
-PICTURE_RATE = Fraction(25)
-"""Frames a second of a folder of pictures, which has no time of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceInfo:
-    """What is known of a source once its first frame is there."""
-
-    name: str
-    """What to call it; never with a password in it."""
-    frame_size: Size
-    """Of the first frame."""
-    rate: Fraction | None = None
-    """Frames a second on average, where the source says."""
-    frames: int | None = None
-    """How many will come, where the source says."""
-    duration_s: float | None = None
-    """How long it lasts, where the source says."""
-    tags: VideoTags = field(default_factory=VideoTags)
-    """What a recording of this source keeps beside the pictures."""
-    live: bool = False
-    """Whether it comes by itself, and cannot be wound back."""
-
-    @property
-    def expected_frames(self) -> int | None:
-        """How many will come, or about so many, as far as the source says."""
-        if self.frames is not None or self.duration_s is None or self.rate is None:
-            return self.frames
-        return round(self.duration_s * self.rate)
-
-
-class Source(Protocol):
-    """Frames, once, in order."""
-
-    @property
-    def info(self) -> SourceInfo: ...
-
-    @property
-    def audio(self) -> AudioTap:
-        """Packets of sound that were read along with the frames; empty where there are none."""
-
-    @property
-    def damaged(self) -> int:
-        """How many pieces of the source could not be decoded so far."""
-
-    def __iter__(self) -> Iterator[Frame]: ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    def close(self) -> None:
-        """Lets go of the file or connection; safe to call twice."""
+from streamer.source import PICTURE_RATE, Closing, Pictures, Source, SourceInfo, TestPattern
+from streamer.video import Video, open_file
+from streamer.vitals import Vitals
 
 
 def open_source(
@@ -153,24 +97,7 @@ def sample(name: str) -> Path:
     return installed if installed.exists() else here.parent / "sample_videos" / name  # in a checkout
 
 
-class _Closing:
-    """`with` for the sources of this file."""
-
-    @property
-    def damaged(self) -> int:
-        return 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
-class _Shots(_Closing):
+class _Shots(Closing):
     """A video or camera, decoded in the order in which it is shown."""
 
     def __init__(self, video: Video | OpenCvCamera, name: str = "") -> None:
@@ -184,11 +111,16 @@ class _Shots(_Closing):
             duration_s=video.duration_s,
             tags=video.tags,
             live=video.live,
+            codec=video.codec,
         )
 
     @property
     def damaged(self) -> int:
         return self._video.damaged
+
+    @property
+    def vitals(self) -> Vitals:
+        return self._video.vitals
 
     def __iter__(self) -> Iterator[Frame]:
         with self:
@@ -201,7 +133,7 @@ class _Shots(_Closing):
         self._video.close()
 
 
-class _Paced(_Closing):
+class _Paced(Closing):
     """A recording in real time."""
 
     def __init__(self, source: Source, stopped: Stopped) -> None:
@@ -212,6 +144,10 @@ class _Paced(_Closing):
     def damaged(self) -> int:
         return self._source.damaged
 
+    @property
+    def vitals(self) -> Vitals:
+        return self._source.vitals
+
     def __iter__(self) -> Iterator[Frame]:
         with self:
             yield from paced(self._source, self._stopped)
@@ -220,7 +156,7 @@ class _Paced(_Closing):
         self._source.close()
 
 
-class _Looped(_Closing):
+class _Looped(Closing):
     """A recording over and over."""
 
     def __init__(self, source: Source, again: Callable[[], Source]) -> None:
@@ -248,49 +184,3 @@ class _Looped(_Closing):
                 self._source = self._again()
             except CannotOpen as exc:
                 raise SourceLost(str(exc)) from exc
-
-
-class Pictures(_Closing):
-    """Still pictures one after the other, `PICTURE_RATE` of them a second. Each has its own size."""
-
-    def __init__(self, name: str, paths: list[Path]) -> None:
-        if not paths:
-            raise CannotOpen(f"no pictures in {name}")
-        self.paths = paths
-        self.audio = AudioTap()
-        self._first = read_picture(paths[0])
-        self.info = SourceInfo(
-            name=name,
-            frame_size=Size(*self._first.shape[:2]),
-            rate=PICTURE_RATE,
-            frames=len(paths),
-            duration_s=float(len(paths) / PICTURE_RATE),
-            tags=VideoTags(time_base=1 / PICTURE_RATE),
-        )
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index, path in enumerate(self.paths):
-            bgr = read_picture(path) if index else self._first
-            yield Frame(bgr, index, float(index / PICTURE_RATE), time.monotonic())
-
-
-class TestPattern(_Closing):
-    """Something to try a stream with when no camera is there."""
-
-    __test__ = False  # pytest would take the name for a test's
-
-    def __init__(self, uri: str) -> None:
-        self.pattern = pattern = read_pattern(uri)
-        self.audio = AudioTap()
-        self.info = SourceInfo(
-            name=uri,
-            frame_size=pattern.size,
-            rate=pattern.rate,
-            frames=pattern.frames,
-            duration_s=float(pattern.frames / pattern.rate) if pattern.frames else None,
-            tags=VideoTags(time_base=1 / pattern.rate),
-        )
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index in count() if self.pattern.frames is None else range(self.pattern.frames):
-            yield Frame(self.pattern.drawn(index), index, float(index / self.pattern.rate), time.monotonic())

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline import Size
 from streamer.errors import Cause
 
 RATE_OVER_S = 3.0
@@ -60,6 +61,8 @@ class Snapshot:
 
     captured: int = 0
     parsed: int = 0
+    repeated: int = 0
+    """Of them, those that showed what had been parsed before, and were not parsed again."""
     shown: int = 0
     waiting: int = 0
     """Captured and on their way to be shown."""
@@ -77,6 +80,10 @@ class Snapshot:
     """What the stream went on without, and why."""
     note: str | None = None
     """What was last saved by a key, or why it could not be."""
+    size: Size | None = None
+    """Of the network's input now; None before the first parsing."""
+    too_slow_s: float | None = None
+    """How old masks get, where no size that may be chosen keeps them as young as is wanted."""
     captured_hz: float = 0.0
     parsed_hz: float = 0.0
     shown_hz: float = 0.0
@@ -97,16 +104,22 @@ class Snapshot:
                 found[-1] += f", the last time: {self.last_loss}"
         if self.worker_restarts:
             found.append(f"the inference process was replaced {_times(self.worker_restarts)}")
+        if self.too_slow_s is not None:
+            found.append(f"masks get {self.too_slow_s * 1e3:.0f} ms old, and nothing smaller may be parsed")
         return [*found, *self.sinks_ended, *([self.note] if self.note else [])]
 
     def without_sink(self) -> "Snapshot":
         """The same, of a stream that shows nothing: no frame is on its way."""
         return replace(self, drops=Drops(no_sink=self.captured - self.shown), waiting=0)
 
+    @property
+    def _at(self) -> str:
+        return "" if self.size is None else f" at {self.size}"
+
     def line(self) -> str:
         """For a person to read."""
         return (
-            f"captured {self.captured_hz:.1f}/s, parsed {self.parsed_hz:.1f}/s, shown {self.shown_hz:.1f}/s"
+            f"captured {self.captured_hz:.1f}/s, parsed {self.parsed_hz:.1f}/s{self._at}, shown {self.shown_hz:.1f}/s"
             f" after {_ms(self.shown_after)}, mask age {_ms(self.mask_age)}; {self.captured} captured,"
             f" {self.shown} shown, dropped {self.drops.behind} behind, {self.drops.at_end} at the end"
         ) + "".join(f"; {each}" for each in self.troubles)
@@ -127,6 +140,9 @@ class Stats:
         self._last_loss: Loss | None = None
         self._sinks_ended: list[str] = []
         self._note: str | None = None
+        self._size: Size | None = None
+        self._too_slow_s: float | None = None
+        self._told_behind = 0
 
     def captured(self, now_s: float) -> None:
         with self._lock:
@@ -149,6 +165,22 @@ class Stats:
         """So many frames were dropped for a cause in all; a field of `Drops`."""
         with self._lock:
             self._counts[cause] = total
+
+    def repeated(self) -> None:
+        """A parsing was not made but remembered."""
+        with self._lock:
+            self._counts["repeated"] += 1
+
+    def fallen_behind(self) -> int:
+        """Frames dropped because this machine was too slow, since the last time that this was asked."""
+        with self._lock:
+            told, self._told_behind = self._told_behind, self._counts["behind"]
+            return self._told_behind - told
+
+    def governed(self, size: Size, age_s: float, *, within_reach: bool) -> None:
+        """What is parsed, how old masks come to be at most, and whether that could be helped."""
+        with self._lock:
+            self._size, self._too_slow_s = size, None if within_reach else age_s
 
     def worker_restarts(self, total: int) -> None:
         with self._lock:
@@ -187,6 +219,7 @@ class Stats:
             return Snapshot(
                 captured=counts["captured"],
                 parsed=counts["parsed"],
+                repeated=counts["repeated"],
                 shown=counts["shown"],
                 waiting=counts["captured"] - counts["shown"] - drops.total,
                 drops=drops,
@@ -197,6 +230,8 @@ class Stats:
                 last_loss=self._last_loss,
                 sinks_ended=tuple(self._sinks_ended),
                 note=self._note,
+                size=self._size,
+                too_slow_s=self._too_slow_s,
                 captured_hz=self._rate("captured", now_s),
                 parsed_hz=self._rate("parsed", now_s),
                 shown_hz=self._rate("shown", now_s),

@@ -11,13 +11,15 @@ from pipeline import Parsing
 from streamer.capture import capture
 from streamer.config import StreamConfig
 from streamer.errors import ConfigError, ShutdownTimeout, SinkError
+from streamer.newest import Newest
 from streamer.outlets import Outlets
-from streamer.parse import WAIT_S, Newest, ParseLoop
+from streamer.parse import WAIT_S, ParseLoop
 from streamer.render import RenderLoop
 from streamer.ring import FrameRing
 from streamer.saving import Saver
-from streamer.sources import Source
+from streamer.source import Source
 from streamer.stats import Snapshot, Stats
+from streamer.sync import ExactSync, LiveSync, Sync
 
 RING_FRAMES = 16
 """Frames kept for a renderer that is behind: half a second of a usual camera."""
@@ -66,7 +68,9 @@ class Stream:
         self._saver: Saver | None = None
         if self._shows:
             outlets = Outlets(config, self._stats, self._failures.append)
-            render = RenderLoop(config, ring.reader(), self._newest, self._stats, self._stop, source.get, outlets)
+            render = RenderLoop(
+                config, ring.reader(), _sync(config, self._newest), self._stats, self._stop, source.get, outlets
+            )
             self._saver = render.saver
             self._add("render", render.run)
 
@@ -155,3 +159,9 @@ class Stream:
             self._failures.append(exc)
             if stops_others:
                 self._stop.set()
+
+
+def _sync(config: StreamConfig, newest: Newest) -> Sync:
+    if config.sync == "exact":
+        return ExactSync(newest, config.mask_ttl_s)
+    return LiveSync(newest, config.mask_wait_s, config.mask_ttl_s)

@@ -22,6 +22,7 @@ from streamer.feed import Feed, FileFeed, Packet
 from streamer.pictures import on_white
 from streamer.playing import Stopped
 from streamer.sound import AudioTap
+from streamer.vitals import Vitals
 
 DAMAGED_MOST = 500
 """So many pieces in a row that cannot be decoded are no video."""
@@ -99,6 +100,8 @@ class Video:
         self._feed = feed
         self._reading = reading
         self.damaged = 0
+        self.vitals = Vitals()
+        self.codec: str | None = feed.video.codec_context.name
         try:
             self.audio = AudioTap(feed.audio)
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.
@@ -154,6 +157,10 @@ class Video:
                 if isinstance(packet.stream, AudioStream):
                     self._keep(packet)
                     continue
+                if packet.size:
+                    self.vitals.saw(
+                        packet.size, packet.pts and float(packet.pts * packet.time_base), key=packet.is_keyframe
+                    )
                 try:
                     for frame in packet.decode():
                         yield frame

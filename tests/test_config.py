@@ -33,8 +33,7 @@ def test_every_setting_can_stand_in_a_file(tmp_path: Path) -> None:
     for field in fields(StreamConfig):
         kind = str(field.type).removesuffix(" | None").replace("<class '", "").removesuffix("'>")
         value = examples.get(kind, '["Hat"]')
-        if field.name == "codec":
-            value = '"h264"'
+        value = {"codec": '"h264"', "sync": '"exact"'}.get(field.name, value)
         path = tmp_path / f"{field.name}.toml"
         path.write_text(f"{field.name} = {value}\n")
         config = read_config(path, {} if field.name == "source" else {"source": "test:"})

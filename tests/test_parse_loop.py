@@ -8,7 +8,8 @@ import pytest
 from conftest import eventually
 
 from pipeline import CIHP, Parsing, Size
-from streamer.parse import Newest, Pace
+from streamer.newest import Newest
+from streamer.parse import Pace
 
 NOBODY = Parsing(
     np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), (), CIHP, 0, 0.0, 0.0, Size(4, 4), 0.0, carried_from=0
@@ -20,21 +21,21 @@ def of(frame_index: int) -> Parsing:
 
 
 def test_pace_keeps_its_period_and_makes_up_for_nothing() -> None:
-    pace = Pace(10)
+    pace = Pace()
     assert pace.wait_s(100.0) == 0
-    pace.begin(100.0)
+    pace.begin(100.0, 0.1)
     assert pace.wait_s(100.0) == pytest.approx(0.1)
-    pace.begin(100.15)  # a little late, and the one after it is due as if it had not been
+    pace.begin(100.15, 0.1)  # a little late, and the one after it is due as if it had not been
     assert pace.wait_s(100.15) == pytest.approx(0.05)
-    pace.begin(200.0)
+    pace.begin(200.0, 0.1)
     assert pace.wait_s(200.0) == pytest.approx(0.1)
 
 
 def test_no_pace_is_always_due() -> None:
-    pace = Pace(None)
+    pace = Pace()
     for now_s in (0.0, 1.0, 1.0):
         assert pace.wait_s(now_s) == 0
-        pace.begin(now_s)
+        pace.begin(now_s, 0.0)
 
 
 def waiting_for(newest: Newest, frame_index: int) -> "tuple[threading.Thread, list[Parsing | None]]":

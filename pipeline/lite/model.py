@@ -23,6 +23,7 @@ def lite_model(model_dir: Path | None = None) -> Model:
         about="the bundled parser: 1.9 M parameters, CIHP's 20 classes, persons apart",
         label_set=CIHP,
         pixels=256 * 448,
+        compiles_at_once=True,
         compile=compile_lite,
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
         sees_closer=True,

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from pipeline import PipelineError
-from streamer.cli import evaluate, files, live, measure, models
+from streamer.cli import doctor, evaluate, files, live, measure, models
 from streamer.cli.console import complain
 from streamer.errors import StreamerError
 
@@ -23,6 +23,7 @@ app.command()(live.run)
 app.command()(live.watch)
 app.command()(evaluate.evaluate)
 app.command()(measure.bench)
+app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 
 

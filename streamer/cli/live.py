@@ -12,7 +12,7 @@ import typer
 
 from pipeline import Frame, Look, Parsing, blend
 from streamer.cli.console import say, status, stop_on_interrupt
-from streamer.cli.options import Crf, Hide, InputSize, Json, KeepFree, ModelDir, Preset, Segment
+from streamer.cli.options import Crf, Hide, InputSize, Json, KeepFree, MaskAge, ModelDir, Preset, Segment
 from streamer.config import StreamConfig, read_config
 from streamer.pubsub import subscribe
 from streamer.stream import Stream
@@ -36,6 +36,19 @@ def run(
     precision: Annotated[str | None, typer.Option(help="auto, f32, bf16, or int8 for m2fp.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the network.")] = None,
     parse_hz: Annotated[float | None, typer.Option(help="Parse so many frames a second at most.")] = None,
+    max_mask_age: MaskAge = None,
+    sync: Annotated[
+        str | None,
+        typer.Option(
+            help="live: each frame at once, with masks carried to it; exact: it waits for its own, or those around it."
+        ),
+    ] = None,
+    still_for: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Seconds after which a scene without motion is parsed again; 1 by default, 0 never skips."
+        ),
+    ] = None,
     mask_ttl: Annotated[float | None, typer.Option(help="Seconds after which masks are not drawn any more.")] = None,
     mask_wait: Annotated[
         float | None, typer.Option(help="Seconds to wait at most for a frame's own masks; 0.06 by default.")
@@ -95,6 +108,9 @@ def run(
         "precision": precision,
         "threads": threads,
         "parse_hz": parse_hz,
+        "max_mask_age_s": max_mask_age,
+        "sync": sync,
+        "still_for_s": still_for,
         "mask_ttl_s": mask_ttl,
         "mask_wait_s": mask_wait,
         "window": window,

@@ -27,6 +27,10 @@ def _reading(read: Callable[[str], Value]) -> Callable[[str], Value]:
 _size = _reading(read_size)
 
 
+def _age(text: str) -> float:
+    return float("inf") if text == "any" else read_duration(text)
+
+
 ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(PARSERS)}.")]
 ModelDir = Annotated[
     Path | None,
@@ -63,6 +67,15 @@ CodecName = Annotated[str, typer.Option("--codec", help=f"One of: {', '.join(COD
 Crf = Annotated[int | None, typer.Option(help="Quality; lower is better and larger. 20 for h264 by default.")]
 Preset = Annotated[str | None, typer.Option(help="Work to spend on a small file, as in ultrafast or medium.")]
 Sizes = Annotated[list[Size] | None, typer.Option("--size", parser=_size, metavar="HxW", help="Repeat to compare.")]
+MaskAge = Annotated[
+    float | None,
+    typer.Option(
+        "--max-mask-age",
+        parser=_reading(_age),
+        metavar="TIME",
+        help="How old masks may get, 250ms by default: how large and how often is parsed follows from it; or any.",
+    ),
+]
 Segment = Annotated[
     float | None,
     typer.Option(

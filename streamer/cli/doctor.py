@@ -1,0 +1,96 @@
+"""The verb that says what a camera gives and what will hold here."""
+
+import json
+import shlex
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from streamer.bench import Machine
+from streamer.cli.console import say, status, stop_on_interrupt, watched
+from streamer.cli.options import Json, ModelDir
+from streamer.config import read_duration
+from streamer.doctor import Diagnosis, costs_of, diagnosed, timed, ways
+from streamer.doctor import watch as look_at
+from streamer.live import without_password
+from streamer.sources import open_source
+
+USUAL_AGE = "250ms"
+
+
+def doctor(
+    source: Annotated[str, typer.Argument(help="As for run: an address, webcam:0, or a file.")],
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long to look at it.")] = 10.0,
+    record: Annotated[bool, typer.Option("--record", help="Count in what recording costs.")] = False,
+    max_mask_age: Annotated[str, typer.Option(metavar="TIME", help="How old masks may get.")] = USUAL_AGE,
+    model_dir: ModelDir = None,
+    as_json: Json = False,
+) -> None:
+    """Look at a camera and at this machine: what comes, what it costs, and the settings that will hold."""
+    limit_s = read_duration(max_mask_age)
+    with stop_on_interrupt() as asked:
+        with status() as show:
+            show(f"looking at it for {seconds:g} s")
+            camera, frames, decode_s = look_at(lambda: open_source(source, realtime=True), seconds, asked)
+        if asked():
+            raise typer.Exit(130)
+        costs = costs_of(frames, camera.info, decode_s, records=record)
+        wanted = ways(frames[-1].size, model_dir)
+        same = [frame for frame in frames if frame.size == frames[-1].size]
+        every = list(watched(timed(wanted, same, model_dir), "timing", "ways to parse", len(wanted)))
+    machine = Machine.here()
+    diagnosis = diagnosed(camera, costs, machine.cores, every, limit_s)
+    if as_json:
+        say(json.dumps(_row(diagnosis, machine), indent=2, default=str))
+        return
+    _say(diagnosis, machine, record=record)
+    _say_best(diagnosis, source, max_mask_age, record=record)
+
+
+def _row(diagnosis: Diagnosis, machine: Machine) -> dict[str, Any]:
+    found = diagnosis.best
+    return {**asdict(diagnosis), "machine": asdict(machine), "best": None if found is None else asdict(found)}
+
+
+def _say(diagnosis: Diagnosis, machine: Machine, *, record: bool) -> None:
+    camera, costs = diagnosis.camera, diagnosis.costs
+    info = camera.info
+    rate = "" if info.rate is None else f", {float(info.rate):g} frames/s by its own account"
+    say(f"{info.name}: {info.codec or 'pictures'}, {info.frame_size}{rate}")
+    say(
+        f"  came: {camera.hz:.2f} frames/s, the first after {camera.opened_s:.1f} s; one in twenty"
+        f" {camera.jitter_s * 1e3:.0f} ms late, longest pause {camera.gap_s * 1e3:.0f} ms"
+    )
+    if camera.bits_per_s:
+        keys = (
+            "no two key frames seen" if camera.key_every_s is None else f"a key frame each {camera.key_every_s:.1f} s"
+        )
+        say(f"  {camera.bits_per_s / 1e6:.1f} Mbit/s, {keys}, {camera.damaged} pieces damaged")
+    if camera.lost:
+        say(f"  it was lost: {camera.lost}")
+    say(f"{machine.processor}, {machine.cores} cores; of one core, a frame takes")
+    encode = f", encoding {costs.encode_s * 1e3:.1f} ms" if record else ""
+    say(f"  decoding {costs.decode_s * 1e3:.1f} ms, drawing {costs.draw_s * 1e3:.1f} ms{encode}")
+    for each in diagnosis.forecasts:
+        say(
+            f"  {each.way.parser:6} {each.way.size!s:>9} {each.way.takes_s * 1e3:6.1f} ms ->"
+            f" {each.parse_hz:5.1f} parsed/s, masks up to {each.mask_age_s * 1e3:.0f} ms old,"
+            f" {each.load:.0%} of the machine"
+        )
+
+
+def _say_best(diagnosis: Diagnosis, source: str, max_mask_age: str, *, record: bool) -> None:
+    found = diagnosis.best
+    if found is None or found.parse_hz <= 0:
+        say("nothing holds: decoding and drawing take the whole machine; ask the camera for a smaller picture")
+        return
+    holds = "this will hold" if found.mask_age_s <= diagnosis.limit_s else "nothing holds; this comes nearest"
+    age_ms = found.mask_age_s * 1e3
+    say(
+        f"{holds}: {found.shown_hz:.0f} shown/s, {found.parse_hz:.0f} parsed/s at {found.way.size}, {age_ms:.0f} ms old"
+    )
+    # lite is given no size: while it runs, the size is chosen as here, and again when the machine gets busy.
+    parser = "" if found.way.parser == "lite" else f" --parser {found.way.parser} --size {found.way.size}"
+    age = "" if max_mask_age == USUAL_AGE else f" --max-mask-age {max_mask_age}"
+    say(f"  streamer run {shlex.quote(without_password(source))}{parser}{age}{' --record out.mp4' if record else ''}")

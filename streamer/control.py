@@ -1,0 +1,146 @@
+"""How large a picture to parse, and how often, so that the masks on the screen stay young.
+
+The age of a mask is how much later the shown frame is than the one that was parsed. When parsings follow each other
+without a pause, a mask is shown from when it is ready until the next one is: at the end it is as old as two
+parsings take. Pure arithmetic: measured times go in, the plan comes out, and no clock is read here.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline import Size
+
+REMEMBERED = 15
+"""So many parsings are looked back on."""
+TRUSTED = 5
+"""Fewer at a size say nothing yet: the first ones pay for caches and threads that are cold."""
+PERCENTILE = 90
+ROOM = 0.7
+"""A larger size is tried when its masks would come to this share of the limit, and not when they would just hold it."""
+CALM_S = 5.0
+"""So long there must be room before a larger size is tried."""
+PATIENCE_MOST = 16
+"""After each try that failed twice as much calm is asked for, up to so many times as much."""
+FAILED_WITHIN_S = 30.0
+"""A larger size that has to be given up sooner was a try that failed."""
+SLOWER = 1.5
+"""The pause between parsings grows by this factor when frames are dropped."""
+FASTER = 0.8
+PAUSE_LEAST_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do until the next measurement."""
+
+    size: Size
+    """Of the network's input."""
+    interval_s: float
+    """From the start of one parsing to that of the next, at least."""
+
+
+class Governor:
+    """Decides for one stream.
+
+    Args:
+        limit_s: the age that masks may have.
+        sizes: of the network's input that may be chosen, the largest first; a single one is kept whatever happens.
+        interval_s: between parsings at least, as the user wants it; 0 for as many as can be.
+    """
+
+    def __init__(self, limit_s: float, sizes: Sequence[Size], interval_s: float = 0.0) -> None:
+        self._limit_s = limit_s
+        self._sizes = tuple(sizes)
+        self._wanted_s = interval_s
+        self._pause_s = 0.0
+        self._level = 0
+        self._taken_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._calm_since_s: float | None = None
+        self._grown_s: float | None = None
+        self._patience = 1
+        self._cold = True
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self._sizes[self._level], max(self._wanted_s, self._pause_s))
+
+    @property
+    def age_s(self) -> float:
+        """What masks will come to be at most, in all but the slowest tenth of cases; 0 before anything is known."""
+        return self._age_of(self._typical_s()) if len(self._taken_s) >= TRUSTED else 0.0
+
+    @property
+    def within_reach(self) -> bool:
+        """Whether the limit holds, or there still is a smaller size; who asks for a pause himself is not told."""
+        return self.age_s <= self._limit_s or self._level < len(self._sizes) - 1 or self._wanted_s > 0
+
+    def parsed(self, now_s: float, taken_s: float, dropped: int) -> Plan:
+        """After each parsing.
+
+        Args:
+            now_s: monotonic seconds.
+            taken_s: from the frame's capture to its parsing.
+            dropped: frames that were dropped since the last time because this machine was too slow.
+        """
+        if self._cold:  # the first of a size pays for compiling
+            self._cold = False
+            return self.plan
+        self._taken_s.append(taken_s)
+        if len(self._taken_s) >= TRUSTED:
+            self._pace(dropped)
+            self._fit(now_s)
+        return self.plan
+
+    def _pace(self, dropped: int) -> None:
+        """Fewer parsings leave more of the processor to what draws and writes: as few as the age allows."""
+        spare_s = max(0.0, self._limit_s - 2 * self._typical_s())
+        if dropped:
+            self._pause_s = min(
+                max(self._pause_s, self._typical_s(), PAUSE_LEAST_S) * SLOWER, self._typical_s() + spare_s
+            )
+        else:
+            self._pause_s *= FASTER
+        if self._pause_s < PAUSE_LEAST_S:
+            self._pause_s = 0.0
+
+    def _fit(self, now_s: float) -> None:
+        if self.age_s > self._limit_s:
+            self._calm_since_s = None
+            if self._level < len(self._sizes) - 1:
+                self._shrink(now_s)
+            return
+        if self._level == 0 or self._age_of(self._typical_s() * self._growth()) > ROOM * self._limit_s:
+            self._calm_since_s = None
+            return
+        if self._calm_since_s is None:
+            self._calm_since_s = now_s
+        if now_s - self._calm_since_s >= CALM_S * self._patience:
+            self._change(self._level - 1)
+            self._grown_s = now_s
+
+    def _shrink(self, now_s: float) -> None:
+        if self._grown_s is not None and now_s - self._grown_s < FAILED_WITHIN_S:
+            self._patience = min(2 * self._patience, PATIENCE_MOST)
+        else:
+            self._patience = 1
+        self._change(self._level + 1)
+
+    def _change(self, level: int) -> None:
+        self._level = level
+        self._taken_s.clear()
+        self._cold = True
+        self._calm_since_s = None
+
+    def _growth(self) -> float:
+        """How much longer the next larger size takes: as its pixels are more."""
+        larger, size = self._sizes[self._level - 1], self._sizes[self._level]
+        return larger.height * larger.width / (size.height * size.width)
+
+    def _typical_s(self) -> float:
+        return float(np.percentile(self._taken_s, PERCENTILE))
+
+    def _age_of(self, taken_s: float) -> float:
+        return taken_s + max(taken_s, self._wanted_s, self._pause_s)
