@@ -25,6 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from pipeline.errors import PipelineError
 from pipeline.lite.training.calibrate import add_shifts, scenes_for, shifts
 from pipeline.lite.training.compose import Scene
+from pipeline.lite.training.encoder import load_pretrained
 from pipeline.lite.training.export import export
 from pipeline.lite.training.log import Log, plot
 from pipeline.lite.training.measure import Figures, measure, validation_crowds
@@ -70,9 +71,10 @@ def _options() -> Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint, the log and lite.onnx")
     parser.add_argument("--minutes", type=float, required=True, help="of training, resumptions included")
     parser.add_argument("--start", type=Path, help="network file whose weights to begin with")
+    parser.add_argument("--encoder", type=Path, help="EfficientNet-Lite0's weights to begin with: a .pth file")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads")
-    parser.add_argument("--rate", type=float, default=2.5e-4, help="highest learning rate")
+    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1, help="another one draws other scenes")
     parser.add_argument("--validate-every", type=float, default=10.0, metavar="MINUTES")
     return parser.parse_args()
@@ -82,14 +84,14 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     settings = Settings(
         budget_s=options.minutes * 60,
-        frozen_blocks=2 if options.start else 0,
+        frozen_stages=2 if options.start or options.encoder else 0,
         rate=options.rate,
         seed=options.seed,
         batch_makers=1 if device.type == "cpu" else options.threads,
     )
     with console.status("reading the pack"):
         pack = read_pack(options.pack)
-        start = _start(settings.shape, options.start, device)
+        start = _start(settings.shape, options, device)
         looker = load_parser(size=STRIP_SIZE)
         stock = stock_of(pack.training, annotated_share=3.0, is_empty=lambda strip: _shows_nobody(strip, looker))
     console.print(
@@ -100,7 +102,7 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     checkpoint = options.out / "checkpoint.pt"
     if options.resume:
         trainer.load(checkpoint)
-    elif options.start is not None:
+    else:
         trainer.begin_from(start)
     crowds = validation_crowds(pack.validation)
     log = Log(options.out / "log.jsonl")
@@ -118,11 +120,13 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     plot(log.entries(), options.out / "log.png")
 
 
-def _start(shape: Shape, path: Path | None, device: torch.device) -> LiteNet:
+def _start(shape: Shape, options: Namespace, device: torch.device) -> LiteNet:
     torch.manual_seed(0)
     network = LiteNet(shape)
-    if path is not None:
-        load_onnx(network, path)
+    if options.encoder is not None:
+        load_pretrained(network.encoder, options.encoder)
+    if options.start is not None:
+        load_onnx(network, options.start)
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

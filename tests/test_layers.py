@@ -61,6 +61,7 @@ LAYERS = [
     "pipeline.lite.training.augment",
     "pipeline.lite.training.compose",
     "pipeline.lite.training.scenes",
+    "pipeline.lite.training.encoder",
     "pipeline.lite.training.network",
     "pipeline.lite.training.weights",
     "pipeline.lite.training.targets",

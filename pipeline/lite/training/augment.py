@@ -99,9 +99,9 @@ def _relit(bgr: Picture, rng: Generator) -> Picture:
     table = np.asarray(np.rint(curve * 255), np.uint8)
     lit = cv2.LUT(bgr, np.ascontiguousarray(table[None]))
     colour = rng.random()
-    if colour < 0.05:
+    if colour < 0.12:
         lit = cv2.cvtColor(cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    elif colour < 0.35:
+    elif colour < 0.42:
         grey = cv2.cvtColor(cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         kept = rng.uniform(0.4, 1.5)
         lit = cv2.addWeighted(lit, kept, grey, 1 - kept, 0)

@@ -18,6 +18,9 @@ from pipeline.lite.training.network import STRIDE, LiteNet
 from pipeline.lite.training.scenes import Painter, Stock
 from pipeline.types import Size
 
+BACKGROUND = -0.5
+"""What is added to the background's score in the end. Photos that were trained on do not say how unsure the network is
+of dark sleeves, small people and other cameras: 3 of 100 people more are found in crowds, for .002 of mIoU."""
 _STEPS = (0.5, 0.25)
 _MOST = 1.5
 """No shift is larger. What the network is sure of is not turned around by this; outlines and doubts are."""
@@ -40,7 +43,7 @@ def shifts(answers: Answers, scenes: Sequence[Scene]) -> NDArray[np.float32]:
     found = np.zeros(len(CIHP), np.float32)
     best = _worth(scores, truth)
     for step in _STEPS:
-        for index in range(1, len(CIHP)):  # background's stays: on it depends who is seen at all
+        for index in range(1, len(CIHP)):  # background's is not searched for: on it depends who is seen at all
             for change in (step, -step):
                 while abs(found[index] + change) <= _MOST:
                     scores[:, index] += change
@@ -50,6 +53,7 @@ def shifts(answers: Answers, scenes: Sequence[Scene]) -> NDArray[np.float32]:
                         break
                     best = now
                     found[index] += change
+    found[0] = BACKGROUND
     return found
 
 

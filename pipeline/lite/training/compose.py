@@ -128,7 +128,7 @@ def thing(texture: Picture, rng: Generator) -> tuple[Picture, LabelMap]:
 
 def _shaded(patch: Picture, rng: Generator) -> Picture:
     """Lighter at one side, as round things are; plain now and then."""
-    if rng.random() < 0.4:
+    if rng.random() < 0.15:
         patch = np.full_like(patch, patch.reshape(-1, 3).mean(axis=0).astype(np.uint8))
     height, width = patch.shape[:2]
     across, down = rng.uniform(-0.5, 0.5, 2)

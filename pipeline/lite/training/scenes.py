@@ -22,6 +22,11 @@ _SEEN_PIXELS = 12
 """A class of fewer pixels is not in a photo."""
 _CUT_MOST = 0.6
 """Of a person's width, at the photo's lower edge: through legs, but not through a chest."""
+_THING_IN_FRONT = 0.03
+"""Of scenes. With three times as many, dark sleeves on clips were taken for something in front of somebody."""
+_FILMED_SHARE = 2.0
+"""How much more often a frame of a clip is drawn than a photo that networks labelled: there are few, and each camera
+sees otherwise."""
 _RAREST = 7.0
 """No photo is drawn more often than this many times the commonest."""
 
@@ -54,6 +59,7 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
     rarity[0] = 0.0
     chances = np.minimum(_RAREST, np.maximum(1.0, (seen * rarity).max(axis=1)))
     chances *= [annotated_share if photo.annotated else 1.0 for photo in photos]
+    chances *= [_FILMED_SHARE if photo.name.startswith("frames/") else 1.0 for photo in photos]
     lone = chances * [photo.heads == 1 and _is_whole(photo) for photo in photos]
     strips = [strip for photo in photos for strip in _strips(photo) if is_empty(strip)]
     bags = [(photo, where) for photo in photos if (where := bag_of(photo)) is not None]
@@ -114,7 +120,7 @@ class Painter:
         scene = place_photo(empty(bgr), photo, self._look(photo))
         if rng.random() < 0.15:
             scene = paste_person(scene, *self._somebody())
-        if rng.random() < 0.1:
+        if rng.random() < _THING_IN_FRONT:
             scene = self._things(scene, 1)
         return scene
 
@@ -122,12 +128,12 @@ class Painter:
         """One to six cut-out people on a background, as they were photographed."""
         rng = self._rng
         scene = empty(self._background())
-        if rng.random() < 0.2:
+        if rng.random() < 0.1:
             scene = self._things(scene, int(rng.integers(1, 3)))
         people = sorted((self._somebody() for _ in range(rng.integers(1, 7))), key=lambda each: each[1].height)
         for photo, view in people:
             scene = paste_person(scene, photo, view)
-        if rng.random() < 0.1:
+        if rng.random() < _THING_IN_FRONT:
             scene = self._things(scene, 1)
         return scene
 

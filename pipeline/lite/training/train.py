@@ -28,19 +28,21 @@ class Settings:
 
     budget_s: float
     """Seconds of training in all, over any number of resumptions; the learning rate comes to zero with them."""
-    shape: Shape = field(default_factory=lambda: Shape(context_blocks=3))
+    shape: Shape = field(default_factory=Shape)
     losses: Weights = field(default_factory=Weights)
     batch_pixels: int = 8 * 288 * 288
-    rate: float = 2.5e-4
-    """The highest learning rate."""
+    rate: float = 1e-3
+    """The highest learning rate, of the decoder."""
+    encoder_share: float = 0.3
+    """Of it, the encoder's: it knows much already."""
     warm_steps: int = 400
     """Steps until the rate is reached."""
     decay: float = 1e-3
     """Of weights, by AdamW."""
     average: float = 0.999
     """How much of the average of the weights stays in a step."""
-    frozen_blocks: int = 2
-    """Of the encoder, which stay as they are. They came from PoseNet knowing edges, and are a quarter of a step."""
+    frozen_stages: int = 2
+    """Of the encoder, which stay as they are. They know edges already, and would be the half of a step."""
     seed: int = 1
     batch_makers: int = 1
     """Threads that make batches."""
@@ -74,8 +76,13 @@ class Trainer:
         self.begin_from(self.network)
         self._stock = stock
         self._losses = Losses(class_weights(stock.photos), settings.losses, device)
+        known = {id(each) for each in self.network.encoder.parameters()}
+        learning = [each for each in self.network.parameters() if each.requires_grad]
         self._optimizer = torch.optim.AdamW(
-            [each for each in self.network.parameters() if each.requires_grad],
+            [
+                {"params": [each for each in learning if id(each) not in known], "share": 1.0},
+                {"params": [each for each in learning if id(each) in known], "share": settings.encoder_share},
+            ],
             lr=settings.rate,
             weight_decay=settings.decay,
         )
@@ -85,7 +92,7 @@ class Trainer:
         self.network.load_state_dict(network.state_dict())
         self.average.load_state_dict(network.state_dict())
         self.average.requires_grad_(False)
-        self.network.freeze(self.settings.frozen_blocks)
+        self.network.encoder.freeze(self.settings.frozen_stages)
 
     def run(self, clock: Callable[[], float]) -> Generator[Report]:
         """Steps until the time is spent; close the iterator to end earlier, between two steps."""
@@ -110,7 +117,7 @@ class Trainer:
 
     def _learn(self, batch: Batch) -> dict[str, float]:
         for group in self._optimizer.param_groups:
-            group["lr"] = self.rate()
+            group["lr"] = self.rate() * group["share"]
         with torch.autocast(self.device.type, torch.bfloat16):
             scores, people = self.network(batch.image)
         losses = self._losses(scores, people, batch.truth)

@@ -10,23 +10,20 @@ from onnx import numpy_helper
 from torch import nn
 
 from pipeline.errors import WeightsError
-from pipeline.lite.training.network import LiteNet, Residual
+from pipeline.lite.training.network import LiteNet
 
 
 def load_onnx(network: LiteNet, path: Path) -> None:
     """Takes over the weights of a network file of the same shape.
 
     Convolutions are paired in the order in which they run, which is the order in which `LiteNet` lists them: names
-    do not survive an export. Residual blocks that the file does not have stay as they are, which is without effect.
+    do not survive an export.
 
     Raises:
         WeightsError: the file cannot be read, or a layer's shape is another.
     """
     theirs = _convolutions(path)
     ours = [(name, each) for name, each in network.named_modules() if isinstance(each, nn.Conv2d)]
-    if len(theirs) < len(ours):
-        extra = {id(part) for block in network.modules() if isinstance(block, Residual) for part in block.children()}
-        ours = [(name, each) for name, each in ours if id(each) not in extra]
     if len(theirs) != len(ours):
         raise WeightsError(f"{path.name} has {len(theirs)} convolutions where the network has {len(ours)}")
     for (name, layer), (weight, bias) in zip(ours, theirs):
