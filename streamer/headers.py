@@ -65,11 +65,36 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
         """Raises ValueError where the fields contradict each other."""
 
 
+class Percentiles(msgspec.Struct, frozen=True):
+    """How late something was, in seconds."""
+
+    p50_s: _Seconds = 0.0
+    p95_s: _Seconds = 0.0
+    p99_s: _Seconds = 0.0
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """How a stream went, up to its end."""
+
+    captured: _Count = 0
+    parsed: _Count = 0
+    shown: _Count = 0
+    dropped: Annotated[dict[_Name, _Count], Meta(max_length=32)] = {}
+    """Frames that were not shown, by cause."""
+    parsed_after: Percentiles = Percentiles()
+    """From capture to parsed."""
+    shown_after: Percentiles = Percentiles()
+    """From capture to shown."""
+    mask_age: Percentiles = Percentiles()
+
+
 class End(Heartbeat, frozen=True, kw_only=True):
     """Header: the publisher will say nothing more in this run."""
 
     reason: Annotated[str, Meta(max_length=REASON_MOST)]
     """See `fitting`."""
+    totals: Totals | None = None
+    """None from what is no stream."""
 
 
 class Schema(Heartbeat, frozen=True, kw_only=True):

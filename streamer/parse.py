@@ -3,17 +3,19 @@
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, load_parser, network_size
 from streamer.config import StreamConfig
 from streamer.control import Governor, Plan
 from streamer.errors import WorkerDied
+from streamer.headers import Percentiles, Totals
 from streamer.newest import Newest
 from streamer.publisher import Publisher
 from streamer.repeats import Repeats
 from streamer.ring import EndOfStream, Reader
-from streamer.stats import Stats
+from streamer.stats import Snapshot, Stats
 from streamer.worker import Worker, WorkerSettings
 
 WAIT_S = 0.2
@@ -90,7 +92,7 @@ class ParseLoop:
                     if parsing is not None:
                         self._deliver(parsing, publisher)
             if publisher:
-                publisher.close(ending)
+                publisher.close(ending, _totals(self._stats.snapshot(time.monotonic())))
 
     def _publisher(self, stack: ExitStack) -> Publisher | None:
         config = self._config
@@ -165,6 +167,12 @@ class ParseLoop:
         self._stats.parsed(time.monotonic(), parsing.captured_s)
         if publisher:
             publisher.publish(parsing)
+
+
+def _totals(at: Snapshot) -> Totals:
+    dropped = {name: count for name, count in asdict(at.drops).items() if count}
+    delays = (Percentiles(*astuple(delay)) for delay in (at.parsed_after, at.shown_after, at.mask_age))
+    return Totals(at.captured, at.parsed, at.shown, dropped, *delays)
 
 
 def _folder(config: StreamConfig) -> Path | None:

@@ -113,12 +113,13 @@ class Publisher:
             heartbeat = headers.Heartbeat(v=1, run=self.run, published_unix_s=time.time())
             self._send(wire.encode(self.stream, heartbeat))
 
-    def close(self, reason: str = "the publisher was closed") -> None:
-        """Says that this is the end, and why, and stops listening. Takes 0.2 s at most; a second time nothing."""
+    def close(self, reason: str = "the publisher was closed", totals: headers.Totals | None = None) -> None:
+        """Says that this is the end, why, and how it went, and stops listening. Takes 0.2 s at most; twice nothing."""
         if self._socket.closed:
             return
         try:
-            end = headers.End(v=1, run=self.run, published_unix_s=time.time(), reason=headers.fitting(reason))
+            said = headers.fitting(reason)
+            end = headers.End(v=1, run=self.run, published_unix_s=time.time(), reason=said, totals=totals)
             self._send(wire.encode(self.stream, end))
         finally:
             # With no time at all the end itself would be thrown away.

@@ -75,6 +75,11 @@ class Subscription:
         """What the publisher gave as its reason to end, "" before it did."""
         return self._feed.end_reason
 
+    @property
+    def end_totals(self) -> headers.Totals | None:
+        """What the publisher said of the whole stream when it ended; None before that, or where it said nothing."""
+        return self._feed.end_totals
+
     def __iter__(self) -> Iterator[Parsing]:
         """Each parsing that is the newest when it is asked for, once; up to the publisher's end.
 
@@ -185,6 +190,7 @@ class _Feed:
         self.bad_messages = 0
         self.ended = False
         self.end_reason = ""
+        self.end_totals: headers.Totals | None = None
         self._stream = stream
         self._seq: int | None = None
         self._label_set: LabelSet | None = None
@@ -201,7 +207,7 @@ class _Feed:
             case headers.Schema():
                 self._label_set = header.read()
             case headers.End():
-                self.ended, self.end_reason = True, header.reason
+                self.ended, self.end_reason, self.end_totals = True, header.reason, header.totals
             case headers.Mask():
                 return self._parsing(header, message.bodies, unix_offset_s)
         return None

@@ -119,9 +119,11 @@ class Snapshot:
     def line(self) -> str:
         """For a person to read."""
         return (
-            f"captured {self.captured_hz:.1f}/s, parsed {self.parsed_hz:.1f}/s{self._at}, shown {self.shown_hz:.1f}/s"
-            f" after {_ms(self.shown_after)}, mask age {_ms(self.mask_age)}; {self.captured} captured,"
-            f" {self.shown} shown, dropped {self.drops.behind} behind, {self.drops.at_end} at the end"
+            f"captured {self.captured_hz:.1f}/s,"
+            f" parsed {self.parsed_hz:.1f}/s{self._at} after {_ms(self.parsed_after)},"
+            f" shown {self.shown_hz:.1f}/s after {_ms(self.shown_after)}, mask age {_ms(self.mask_age)};"
+            f" {self.captured} captured, {self.shown} shown,"
+            f" dropped {self.drops.behind} behind, {self.drops.at_end} at the end"
         ) + "".join(f"; {each}" for each in self.troubles)
 
 
@@ -261,4 +263,4 @@ def _times(number: int) -> str:
 
 
 def _ms(delay: Delay) -> str:
-    return f"{delay.p50_s * 1e3:.0f} ms (p95 {delay.p95_s * 1e3:.0f})"
+    return f"{delay.p50_s * 1e3:.0f} ms (p95 {delay.p95_s * 1e3:.0f}, p99 {delay.p99_s * 1e3:.0f})"

@@ -112,6 +112,10 @@ def test_subscribers_see_what_is_parsed(tmp_path: Path) -> None:
             seen.extend(heard)
             assert stream.join(30)
     assert heard.end_reason == "ended"
+    assert heard.end_totals is not None
+    assert heard.end_totals.captured == 80
+    assert heard.end_totals.parsed == stream.stats.parsed
+    assert heard.end_totals.parsed_after.p50_s > 0
     assert heard.bad_messages == 0
     assert len(seen) > 20
     assert all(later.frame_index > earlier.frame_index for earlier, later in pairwise(seen))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 import typer
 
@@ -14,6 +15,7 @@ from pipeline import Frame, Look, Parsing, blend
 from streamer.cli.console import say, status, stop_on_interrupt
 from streamer.cli.options import Crf, Hide, InputSize, Json, KeepFree, MaskAge, ModelDir, Preset, Segment
 from streamer.config import StreamConfig, read_config
+from streamer.headers import Totals
 from streamer.pubsub import subscribe
 from streamer.stream import Stream
 from streamer.window import CLOSED, QUIT, Window
@@ -176,9 +178,22 @@ def watch(
                 break
             say(json.dumps(_row(parsing)) if as_json else _line(parsing))
     if heard.end_reason:
-        say(json.dumps({"end": heard.end_reason}) if as_json else f"the publisher ended: {heard.end_reason}")
+        say(_last_line(heard.end_reason, heard.end_totals, as_json=as_json))
     if asked():
         raise typer.Exit(130)
+
+
+def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"end": reason, "totals": totals and msgspec.to_builtins(totals)})
+    if totals is None:
+        return f"the publisher ended: {reason}"
+    dropped = ", ".join(f"{count} {cause}" for cause, count in totals.dropped.items()) or "none"
+    age = totals.mask_age
+    return (
+        f"the publisher ended: {reason}; {totals.captured} captured, {totals.parsed} parsed, {totals.shown} shown,"
+        f" dropped: {dropped}; mask age {age.p50_s * 1e3:.0f} ms (p95 {age.p95_s * 1e3:.0f}, p99 {age.p99_s * 1e3:.0f})"
+    )
 
 
 def _viewed(parsing: Parsing, window: Window) -> set[str]:
