@@ -94,8 +94,9 @@ class RenderLoop:
         return True
 
     def _show_all(self, shown: Iterator[Masked]) -> None:
-        for masked in shown:
-            if self._stop.is_set():
+        for number, masked in enumerate(shown):
+            # A stop does not take back the frame at hand; those that have waited with it are not drawn any more.
+            if number and self._stop.is_set():
                 self._unshown += 1
             else:
                 self._show(masked)

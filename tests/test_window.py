@@ -102,7 +102,12 @@ def press_close(screen: str, window: str) -> None:
 
 def test_a_window_that_is_closed_ends_a_stream_that_has_nothing_else(screen: str, tmp_path: Path) -> None:
     with viewing(screen, tmp_path) as (viewer, window):
-        press_close(screen, window)
+
+        def is_over() -> bool:
+            press_close(screen, window)
+            return viewer.poll() is not None
+
+        assert eventually(is_over, 20)
         out, errors = viewer.communicate(timeout=20)
     assert viewer.returncode == 0
     assert errors == ""
