@@ -197,8 +197,13 @@ def lost_often(place: Place) -> Iterator[Row]:
     me = psutil.Process()
 
     def held() -> tuple[int, int, int, float]:
+        """Most of the time: between two connections there is one process less, while one begins perhaps one more."""
         gc.collect()
-        return threading.active_count(), me.num_fds(), len(me.children()), me.memory_info().rss / 1e6
+        seen: list[tuple[int, int, int]] = []
+        while len(seen) < 25:
+            seen.append((threading.active_count(), me.num_fds(), len(me.children())))
+            threading.Event().wait(0.1)
+        return *max(set(seen), key=seen.count), me.memory_info().rss / 1e6
 
     with serving(rtsp(place.clip("second.ts", 1))) as port:
         out = str(place.folder / "often.mp4")
