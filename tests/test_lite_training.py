@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -543,7 +544,7 @@ def _bundled() -> LiteNet:
 
 def test_what_is_measured_is_what_the_product_shows() -> None:
     with open_source(sample("street.mp4")) as source:
-        bgr = next(iter(source)).bgr
+        bgr = next(islice(source, 74, None)).bgr
     parser = load_parser("lite", precision="f32")
 
     def answers(small: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -551,6 +552,6 @@ def test_what_is_measured_is_what_the_product_shows() -> None:
         return scores, people
 
     measured, shown = parse(answers, bgr), parser(Frame.still(bgr))
-    assert measured.people
+    assert len(measured.people) >= 3
     np.testing.assert_array_equal(measured.labels, shown.labels)
     np.testing.assert_array_equal(measured.instances, shown.instances)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -50,9 +51,9 @@ ORPHAN_GONE_WITHIN_S = 2.0
 
 @pytest.fixture(scope="module")
 def street() -> Frame:
-    """People in a street."""
+    """People in a street, three of whom the network finds at the size that is used here."""
     with open_source(CLIP) as source:
-        return next(iter(source))
+        return next(islice(source, 74, None))
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_it_reads_what_the_parser_reads(street: Frame) -> None:
             assert_same(reading, expected)
             assert reading is not None
             assert reading.seconds > 0
-            assert size == SMALL or reading.people
+            assert size == SMALL or len(reading.people) >= 2
 
 
 def test_to_start_is_not_to_wait(worker: Worker) -> None:
