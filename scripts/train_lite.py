@@ -33,11 +33,12 @@ from pipeline.lite.training.network import LiteNet, Shape
 from pipeline.lite.training.pack import Pack, read_pack
 from pipeline.lite.training.scenes import stock_of
 from pipeline.lite.training.threads import Pace
-from pipeline.lite.training.train import Settings, Trainer
+from pipeline.lite.training.train import Settings, Trainer, read_checkpoint
 from pipeline.lite.training.weights import load_onnx
 from pipeline.parser import Parser, load_parser
 from pipeline.types import Frame, Picture, Size
 
+CHECKPOINT = "checkpoint.pt"
 CHECKPOINT_EVERY_S = 180.0
 LOG_EVERY_S = 30.0
 STRIP_SIZE = Size(256, 128)
@@ -84,7 +85,7 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     settings = Settings(
         budget_s=options.minutes * 60,
-        frozen_stages=2 if options.start or options.encoder else 0,
+        frozen_stages=_frozen_stages(options, device),
         rate=options.rate,
         seed=options.seed,
         batch_makers=1 if device.type == "cpu" else options.threads,
@@ -99,7 +100,7 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
         f" {len(stock.backgrounds)} backgrounds"
     )
     trainer = Trainer(stock, settings, device)
-    checkpoint = options.out / "checkpoint.pt"
+    checkpoint = options.out / CHECKPOINT
     if options.resume:
         trainer.load(checkpoint)
     else:
@@ -118,6 +119,13 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
         export(trainer.average.cpu(), options.out / "lite.onnx")
         console.print(f"wrote {options.out / 'lite.onnx'}")
     plot(log.entries(), options.out / "log.png")
+
+
+def _frozen_stages(options: Namespace, device: torch.device) -> int:
+    """An encoder that begins with nothing learns all of itself; one that goes on goes on as it was."""
+    if options.resume:
+        return int(read_checkpoint(options.out / CHECKPOINT, device)["settings"]["frozen_stages"])
+    return 2 if options.start or options.encoder else 0
 
 
 def _start(shape: Shape, options: Namespace, device: torch.device) -> LiteNet:
@@ -163,7 +171,7 @@ def _steps(
                 progress.update(task, description=f"loss {line['total']:.3f}, {per_s:.0f} pictures/s")
                 means, pictures, logged = [], 0, report.seconds
             if report.seconds - saved >= CHECKPOINT_EVERY_S:
-                trainer.save(options.out / "checkpoint.pt")
+                trainer.save(options.out / CHECKPOINT)
                 saved = report.seconds
             if report.seconds - validated >= options.validate_every * 60:
                 validate()

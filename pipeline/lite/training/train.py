@@ -152,16 +152,13 @@ class Trainer:
         """Goes on where `save` was called.
 
         Raises:
-            WeightsError: the file cannot be read, or is of a network of another shape.
+            WeightsError: the file cannot be read, or is of a network of another shape or with other stages frozen.
         """
-        try:
-            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        except (OSError, RuntimeError, EOFError) as exc:
-            raise WeightsError(f"cannot read {path}: {exc}") from exc
-        if state["settings"]["shape"] != asdict(self.settings.shape):
-            raise WeightsError(
-                f"{path.name} is of a network of {state['settings']['shape']}, not {self.settings.shape}"
-            )
+        state = read_checkpoint(path, self.device)
+        ours = asdict(self.settings)
+        for name in ("shape", "frozen_stages"):
+            if state["settings"][name] != ours[name]:
+                raise WeightsError(f"{path.name} is of {name} {state['settings'][name]}, not {ours[name]}")
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -170,6 +167,18 @@ class Trainer:
     def answers(self) -> Answers:
         """The average network, as `measure` calls it."""
         return torch_answers(self.average, self.device)
+
+
+def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """What `Trainer.save` wrote, its `settings` as a dictionary.
+
+    Raises:
+        WeightsError: the file cannot be read.
+    """
+    try:
+        return dict(torch.load(path, map_location=device, weights_only=True))
+    except (OSError, RuntimeError, EOFError) as exc:
+        raise WeightsError(f"cannot read {path}: {exc}") from exc
 
 
 def torch_answers(network: LiteNet, device: torch.device) -> Answers:
