@@ -15,8 +15,9 @@ IGNORED = 255
 """Pixels of this label count for nothing."""
 BAG = 253
 """Carried by somebody and part of no class: it counts as background."""
-UNKNOWN_GARMENTS = (250, 251, 252)
-"""Upper, lower or any garment of unknown type: that somebody is there counts, and what it is does not."""
+PARTLY_KNOWN = (247, 248, 249, 250, 251, 252)
+"""An arm, leg or shoe of one side or the other, an upper, lower or any garment: that somebody is there counts, and what
+it is does not."""
 
 MERGED = {
     "background": ("Background",),
@@ -36,8 +37,8 @@ class Confusion:
         self._label_set = label_set
         self.counts = np.zeros((len(label_set), len(label_set)), np.int64)
         """Pixels; rows are the truth."""
-        self._garments = np.zeros(len(label_set), np.int64)
-        """What was predicted where there is a garment of unknown type."""
+        self._partly_known = np.zeros(len(label_set), np.int64)
+        """What was predicted where the truth is one of `PARTLY_KNOWN`."""
         self.person_free_pictures = 0
         """Of whose pixels some are known, and none is of a person."""
         self._person_free = np.zeros(len(label_set), np.int64)
@@ -52,8 +53,8 @@ class Confusion:
         """
         classes = len(self._label_set)
         truth = np.where(truth == BAG, np.uint8(0), truth)
-        garments = np.isin(truth, UNKNOWN_GARMENTS)
-        known = (truth != IGNORED) & ~garments
+        partly = np.isin(truth, PARTLY_KNOWN)
+        known = (truth != IGNORED) & ~partly
         highest = int(truth[known].max(initial=0))
         if highest >= classes:
             raise BadPicture(
@@ -63,8 +64,8 @@ class Confusion:
         pairs = truth[known].astype(np.int64) * classes + scaled[known]
         counts = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
         self.counts += counts
-        self._garments += np.bincount(scaled[garments], minlength=classes)
-        if counts.any() and not counts[1:].any() and not garments.any():
+        self._partly_known += np.bincount(scaled[partly], minlength=classes)
+        if counts.any() and not counts[1:].any() and not partly.any():
             self.person_free_pictures += 1
             self._person_free += counts[0]
 
@@ -90,8 +91,8 @@ class Confusion:
     @property
     def person_iou(self) -> float:
         """Intersection over union of everybody against background, in [0, 1]; 0 where nobody is nor is said to be."""
-        either = self.counts.sum() - self.counts[0, 0] + self._garments.sum()
-        return float((self.counts[1:, 1:].sum() + self._garments[1:].sum()) / max(1, either))
+        either = self.counts.sum() - self.counts[0, 0] + self._partly_known.sum()
+        return float((self.counts[1:, 1:].sum() + self._partly_known[1:].sum()) / max(1, either))
 
     @property
     def swapped(self) -> dict[str, float]:

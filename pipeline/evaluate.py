@@ -21,8 +21,8 @@ class Labelled:
     name: str
     bgr: Picture
     truth: LabelMap
-    """uint8 of the picture's size: ids of the label set, 255 where nobody knows; 250 to 252 for garments of unknown
-    type and 253 for bags, see `pipeline.confusion`."""
+    """uint8 of the picture's size: ids of the label set, 255 where nobody knows; 247 to 252 where it is known in part,
+    253 for bags, see `pipeline.confusion`."""
     instances: LabelMap | None = None
     """uint8 of the picture's size: a number for each person, 0 for nobody, 255 where nobody knows whose; None if the
     persons are not known."""

@@ -29,7 +29,7 @@ def main() -> int:
     try:
         photos = read_pack(options.pack).validation
         crowds = validation_crowds(photos)
-        scores = [measure(_answers(path, options.precision), photos, crowds) for path in options.networks]
+        scores = [measure(answers_of(path, options.precision), photos, crowds) for path in options.networks]
     except PipelineError as exc:
         print(exc, file=sys.stderr)
         return 1
@@ -37,7 +37,7 @@ def main() -> int:
     return 0
 
 
-def _answers(path: Path, precision: str) -> Answers:
+def answers_of(path: Path, precision: str) -> Answers:
     compiled: dict[Size, Network] = {}
 
     def answer(bgr: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -68,6 +68,7 @@ LAYERS = [
     "pipeline.lite.training.losses",
     "pipeline.lite.training.batches",
     "pipeline.lite.training.measure",
+    "pipeline.lite.training.relabel",
     "pipeline.lite.training.calibrate",
     "pipeline.lite.training.threads",
     "pipeline.lite.training.train",

@@ -196,6 +196,17 @@ class TestScenes:
         assert not scene.labels[bag].any()
         assert not scene.persons[bag].any()
 
+    def test_in_the_shade_a_person_is_darker_and_nothing_else_is(self) -> None:
+        lit, shaded = (
+            paste_person(empty(np.full((120, 200, 3), 90, np.uint8)), photo(), standing(60), light)
+            for light in (1.0, 0.5)
+        )
+        inside = cv2.erode((lit.persons > 0).view(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        assert shaded.bgr[inside] == pytest.approx(lit.bgr[inside] * 0.5, abs=1)
+        untouched = (lit.bgr == 90).all(axis=2)
+        assert untouched.any()
+        assert (shaded.bgr[untouched] == 90).all()
+
     def test_a_thing_makes_background(self) -> None:
         scene = paste_person(empty(np.zeros((120, 200, 3), np.uint8)), photo(), standing(60))
         ball = np.full((20, 20), 255, np.uint8)
@@ -388,11 +399,16 @@ class TestTraining:
         assert rates[-1] == 0
         assert trainer.seconds >= 3
 
-    def test_a_checkpoint_of_another_shape_is_refused(self, stock: Stock, tmp_path: Path) -> None:
+    def test_a_checkpoint_of_another_shape_or_other_frozen_stages_is_refused(
+        self, stock: Stock, tmp_path: Path
+    ) -> None:
         self.trainer(stock).save(tmp_path / "checkpoint.pt")
         other = Trainer(stock, replace(self.settings, shape=replace(SMALL, context_blocks=2)), torch.device("cpu"))
         with pytest.raises(WeightsError, match="context_blocks"):
             other.load(tmp_path / "checkpoint.pt")
+        thawed = Trainer(stock, replace(self.settings, frozen_stages=0), torch.device("cpu"))
+        with pytest.raises(WeightsError, match="frozen_stages 1, not 0"):
+            thawed.load(tmp_path / "checkpoint.pt")
         (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 no checkpoint")
         with pytest.raises(WeightsError, match=r"broken\.pt"):
             other.load(tmp_path / "broken.pt")

@@ -90,9 +90,9 @@ def develop(bgr: Picture, rng: Generator) -> Picture:
 
 def _relit(bgr: Picture, rng: Generator) -> Picture:
     """Exposure, contrast and colour by one table a channel; now and then dim, or without colour."""
-    dim = rng.random() < 0.06
+    dim = rng.random() < 0.1
     gain = rng.uniform(0.25, 0.5) if dim else rng.uniform(0.7, 1.3)
-    gamma = np.exp(rng.uniform(-0.35, 0.35))
+    gamma = np.exp(rng.uniform(-0.45, 0.45))
     tints = np.exp(rng.normal(0, 0.08, 3))
     steps = np.linspace(0, 1, 256)
     curve = np.clip((steps[:, None] ** gamma) * gain * tints + rng.uniform(-0.06, 0.06), 0, 1)

@@ -47,13 +47,14 @@ def place_photo(scene: Scene, photo: Photo, view: View) -> Scene:
     return Scene(picture, labels, persons, scene.count + (photo.heads == 1))
 
 
-def paste_person(scene: Scene, photo: Photo, view: View) -> Scene:
-    """The person of a photo, and what they carry, put in front of a scene."""
+def paste_person(scene: Scene, photo: Photo, view: View, light: float = 1.0) -> Scene:
+    """The person of a photo, and what they carry, put in front of a scene; `light` is a factor on their colours."""
     cut = _box(photo.person)
     part = replace(view, source=(view.source[0] - cut[1].start, view.source[1] - cut[0].start))
     labels = photo.labels[cut]
     number = scene.count + 1
-    return _paste(scene, photo.bgr[cut], np.where(labels == BAG, 0, labels), photo.person[cut], part, number)
+    lit = cv2.convertScaleAbs(photo.bgr[cut], alpha=light)
+    return _paste(scene, np.asarray(lit, np.uint8), np.where(labels == BAG, 0, labels), photo.person[cut], part, number)
 
 
 def paste_thing(scene: Scene, bgr: Picture, mask: LabelMap, view: View) -> Scene:

@@ -12,7 +12,7 @@ from pipeline.fit import Fit, network_size
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.lite.training.compose import Scene
-from pipeline.lite.training.pack import BAG, IGNORED, UNKNOWN_GARMENTS, Photo
+from pipeline.lite.training.pack import BAG, IGNORED, Photo
 from pipeline.lite.training.scenes import Painter, stock_of
 from pipeline.model import Decoded
 from pipeline.outfits import Wardrobe
@@ -132,7 +132,7 @@ def swapped(counts: NDArray[np.int64], part: str) -> float:
 
 def _known(labels: LabelMap) -> LabelMap:
     truth = labels.copy()
-    truth[truth >= min(UNKNOWN_GARMENTS)] = IGNORED
+    truth[truth >= len(CIHP)] = IGNORED
     truth[labels == BAG] = 0
     return truth
 

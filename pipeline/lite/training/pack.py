@@ -23,6 +23,12 @@ UNKNOWN_GARMENTS = {
     252: ("Hat", "Gloves", "Sunglasses", "UpperClothes", "Dress", "Coat", "Socks", "Pants", "Scarf", "Skirt"),
 }
 """Codes of garments whose type is not known, and what they may be."""
+UNKNOWN_SIDES = {
+    247: ("Left-arm", "Right-arm"),
+    248: ("Left-leg", "Right-leg"),
+    249: ("Left-shoe", "Right-shoe"),
+}
+"""Codes of limbs and shoes of which it is not known whose side they are on."""
 BAG = 253
 """Carried by a person, part of no class: background, but it goes where the person goes."""
 IGNORED = 255
@@ -38,7 +44,7 @@ def _allowed() -> NDArray[np.bool_]:
     table[np.arange(len(CIHP)), np.arange(len(CIHP))] = True
     table[BAG, 0] = True
     table[IGNORED] = True
-    for code, names in UNKNOWN_GARMENTS.items():
+    for code, names in (UNKNOWN_GARMENTS | UNKNOWN_SIDES).items():
         table[code, [CIHP.id_of(name) for name in names]] = True
     return table
 

@@ -27,6 +27,10 @@ _THING_IN_FRONT = 0.03
 _FILMED_SHARE = 2.0
 """How much more often a frame of a clip is drawn than a photo that networks labelled: there are few, and each camera
 sees otherwise."""
+_SHADED_SHARE = 0.35
+"""Of people in crowds. The photos were taken in good light, and whoever wears black on a clip was not seen."""
+_SMALLEST = 0.1
+"""Of people in crowds, of the picture's height."""
 _RAREST = 7.0
 """No photo is drawn more often than this many times the commonest."""
 
@@ -132,7 +136,7 @@ class Painter:
             scene = self._things(scene, int(rng.integers(1, 3)))
         people = sorted((self._somebody() for _ in range(rng.integers(1, 7))), key=lambda each: each[1].height)
         for photo, view in people:
-            scene = paste_person(scene, photo, view)
+            scene = paste_person(scene, photo, view, self._light())
         if rng.random() < _THING_IN_FRONT:
             scene = self._things(scene, 1)
         return scene
@@ -159,8 +163,13 @@ class Painter:
         """Somebody to cut out, and where they stand: mostly small, now and then cut by the picture's edge."""
         rng = self._rng
         photo = self._photo(self._stock.lone)
-        share = np.exp(rng.uniform(np.log(0.13), np.log(1.3)))
+        share = np.exp(rng.uniform(np.log(_SMALLEST), np.log(1.3)))
         return photo, self._view(_box_of(photo.person > 0), share, around=0.55)
+
+    def _light(self) -> float:
+        """On a person by themself: who stands in the shade is darker than all around."""
+        rng = self._rng
+        return float(rng.uniform(0.3, 1.15)) if rng.random() < _SHADED_SHARE else 1.0
 
     def _view(self, focus: tuple[float, float, float, float], share: float, around: float) -> View:
         """A view in which a box's height is a share of the canvas's, its middle around the canvas's middle."""
