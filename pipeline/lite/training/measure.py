@@ -13,7 +13,7 @@ from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.lite.training.compose import Scene
 from pipeline.lite.training.pack import BAG, IGNORED, Photo
-from pipeline.lite.training.scenes import Painter, stock_of
+from pipeline.lite.training.scenes import Crowding, Painter, stock_of
 from pipeline.model import Decoded
 from pipeline.outfits import Wardrobe
 from pipeline.people import PersonTracker
@@ -30,6 +30,8 @@ MERGED = {
 """Six classes that any parser of people can be measured by."""
 CROWDS = 40
 CROWD_SIZE = Size(360, 640)
+CROWDING = Crowding(smallest=0.13, shaded=0.0)
+"""Stays as it is whatever is trained on, so that figures can be compared."""
 PIXELS = 256 * 448
 _SAME_PERSON = 0.5
 """Masks that overlap more than this are of one person."""
@@ -99,7 +101,8 @@ def validation_crowds(photos: Sequence[Photo]) -> list[Scene]:
     if not people:
         return []
     stock = stock_of([*people, *nobody], 1.0, lambda strip: True)
-    return [Painter(stock, CROWD_SIZE, np.random.default_rng([CROWDS, index])).crowd() for index in range(CROWDS)]
+    seeds = (np.random.default_rng([CROWDS, index]) for index in range(CROWDS))
+    return [Painter(stock, CROWD_SIZE, seed, CROWDING).crowd() for seed in seeds]
 
 
 def parse(answers: Answers, bgr: Picture, size: Size | None = None) -> Decoded:

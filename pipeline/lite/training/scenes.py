@@ -27,12 +27,19 @@ _THING_IN_FRONT = 0.03
 _FILMED_SHARE = 2.0
 """How much more often a frame of a clip is drawn than a photo that networks labelled: there are few, and each camera
 sees otherwise."""
-_SHADED_SHARE = 0.35
-"""Of people in crowds. The photos were taken in good light, and whoever wears black on a clip was not seen."""
-_SMALLEST = 0.1
-"""Of people in crowds, of the picture's height."""
 _RAREST = 7.0
 """No photo is drawn more often than this many times the commonest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """How people are put into crowds."""
+
+    smallest: float = 0.1
+    """The least height, as a share of the picture's."""
+    shaded: float = 0.35
+    """Share of people who are darker than all around. The photos were taken in good light, and whoever wore black on a
+    clip was not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +107,9 @@ def _strips(photo: Photo) -> list[Picture]:
 class Painter:
     """Draws scenes of one size."""
 
-    def __init__(self, stock: Stock, size: Size, rng: Generator) -> None:
+    def __init__(self, stock: Stock, size: Size, rng: Generator, crowding: Crowding = Crowding()) -> None:
         self._stock = stock
+        self._crowding = crowding
         self._size = size
         self._rng = rng
 
@@ -163,13 +171,13 @@ class Painter:
         """Somebody to cut out, and where they stand: mostly small, now and then cut by the picture's edge."""
         rng = self._rng
         photo = self._photo(self._stock.lone)
-        share = np.exp(rng.uniform(np.log(_SMALLEST), np.log(1.3)))
+        share = np.exp(rng.uniform(np.log(self._crowding.smallest), np.log(1.3)))
         return photo, self._view(_box_of(photo.person > 0), share, around=0.55)
 
     def _light(self) -> float:
-        """On a person by themself: who stands in the shade is darker than all around."""
-        rng = self._rng
-        return float(rng.uniform(0.3, 1.15)) if rng.random() < _SHADED_SHARE else 1.0
+        """A factor on a person's colours."""
+        shaded, rng = self._crowding.shaded, self._rng
+        return float(rng.uniform(0.3, 1.15)) if shaded and rng.random() < shaded else 1.0
 
     def _view(self, focus: tuple[float, float, float, float], share: float, around: float) -> View:
         """A view in which a box's height is a share of the canvas's, its middle around the canvas's middle."""
