@@ -1,5 +1,7 @@
 """How somebody looks: by which colours to know a person again."""
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -41,14 +43,14 @@ def appearances(
         label_set: of the labels.
         fit: how the frame went into the network.
     """
-    sample = np.s_[::_STEP, ::_STEP]
-    owners = instances[sample]
-    where = owners > 0
-    colours = _colours(np.ascontiguousarray(picture[fit.content][sample]))[where]
-    parts = _part_of(label_set)[labels[sample][where]]
-    bins = (owners[where].astype(np.intp) * len(PARTS) + parts) * _COLOURS + colours
-    pixels = np.bincount(bins, minlength=(people + 1) * BINS).reshape(people + 1, len(PARTS), _COLOURS)
-    counts = _smoothed(pixels[1:].astype(np.float32)).reshape(people, BINS)
+    there = _around(instances)
+    if there is None:
+        return np.zeros((people, BINS), np.float32)
+    shrunk = cv2.resize(picture[fit.content][there], None, fx=1 / _STEP, fy=1 / _STEP, interpolation=cv2.INTER_NEAREST)
+    owners, classes = (each[there][::_STEP, ::_STEP] for each in (instances, labels))
+    bins = cv2.LUT(np.ascontiguousarray(classes), _first_bins(label_set)) + _colours(np.asarray(shrunk, np.uint8))
+    pixels = np.bincount((owners.astype(np.uint16) * BINS + bins).ravel(), minlength=(people + 1) * BINS)[BINS:]
+    counts = (pixels.reshape(people, len(PARTS), _COLOURS).astype(np.float32) @ _NEAR).reshape(people, BINS)
     return np.asarray(np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)), np.float32)
 
 
@@ -60,10 +62,10 @@ def likeness(one: Appearance, other: Appearance) -> float:
 def _colours(bgr: Picture) -> NDArray[np.uint8]:
     """The bin of each pixel: hues first, then greys from dark to light."""
     hsv = cv2.cvtColor(bgr, cv2.COLOR_BGR2HSV)
-    hue, saturation, value = cv2.split(hsv)
-    hues = hue // np.uint8(180 // _HUES)
-    greys = np.uint8(_HUES) + (value // np.uint8(-(-256 // _GREYS)))
-    return np.where((saturation < _PALE) | (value < _DARK), greys, hues)
+    hues = cv2.extractChannel(hsv, 0) // np.uint8(180 // _HUES)
+    greys = cv2.extractChannel(hsv, 2) // np.uint8(-(-256 // _GREYS)) + np.uint8(_HUES)
+    coloured = cv2.inRange(hsv, (0, _PALE, _DARK), (255, 255, 255))
+    return np.asarray(cv2.copyTo(hues, coloured, greys), np.uint8)
 
 
 def _smoothed(counts: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,7 +77,22 @@ def _smoothed(counts: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.concatenate(smoothed, axis=-1), np.float32)
 
 
-def _part_of(label_set: LabelSet) -> NDArray[np.intp]:
-    """The part that each class is of; what is of none counts as upper body."""
+_NEAR = _smoothed(np.eye(_COLOURS, dtype=np.float32))
+
+
+def _around(instances: LabelMap) -> tuple[slice, slice] | None:
+    """Rows and columns in which there is anybody: from one that is looked at, as many as make whole steps."""
+    box = cv2.boundingRect(instances)
+    starts = [start // _STEP * _STEP for start in box[1::-1]]
+    ends = [-(-(start + side) // _STEP) * _STEP for start, side in zip(box[1::-1], box[:1:-1])]
+    rows, columns = (
+        slice(start, min(end, side // _STEP * _STEP)) for start, end, side in zip(starts, ends, instances.shape)
+    )
+    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
+
+
+@lru_cache(maxsize=8)
+def _first_bins(label_set: LabelSet) -> NDArray[np.uint8]:
+    """The first bin of the part that each class is of: uint8 (256,). What is of none counts as upper body."""
     parts = [next((at for at, names in enumerate(PARTS) if name in names), 1) for name in label_set.names]
-    return np.array(parts, np.intp)
+    return np.resize(np.array(parts, np.uint8) * np.uint8(_COLOURS), 256)

@@ -156,8 +156,8 @@ def _is_cut(box: Box, cutout: Cutout, whole: Size) -> bool:
 
 
 def _enlarged(garments: Garments, times: int) -> Garments:
-    planes = [cv2.resize(each.astype(np.float32), None, fx=times, fy=times) for each in garments.logits]
-    return replace(garments, logits=np.stack(planes).astype(np.float16))
+    planes = [cv2.resize(each, None, fx=times, fy=times) for each in garments.logits]
+    return replace(garments, logits=np.stack(planes))
 
 
 def _paste(onto: Garments, seen: Garments, mask: NDArray[np.bool_], where: tuple[slice, slice], closer: Fit) -> None:

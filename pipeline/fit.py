@@ -10,9 +10,11 @@ the highest of them, and the last four rows are dropped: a label map of 252x448 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from pipeline.edges import follow
@@ -80,6 +82,9 @@ class Fit:
         enlarging = self.content_size.height > self.frame_size.height
         # INTER_AREA averages all that falls into a pixel; INTER_LINEAR would skip rows and make thin limbs flicker.
         how = cv2.INTER_LINEAR if enlarging else cv2.INTER_AREA
+        # A half is a mean of four pixels, which OpenCV takes in a tenth of the time that any other share takes it.
+        while all(side % 2 == 0 and side >= 2 * part for side, part in zip(bgr.shape, self.content_size)):
+            bgr = np.asarray(cv2.resize(bgr, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
         return np.asarray(cv2.resize(bgr, self.content_size[::-1], interpolation=how), np.uint8)
 
     def labels(self, scores: NDArray[np.float32], picture: Picture | None = None) -> LabelMap:
@@ -94,9 +99,10 @@ class Fit:
             uint8 of `content_size`.
         """
         best_class = np.zeros(self.input_size, np.uint8)
+        lead = _lead(scores)
         # Enlarging is bilinear, so where background wins at all four surrounding cells it wins between them too:
         # only the box around the other cells, a cell wider, has to be looked at.
-        cells = box_of(foreground(scores))
+        cells = box_of(lead > 0)
         if cells is not None:
             scale = self.input_size.height // scores.shape[1]
             rows, columns = cells
@@ -105,9 +111,9 @@ class Fit:
             if picture is None:
                 best_class[inner] = best_enlarged(there, scale)
             else:
-                parts = best_enlarged(there[1:], scale) + np.uint8(1)
-                somebody = follow(_lead(there), picture[inner]) > 0
-                best_class[inner] = parts * somebody
+                leads = np.clip(lead[cells], -LEAD_MOST, LEAD_MOST)
+                somebody = follow(leads, picture[inner]) > 0
+                best_class[inner] = (best_enlarged(there[1:], scale, somebody) + np.uint8(1)) * somebody
         return np.ascontiguousarray(best_class[self.content])
 
     def on_grid(self, ids: LabelMap, scale: int) -> LabelMap:
@@ -116,9 +122,13 @@ class Fit:
         Args:
             scale: input pixels to a side of a cell.
         """
-        full = np.zeros(self.input_size, np.uint8)
-        full[self.content] = ids
-        return np.ascontiguousarray(full[scale // 2 :: scale, scale // 2 :: scale])
+        grid = np.zeros([side // scale for side in self.input_size], np.uint8)
+        # The first cells whose middle lies below the grey above, and right of that at the left.
+        down, across = (-(-(grey - scale // 2) // scale) for grey in (self.top, self.left))
+        top, left = scale // 2 + down * scale - self.top, scale // 2 + across * scale - self.left
+        seen = ids[top::scale, left::scale]
+        grid[down : down + seen.shape[0], across : across + seen.shape[1]] = seen
+        return grid
 
     def enlarge_ids(self, ids: LabelMap) -> LabelMap:
         """Ids on the scores' grid, enlarged without mixing: uint8 of `content_size`."""
@@ -129,12 +139,12 @@ class Fit:
 
 def foreground(scores: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Where any class beats background: bool (h, w)."""
-    return np.asarray(scores[1:].max(axis=0) > scores[0])
+    return np.asarray(_lead(scores) > 0)
 
 
 def _lead(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """By how much the best class is ahead of background: float32 (h, w), so far as it matters at a border."""
-    return np.asarray(np.clip(logits[1:].max(axis=0) - logits[0], -LEAD_MOST, LEAD_MOST), np.float32)
+    """By how much the best class is ahead of background: float32 (h, w)."""
+    return np.asarray(logits[1:].max(axis=0) - logits[0], np.float32)
 
 
 def network_size(frame_size: Size, pixels: int) -> Size:
@@ -171,21 +181,54 @@ def _usefulness(frame_size: Size, size: Size, pixels: int) -> float:
 
 def box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:
     """Rows and columns around the true cells, one cell wider at each side."""
-    rows, columns = np.flatnonzero(cells.any(axis=1)), np.flatnonzero(cells.any(axis=0))
-    if not rows.size:
+    left, top, width, height = cv2.boundingRect(cells.view(np.uint8))
+    if not width:
         return None
-    return slice(max(0, rows[0] - 1), int(rows[-1]) + 2), slice(max(0, columns[0] - 1), int(columns[-1]) + 2)
+    return slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
 
 
-def best_enlarged(scores: NDArray[np.float32], scale: int) -> LabelMap:
-    """Which of some planes is highest at each pixel when they are enlarged: uint8."""
-    # Plane by plane, so that only two enlarged ones exist at a time and not one for each class.
-    height, width = scores.shape[1] * scale, scores.shape[2] * scale
-    best = cv2.resize(scores[0], (width, height), interpolation=cv2.INTER_LINEAR)
-    labels = np.zeros((height, width), np.uint8)
-    for index in range(1, len(scores)):
-        plane = cv2.resize(scores[index], (width, height), interpolation=cv2.INTER_LINEAR)
-        wins = cv2.compare(plane, best, cv2.CMP_GT)
-        cv2.max(plane, best, dst=best)
-        cv2.copyTo(np.full((height, width), index, np.uint8), wins, labels)
-    return labels
+def best_enlarged(
+    scores: NDArray[np.float32], scale: int, wanted: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
+    """Which of some planes is highest at each pixel when they are enlarged: uint8.
+
+    Args:
+        scores: float32 (planes, h, w).
+        scale: pixels to a side of a cell.
+        wanted: bool (h * scale, w * scale), where it matters; None is everywhere.
+    """
+    count, height, width = scores.shape
+    best = cv2.copyMakeBorder(highest(scores), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    # Enlarging is bilinear, so a plane that is highest at four neighbouring cells is so between them, too.
+    labels = cv2.resize(best, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST_EXACT)
+    open_ = cv2.erode(best, _FOUR)[1:, 1:] != cv2.dilate(best, _FOUR)[1:, 1:]
+    if wanted is not None:
+        cells = cv2.resize(wanted.view(np.uint8) * np.uint8(255), (width, height), interpolation=cv2.INTER_AREA)
+        open_ &= cv2.dilate(cv2.copyMakeBorder(cells, 1, 1, 1, 1, cv2.BORDER_REPLICATE), _FOUR)[1:, 1:] > 0
+    down, across = np.nonzero(open_)
+    above, below = np.maximum(down - 1, 0) * width, np.minimum(down, height - 1) * width
+    left, right = np.maximum(across - 1, 0), np.minimum(across, width - 1)
+    corners = np.concatenate([above + left, above + right, below + left, below + right])
+    between = _weights(scale) @ scores.reshape(count, -1).take(corners, axis=1).reshape(count, 4, -1)
+    # From the middle of the first of the four to that of the last.
+    inner, row = labels[scale // 2 :, scale // 2 :], labels.strides[0]
+    spots = as_strided(inner, (height + 1, width + 1, scale, scale), (scale * row, scale, row, 1))
+    spots[down, across] = highest(between).T.reshape(-1, scale, scale)
+    return np.asarray(labels[scale:-scale, scale:-scale], np.uint8)
+
+
+_FOUR = np.ones((2, 2), np.uint8)
+
+
+def highest(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Which plane is highest at each place, of equals the first. Several times as fast as `argmax`."""
+    first_most = np.arange(len(planes), 0, -1, dtype=np.uint8)[:, None, None]
+    return np.asarray(len(planes) - ((planes == planes.max(axis=0)) * first_most).max(axis=0), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _weights(scale: int) -> NDArray[np.float32]:
+    """Of four neighbouring cells at each pixel between their middles: float32 (scale * scale, 4)."""
+    far = ((np.arange(scale) + scale // 2 + 0.5) / scale - 0.5).astype(np.float32)
+    two = np.stack([1 - far, far])
+    return np.ascontiguousarray(np.einsum("ay,bx->yxab", two, two).reshape(scale * scale, 4))

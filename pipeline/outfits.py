@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fit import Fit, best_enlarged, box_of
+from pipeline.fit import Fit, best_enlarged, box_of, highest
 from pipeline.types import LabelMap, Person
 
 GARMENTS = ("UpperClothes", "Dress", "Coat", "Pants", "Skirt")
@@ -40,7 +40,7 @@ class Garments:
 
     classes: tuple[int, ...]
     """Ids of `GARMENTS` in the parser's label set."""
-    logits: NDArray[np.float16]
+    logits: NDArray[np.float32]
     """(5, h, w) over the whole input of the network, at a fraction of its size. Only differences mean anything."""
 
 
@@ -94,21 +94,28 @@ class Wardrobe:
         if cells is None:
             return labels
         owners = fit.on_grid(instances, scale)
-        logits = garments.logits[:, *cells].astype(np.float32)
+        logits = garments.logits[:, *cells].copy()
         inner, theirs = worn[cells], owners[cells]
-        self._see(logits[:, inner], theirs[inner], people, pts_s)
+        at = np.flatnonzero(inner)
+        whose = theirs.take(at)
+        self._see(logits.reshape(len(logits), -1).take(at, axis=1), whose, people, pts_s)
         # Of cells where a dress is likeliest it says whether a skirt would be likelier than a shirt.
-        below = logits[[3, 4]].max(axis=0) > logits[[0, 2]].max(axis=0)
+        below = np.maximum(logits[3], logits[4]) > np.maximum(logits[0], logits[2])
         # Around somebody's cells too: half of what an edge's pixels are made of comes from there.
         near = np.where(theirs, theirs, cv2.dilate(theirs, np.ones((3, 3), np.uint8)))
-        logits += self._bias(people)[near, below.astype(np.intp)].transpose(2, 0, 1)
-        types = np.zeros(fit.input_size, np.uint8)
-        pixels = np.s_[cells[0].start * scale : cells[0].stop * scale, cells[1].start * scale : cells[1].stop * scale]
-        best = logits.argmax(axis=0)
-        possible = np.unique(best[cv2.dilate(inner.view(np.uint8), np.ones((3, 3), np.uint8)) > 0])
-        types[pixels] = np.array(garments.classes, np.uint8)[possible][best_enlarged(logits[possible], scale)]
-        self._note(best[inner], theirs[inner], people)
-        return np.asarray(cv2.copyTo(types[fit.content], cv2.LUT(labels, is_garment), labels.copy()), np.uint8)
+        logits += self._bias(people).T.take(near.astype(np.intp) * 2 + below, axis=1)
+        best = highest(logits)
+        around = cv2.dilate(inner.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        possible = np.flatnonzero(np.bincount(best[around]))
+        self._note(best.take(at), whose, people)
+        dressed = np.zeros(fit.input_size, np.uint8)
+        dressed[fit.content] = labels
+        there = dressed[tuple(slice(each.start * scale, each.stop * scale) for each in cells)]
+        wanted = cv2.LUT(there, is_garment)
+        named = np.zeros(256, np.uint8)
+        named[: len(possible)] = np.array(garments.classes, np.uint8)[possible]
+        cv2.copyTo(cv2.LUT(best_enlarged(logits[possible], scale, wanted > 0), named), wanted, there)
+        return np.ascontiguousarray(dressed[fit.content])
 
     def _forget(self, pts_s: float) -> None:
         if pts_s < self._pts_s:
@@ -128,7 +135,7 @@ class Wardrobe:
         likely = np.exp(logits - logits.max(axis=0))
         likely /= likely.sum(axis=0)
         cells = np.bincount(owners, minlength=len(people) + 1)
-        sums = np.array([np.bincount(owners, weights=each, minlength=len(people) + 1) for each in likely])
+        sums = likely @ (owners[:, None] == np.arange(len(people) + 1)).astype(np.float32)
         for number, person in enumerate(people, start=1):
             if not cells[number]:
                 continue
@@ -142,7 +149,10 @@ class Wardrobe:
             worn.seen_s = pts_s
 
     def _bias(self, people: Sequence[Person]) -> NDArray[np.float32]:
-        """What is added to the logits of each person's garments, above and below: (persons + 1, 2, 5), 0 for nobody."""
+        """What is added to the logits of each person's garments: (2 * (persons + 1), 5), 0 for nobody.
+
+        One row above and one below for each.
+        """
         bias = np.zeros((len(people) + 1, 2, len(GARMENTS)), np.float32)
         for number, person in enumerate(people, start=1):
             worn = self._worn.get(person.track_id)
@@ -151,9 +161,9 @@ class Wardrobe:
                 for half, seen in enumerate((worn.above, worn.below)):
                     if seen is not None:
                         bias[number, half, seen] += WORN_BONUS
-        return bias
+        return bias.reshape(-1, len(GARMENTS))
 
-    def _note(self, types: NDArray[np.intp], owners: NDArray[np.uint8], people: Sequence[Person]) -> None:
+    def _note(self, types: NDArray[np.uint8], owners: NDArray[np.uint8], people: Sequence[Person]) -> None:
         """Remembers what each person is shown in, of cells with a garment: its type, and whose."""
         kinds = len(GARMENTS)
         counts = np.bincount(owners * np.intp(kinds) + types, minlength=(len(people) + 1) * kinds).reshape(-1, kinds)

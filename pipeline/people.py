@@ -167,7 +167,7 @@ def boxed(instances: LabelMap, people: Sequence[Person], frame_size: Size) -> tu
         frame_size: in pixels.
     """
     present: list[Person] = []
-    renumbered = np.zeros(len(people) + 1, np.uint8)
+    renumbered = np.zeros(256, np.uint8)
     # All together first: the rest of the map need not be looked at once for each.
     across, down, wide, tall = cv2.boundingRect(instances)
     anybody = instances[down : down + tall, across : across + wide]
@@ -177,7 +177,9 @@ def boxed(instances: LabelMap, people: Sequence[Person], frame_size: Size) -> tu
             box = Box(across + left, down + top, across + left + width, down + top + height)
             present.append(replace(person, box=_in_frame(box, Size(*instances.shape), frame_size)))
             renumbered[index] = len(present)
-    return renumbered[instances], tuple(present)
+    if len(present) == len(people):
+        return instances, tuple(present)
+    return np.asarray(cv2.LUT(instances, renumbered), np.uint8), tuple(present)
 
 
 def _in_frame(box: Box, map_size: Size, frame_size: Size) -> Box:

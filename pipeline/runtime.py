@@ -131,18 +131,21 @@ def openvino_package() -> Any:
 
 
 class _OpenVinoRun:
-    def __init__(self, request: Any, picture: Picture, tensor: Any) -> None:
+    def __init__(self, request: Any, tensor: Callable[..., Any], picture: Picture) -> None:
         self._request = request
-        self._kept = picture, tensor  # the runtime reads the picture's memory until the run has ended
+        # The runtime reads the picture's memory and writes into the outputs' until the run has ended: memory of this
+        # run's own, for in that of the request the next run writes.
+        self._outputs = tuple(np.empty(list(each.shape), np.float32) for each in request.model_outputs)
+        self._kept = [tensor(each, shared_memory=True) for each in (picture[None], *self._outputs)]
         self._answer: Answer | None = None
-        request.start_async({0: tensor}, share_inputs=True)
+        for index, each in enumerate(self._kept[1:]):
+            request.set_output_tensor(index, each)
+        request.start_async({0: self._kept[0]}, share_inputs=True)
 
     def result(self) -> Answer:
         if self._answer is None:
             self._request.wait()
-            # Copies, because the next run of this request writes its answer into the same memory.
-            outputs = tuple(np.array(tensor.data[0], np.float32) for tensor in self._request.output_tensors)
-            self._answer = Answer(outputs, self._request.latency / 1e3)
+            self._answer = Answer(tuple(each[0] for each in self._outputs), self._request.latency / 1e3)
         return self._answer
 
 
@@ -189,7 +192,7 @@ class _OpenVinoNetwork:
         if earlier is not None:
             earlier.result()
         picture = np.array(_checked(picture, self._size), order="C")  # the caller may write to its own
-        run = _OpenVinoRun(self._requests[slot], picture, self._tensor(picture[None], shared_memory=True))
+        run = _OpenVinoRun(self._requests[slot], self._tensor, picture)
         self._runs[slot] = run
         return run
 

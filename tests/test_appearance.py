@@ -64,6 +64,21 @@ def test_each_person_has_looks_of_their_own_and_those_without_a_pixel_none() -> 
     assert appearances(bgr, labels * 0, instances * 0, 0, CIHP, FIT).shape == (0, BINS)
 
 
+@pytest.mark.parametrize("at", [(0, 0), (1, 1), (30, 60), (31, 62)], ids=str)
+def test_the_colour_and_the_class_of_a_place_go_together(at: tuple[int, int]) -> None:
+    fit = Fit.into(Size(33, 63), Size(33, 63))  # odd sides, of which no step ends at the edge
+    there = np.s_[at[0] : at[0] + 2, at[1] : at[1] + 2]
+    bgr = np.full((*fit.input_size, 3), BLACK, np.uint8)
+    labels = np.full(fit.input_size, LIP.id_of("Face"), np.uint8)
+    instances = np.zeros(fit.input_size, np.uint8)
+    bgr[there], labels[there], instances[there] = RED, LIP.id_of("Dress"), 1
+    (found,) = appearances(bgr, labels, instances, 1, LIP, fit)
+    dress = np.full(SIZE, LIP.id_of("Dress"), np.uint8)
+    (red,) = appearances(np.full((*SIZE, 3), RED, np.uint8), dress, np.ones_like(dress), 1, LIP, FIT)
+    # At the last column nothing is looked at.
+    assert likeness(found, red) == pytest.approx(float(at != (31, 62)))
+
+
 def test_only_the_part_of_the_input_that_the_frame_covers_is_looked_at() -> None:
     fit = Fit.into(Size(32, 64), SIZE)
     bgr = np.full((*SIZE, 3), WHITE, np.uint8)

@@ -159,9 +159,9 @@ def test_nobody_seen_close_by_changes_nothing() -> None:
 
 def test_what_is_said_of_garments_is_taken_from_close_by_too() -> None:
     classes = tuple(CIHP.id_of(name) for name in GARMENTS)
-    far_said = Garments(classes, np.full((5, 64, 112), -1, np.float16))
+    far_said = Garments(classes, np.full((5, 64, 112), -1, np.float32))
     (cutout,) = cutouts([SMALL], FIT, TWICE)
-    near_said = Garments(classes, np.full((5, cutout.shape.height // 4, cutout.shape.width // 4), 7, np.float16))
+    near_said = Garments(classes, np.full((5, cutout.shape.height // 4, cutout.shape.width // 4), 7, np.float32))
     near = close_by(cutout.shape, BODY, garments=near_said)
     merged = merge(afar(SMALL, garments=far_said), FIT, TWICE, [(cutout, near)])
     assert merged.garments is not None
@@ -190,7 +190,6 @@ def test_people_on_a_street_are_seen_as_in_the_whole_picture() -> None:
     assert once.map_size == Size(384, 512)
     assert twice.map_size == Size(768, 1024)
     assert len(twice.people) == len(once.people)
-    assert twice.inferred_s > once.inferred_s
 
     def agreement(parsing: Parsing) -> float:
         labels = cv2.resize(parsing.labels, (768, 576), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline import BadPicture, Box, Size
-from pipeline.fit import MULTIPLE, Fit, foreground, network_size
+from pipeline.fit import MULTIPLE, Fit, best_enlarged, foreground, network_size
 from pipeline.people import persons_of
 
 GREY = 127
@@ -19,6 +19,8 @@ CELL = 4
 EDGE_PX = 1.0
 """An edge comes back within a pixel of the map: half of one for rounding to pixels, a third for interpolating over
 an edge that lies inside a cell, the rest for sides of the content rounded to pixels."""
+ROUNDED = 1e-5
+"""Of a score: sums taken in another order, so that two that are as high may change places."""
 DRIFT_PX = 0.15
 """Over many rectangles those errors cancel out; a shift of half a pixel does not."""
 BUDGET = (0.8, 1.3)
@@ -229,11 +231,14 @@ def test_the_smallest_frames_are_covered_whole(frame: Size, into: Size) -> None:
     assert there_and_back(fit, Box(0, 0, frame.width, frame.height)) == Box(0, 0, *fit.content_size[::-1])
 
 
+def enlarged(fit: Fit, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    planes = [cv2.resize(plane, fit.input_size[::-1], interpolation=cv2.INTER_LINEAR) for plane in scores]
+    return np.stack(planes)[:, *fit.content]
+
+
 def enlarge_then_decide(fit: Fit, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
     """What `Fit.labels` must equal, without any shortcut."""
-    planes = [cv2.resize(plane, fit.input_size[::-1], interpolation=cv2.INTER_LINEAR) for plane in scores]
-    best = np.argmax(planes, axis=0).astype(np.uint8)
-    return best[fit.content]
+    return enlarged(fit, scores).argmax(axis=0).astype(np.uint8)
 
 
 @pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
@@ -247,7 +252,9 @@ def test_looking_at_the_foreground_only_changes_nothing(
     scores[0] += lead
     labels = fit.labels(scores)
     assert labels.flags.c_contiguous
-    np.testing.assert_array_equal(labels, enlarge_then_decide(fit, scores))
+    planes = enlarged(fit, scores)
+    (chosen,) = np.take_along_axis(planes, labels[None].astype(np.intp), axis=0)
+    np.testing.assert_allclose(chosen, planes.max(axis=0), rtol=0, atol=ROUNDED)
 
 
 @pytest.mark.parametrize("cell", [(0, 0), (0, 23), (15, 0), (15, 23), (7, 11)], ids=str)
@@ -268,6 +275,26 @@ def test_equal_scores_go_to_the_lower_id() -> None:
     assert not fit.labels(scores).any()
     scores[2:] = 1.0
     assert (fit.labels(scores) == 2).all()
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_what_is_wanted_is_as_if_all_were(height: int, width: int, planes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(planes, height, width)).astype(np.float32)
+    wanted = rng.random((height * CELL, width * CELL)) < 0.02
+    np.testing.assert_array_equal(best_enlarged(scores, CELL, wanted)[wanted], best_enlarged(scores, CELL)[wanted])
+
+
+@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+@given(frame_sizes, input_sizes, st.sampled_from([1, 2, 4, 8]), st.integers(0, 2**32 - 1))
+def test_a_grid_sees_the_middle_of_each_cell(
+    way: Callable[[Size, Size], Fit], frame: Size, into: Size, scale: int, seed: int
+) -> None:
+    fit = way(frame, into)
+    ids = np.random.default_rng(seed).integers(1, 256, fit.content_size, np.uint8)
+    whole = np.zeros(into, np.uint8)
+    whole[fit.content] = ids
+    np.testing.assert_array_equal(fit.on_grid(ids, scale), whole[scale // 2 :: scale, scale // 2 :: scale])
 
 
 def test_foreground_is_where_a_class_beats_background() -> None:

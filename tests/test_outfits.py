@@ -45,7 +45,7 @@ class Stream:
         instances = np.empty_like(labels)
         for index, columns in enumerate(np.array_split(np.arange(SIZE.width), len(people)), start=1):
             instances[:, columns] = index
-        garments = Garments(CLASSES, said.astype(np.float16))
+        garments = Garments(CLASSES, said.astype(np.float32))
         return self.wardrobe.dress(labels, instances, people, garments, FIT, pts_s)
 
 
@@ -80,15 +80,25 @@ def test_a_shirt_in_an_open_coat_stays() -> None:
 def test_what_is_no_garment_and_who_is_nobody_stay() -> None:
     assert (Stream().shows(mottled(0.3), 0.0)[:8] == FACE).all()
     bare = np.full(SIZE, FACE, np.uint8)
-    garments = Garments(CLASSES, mottled(0.5).astype(np.float16))
+    garments = Garments(CLASSES, mottled(0.5).astype(np.float32))
     np.testing.assert_array_equal(Wardrobe().dress(bare, bare * 0 + 1, somebody(1), garments, FIT, 0.0), bare)
     hook = np.array(CLASSES, np.uint8)[mottled(0.3).argmax(axis=0)].repeat(CELL, 0).repeat(CELL, 1)
     assert set(np.unique(Wardrobe().dress(hook, hook * 0, [], garments, FIT, 0.0))) <= {COAT, DRESS}
 
 
+def test_a_speck_between_the_middles_of_cells_is_not_lost() -> None:
+    labels = np.full(SIZE, FACE, np.uint8)
+    labels[:CELL, :CELL] = COAT
+    labels[-1, -1] = COAT
+    garments = Garments(CLASSES, logits(Coat=3.0))
+    np.testing.assert_array_equal(
+        Wardrobe().dress(labels, np.ones_like(labels), somebody(1), garments, FIT, 0.0), labels
+    )
+
+
 def test_the_labels_that_came_are_not_written_to() -> None:
     labels = np.full(SIZE, DRESS, np.uint8)
-    garments = Garments(CLASSES, logits(Coat=3.0).astype(np.float16))
+    garments = Garments(CLASSES, logits(Coat=3.0).astype(np.float32))
     dressed = Wardrobe().dress(labels, np.ones_like(labels), somebody(1), garments, FIT, 0.0)
     assert (dressed == COAT).all()
     assert (labels == DRESS).all()
@@ -199,7 +209,7 @@ def test_what_is_around_somebody_does_not_show_at_their_edge() -> None:
     instances = np.zeros(SIZE, np.uint8)
     instances[:, :34] = 1
     labels = np.where(instances, COAT, 0).astype(np.uint8)
-    garments = Garments(CLASSES, said.astype(np.float16))
+    garments = Garments(CLASSES, said.astype(np.float32))
     np.testing.assert_array_equal(Wardrobe().dress(labels, instances, somebody(1), garments, FIT, 0.0), labels)
 
 
@@ -220,7 +230,7 @@ def test_a_parser_remembers_what_people_wear_until_it_is_reset() -> None:
             instances=np.ones_like(labels),
             people=people,
             looks=(np.zeros(BINS, np.float32),),
-            garments=Garments(CLASSES, said.astype(np.float16)),
+            garments=Garments(CLASSES, said.astype(np.float32)),
         )
         return parser.assemble(frame, made).labels
 

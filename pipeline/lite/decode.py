@@ -60,10 +60,10 @@ def decode(
     labels = fit.labels(scores, picture)
     ids, kept = _persons(_centres(people[0]), people[1:], foreground(scores))
     instances = fit.enlarge_ids(ids)
-    instances[labels == 0] = 0
     # What belongs to nobody is a ball, a chair or a coat on a hook: clothes are of persons.
-    labels[instances == 0] = 0
-    garments = Garments(_GARMENTS, scores[list(_GARMENTS)].astype(np.float16))
+    theirs = np.minimum(labels, instances) > 0
+    labels, instances = labels * theirs, instances * theirs
+    garments = Garments(_GARMENTS, scores[list(_GARMENTS)])
     return Decoded(labels, *persons_of(instances, kept, fit), garments)
 
 
@@ -87,16 +87,16 @@ def _persons(
     ids = np.zeros(inside.shape, np.uint8)
     if not centres.rows.size:
         return ids, centres.scores
-    rows, columns = np.nonzero(inside)
-    aimed_row = rows + OFFSET_CELLS * offsets[0][rows, columns]
-    aimed_column = columns + OFFSET_CELLS * offsets[1][rows, columns]
-    past = np.hypot(aimed_row - centres.rows[:, None], aimed_column - centres.columns[:, None])
-    owners, likely = _agreed(past, centres.scores)
+    height, width = inside.shape
+    aimed_row = (np.arange(height)[:, None] + OFFSET_CELLS * offsets[0])[inside]
+    aimed_column = (np.arange(width) + OFFSET_CELLS * offsets[1])[inside]
+    down, across = aimed_row - centres.rows[:, None], aimed_column - centres.columns[:, None]
+    owners, likely = _agreed(np.sqrt(down * down + across * across), centres.scores)
     found = np.flatnonzero(likely)
     order = found[np.argsort(-likely[found], kind="stable")]
     numbers = np.zeros(len(likely) + 1, np.uint8)  # the last is nobody's
     numbers[order] = np.arange(1, len(order) + 1)
-    ids[rows, columns] = numbers[owners]
+    ids[inside] = numbers[owners]
     # A cell wider: enlarged labels reach a little past the cells that they come from.
     around = np.asarray(cv2.dilate(ids, np.ones((3, 3), np.uint8)), np.uint8)
     return np.where(inside, ids, around), likely[order]
