@@ -50,6 +50,8 @@ class Model:
     """How frames of one size go into an input of another."""
     sees_closer: bool = False
     """Whether it takes inputs as small as one person, for `pipeline.closer`."""
+    steadied: bool = False
+    """Whether answers are logits of classes, and what else is said of each cell, for `pipeline.steady`."""
     compiles_at_once: bool = False
     """Whether another input size is ready in less than a second."""
     masks: Callable[[Answer, Fit], Iterator[ClassMask]] | None = None

@@ -1,7 +1,7 @@
 """Parsers: from a frame to who and what is where in it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +17,7 @@ from pipeline.model import ClassMask, Decoded, Model
 from pipeline.outfits import Garments, Wardrobe
 from pipeline.people import PersonTracker
 from pipeline.runtime import Answer, Network, Run, RunOptions
+from pipeline.steady import Steady
 from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
 
 SIZES_KEPT = 8
@@ -47,6 +48,7 @@ class Parser:
         self._fits: dict[tuple[Size, Size | None], Fit] = {}
         self._tracker = PersonTracker()
         self._wardrobe = Wardrobe()
+        self._steady = Steady()
 
     @property
     def label_set(self) -> LabelSet:
@@ -72,9 +74,14 @@ class Parser:
         fit = self.fit_for(frame.size)
         return read(self.network(fit.input_size).start(fit.shrink(frame.picture)).result(), fit)
 
-    def infer(self, small: Picture, fit: Fit) -> "Reading":
-        """What the network sees in a picture that `fit.shrink` made; the part of a parsing that takes the time."""
-        return self._read(self.network(fit.input_size).start(small).result(), fit, small)
+    def infer(self, small: Picture, fit: Fit, pts_s: float) -> "Reading":
+        """What the network sees in a picture that `fit.shrink` made; the part of a parsing that takes the time.
+
+        Args:
+            pts_s: the frame's time; what was seen up to then counts, if it is later than the last one's.
+        """
+        answer = self._steadied(self.network(fit.input_size).start(small).result(), small, pts_s)
+        return self._reading(self.model.decode(answer, fit, small), fit, small, answer.seconds)
 
     def assemble(self, frame: Frame, reading: "Reading") -> Parsing:
         """The parsing of a frame whose shrunk picture was read, perhaps in another process; in order, as `start`."""
@@ -99,6 +106,7 @@ class Parser:
         """Forgets who was there, and what they wore: the frames to come are of another stream."""
         self._tracker = PersonTracker()
         self._wardrobe = Wardrobe()
+        self._steady = Steady()
 
     def fit_for(self, frame_size: Size, input_size: Size | None = None) -> Fit:
         """How frames of this size go into the network, at its usual input size or another one."""
@@ -116,8 +124,11 @@ class Parser:
             self._networks[input_size] = self.model.compile(input_size, self.options)
         return self._networks[input_size]
 
-    def _read(self, answer: Answer, fit: Fit, small: Picture) -> "Reading":
-        return self._reading(self.model.decode(answer, fit, small), fit, small, answer.seconds)
+    def _steadied(self, answer: Answer, small: Picture, pts_s: float) -> Answer:
+        if not self.model.steadied:
+            return answer
+        scores, others = answer.outputs
+        return replace(answer, outputs=self._steady(scores, others, small, pts_s))
 
     def _reading(self, decoded: Decoded, fit: Fit, picture: Picture, seconds: float) -> "Reading":
         labels, instances, people, garments = decoded
@@ -171,7 +182,7 @@ class Pending:
 
     def result(self) -> Parsing:
         """Waits for the network and reads what it says. To be called once."""
-        answer = self._run.result()
+        answer = self._parser._steadied(self._run.result(), self._small, self.frame.pts_s)
         return self._parser.assemble(self.frame, self._parser._read_twice(self.frame, answer, self._fit, self._small))
 
 

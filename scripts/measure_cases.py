@@ -1,12 +1,15 @@
-"""What the bundled network makes of validation photos that were turned, darkened, fogged, bent or spoilt.
+"""What the bundled network makes of photos that were turned, darkened, fogged, bent or spoilt, and of nobody at all.
 
     python scripts/measure_cases.py --pack PACK --out cases.jpg
+    python scripts/measure_cases.py --nobody PICTURES --out worst.jpg
 
-Prints a line for each case; `--out` draws a picture of the bundled clip in all of them, with what was found.
+With `--pack` prints a line for each case; `--out` draws the bundled clip in all of them, with what was found. With
+`--nobody`, a folder of pictures without people, prints what share of each is taken for somebody, of each folder in it
+and of all; `--out` draws the worst.
 """
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +20,18 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import Frame, Look, blend
-from pipeline.errors import PipelineError
+from pipeline.errors import BadPicture, PipelineError
 from pipeline.lite.training.measure import measure
 from pipeline.lite.training.pack import Photo, read_pack
 from pipeline.parser import Parser, load_parser
 from pipeline.types import LabelMap, Picture, Size
+from streamer.errors import StreamerError
+from streamer.pictures import is_picture, read_picture
 from streamer.sources import open_source, sample
 
 SHOWN_HEIGHT = 220
 ROW = 5
+WORST = 4 * ROW
 Change = Callable[[Picture, bool], Picture]
 """A picture or, where the flag is set, a label map, to what it becomes; both must stay in step."""
 
@@ -108,20 +114,49 @@ CASES = (
 
 
 def main() -> int:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--pack", type=Path, required=True)
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--pack", type=Path)
+    what.add_argument("--nobody", type=Path, help="pictures without people, in folders by what they show")
     parser.add_argument("--out", type=Path, help="a picture to draw")
     options = parser.parse_args()
     try:
-        photos = [photo for photo in read_pack(options.pack).validation if photo.heads]
         lite = load_parser(precision="f32")
-        Console().print(_measured(photos, lite))
+        table, drawn = _nobody(options.nobody, lite) if options.nobody else _cases(options.pack, lite)
+        Console().print(table)
         if options.out:
-            cv2.imwrite(str(options.out), _drawn(_bundled(), lite))
-    except PipelineError as exc:
+            cv2.imwrite(str(options.out), drawn())
+    except (PipelineError, StreamerError) as exc:
         print(exc, file=sys.stderr)
         return 1
     return 0
+
+
+def _cases(pack: Path, lite: Parser) -> tuple[Table, Callable[[], Picture]]:
+    photos = [photo for photo in read_pack(pack).validation if photo.heads]
+    return _measured(photos, lite), lambda: _drawn(_bundled(), lite)
+
+
+def _nobody(folder: Path, lite: Parser) -> tuple[Table, Callable[[], Picture]]:
+    paths = sorted(path for path in folder.rglob("*") if is_picture(path))
+    if not paths:
+        raise BadPicture(f"no pictures in {folder}")
+    shares = {path: _foreground(read_picture(path), lite) for path in paths}
+    worst = sorted(paths, key=lambda path: -shares[path])
+    table = Table("nobody is in", "pictures", "taken for somebody")
+    for path in worst:
+        table.add_row(str(path.relative_to(folder)), "1", f"{shares[path]:.2%}")
+    table.add_section()
+    for group in dict.fromkeys(path.parent for path in paths):
+        inside = [share for path, share in shares.items() if path.parent == group]
+        table.add_row(str(group.relative_to(folder)), str(len(inside)), f"{np.mean(inside):.3%}")
+    table.add_row("all", str(len(paths)), f"{np.mean(list(shares.values())):.3%}")
+    return table, lambda: _sheet([_parsed(read_picture(path), lite) for path in worst[:WORST]])
+
+
+def _foreground(bgr: Picture, lite: Parser) -> float:
+    labels = lite(Frame.still(bgr)).labels
+    return np.count_nonzero(labels) / labels.size
 
 
 def _measured(photos: Sequence[Photo], lite: Parser) -> Table:
@@ -148,11 +183,17 @@ def _bundled() -> Picture:
 
 
 def _drawn(bgr: Picture, lite: Parser) -> Picture:
-    seen = [case.change(bgr, False) for case in CASES]
-    frames = [Frame.still(bgr) for bgr in seen]
-    drawn = [blend(frame, lite(frame), Look(opacity=0.6)) for frame in frames]
+    return _sheet([_parsed(case.change(bgr, False), lite) for case in CASES])
+
+
+def _parsed(bgr: Picture, lite: Parser) -> Picture:
+    frame = Frame.still(bgr)
+    return blend(frame, lite(frame), Look(opacity=0.6))
+
+
+def _sheet(drawn: Sequence[Picture]) -> Picture:
     shown = [cv2.resize(each, (each.shape[1] * SHOWN_HEIGHT // each.shape[0], SHOWN_HEIGHT)) for each in drawn]
-    rows = [np.hstack(shown[:ROW]), np.hstack(shown[ROW:])]
+    rows = [np.hstack(shown[start : start + ROW]) for start in range(0, len(shown), ROW)]
     width = max(row.shape[1] for row in rows)
     return np.vstack([cv2.copyMakeBorder(row, 0, 0, 0, width - row.shape[1], cv2.BORDER_CONSTANT) for row in rows])
 

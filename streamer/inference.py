@@ -58,6 +58,7 @@ class WorkerSettings:
 class Job:
     small: Picture
     fit: Fit
+    pts_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _answer(pipe: Pipe) -> None:
     pipe.send(Ready())
     while True:
         job = cast(Job, pipe.receive())
-        pipe.send(_attempt(lambda: parser.infer(job.small, job.fit)))  # noqa: B023  (called before the next round)
+        pipe.send(_attempt(lambda: parser.infer(job.small, job.fit, job.pts_s)))  # noqa: B023  (called before the next round)
 
 
 def _attempt(work: Callable[[], T]) -> T | Failure:

@@ -126,14 +126,14 @@ class ParseLoop:
         if reading is not None:
             self._stats.repeated()
             return self._parser.assemble(frame, reading)
-        reading = self._read(small, fit, stack)
+        reading = self._read(small, fit, frame.pts_s, stack)
         if reading is None:
             return None
         self._repeats.remember(small, reading, time.monotonic())
         self._govern(frame)
         return self._parser.assemble(frame, reading)
 
-    def _read(self, small: Picture, fit: Fit, stack: ExitStack) -> Reading | None:
+    def _read(self, small: Picture, fit: Fit, pts_s: float, stack: ExitStack) -> Reading | None:
         if self._worker is None:
             config = self._config
             settings = WorkerSettings(
@@ -141,7 +141,7 @@ class ParseLoop:
             )
             self._worker = stack.enter_context(Worker(settings))
         try:
-            return self._worker.infer(small, fit, self._stop)
+            return self._worker.infer(small, fit, pts_s, self._stop)
         except WorkerDied:
             if not self._worker.restarts_left:
                 raise

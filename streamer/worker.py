@@ -87,11 +87,11 @@ class Worker:
             child = self._running(self._settings.size)
             return child.wait_ready(lambda: self._loading() and self._clock() < until_s)
 
-    def infer(self, small: Picture, fit: Fit, stop: threading.Event) -> Reading | None:
+    def infer(self, small: Picture, fit: Fit, pts_s: float, stop: threading.Event) -> Reading | None:
         """What the network sees, as `Parser.infer` in this process would; None if `stop` was set first.
 
         Args:
-            small, fit: as for `Parser.infer`.
+            small, fit, pts_s: as for `Parser.infer`.
             stop: looked at every 0.2 s.
 
         Raises:
@@ -104,7 +104,7 @@ class Worker:
             if not child.wait_ready(lambda: self._loading() and not stop.is_set()):
                 return None
             asked_s = self._clock()
-            return child.ask(Job(small, fit), lambda: self._answering(asked_s) and not stop.is_set())
+            return child.ask(Job(small, fit, pts_s), lambda: self._answering(asked_s) and not stop.is_set())
 
     def abandon(self, why: PipelineError) -> None:
         """Ends a process that lives and cannot parse any more, as one that has no memory left; as if it had died."""

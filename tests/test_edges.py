@@ -91,7 +91,7 @@ def test_a_parser_lets_its_labels_follow() -> None:
     fit = parser.fit_for(frame.size)
     small = fit.shrink(frame.bgr)
     answer = parser.network(fit.input_size).start(small).result()
-    followed, plain = parser.infer(small, fit).labels, decode(answer.outputs[0], answer.outputs[1], fit).labels
+    followed, plain = parser.infer(small, fit, 0.0).labels, decode(answer.outputs[0], answer.outputs[1], fit).labels
     changed = (followed > 0) != (plain > 0)
     # At edges, and where it is doubtful whether anybody is there; not within people.
     assert 0.01 < np.count_nonzero(changed) / np.count_nonzero(plain) < 0.3

@@ -23,6 +23,7 @@ LAYERS = [
     "pipeline.outfits",
     "pipeline.flow",
     "pipeline.motion",
+    "pipeline.steady",
     "pipeline.runtime",
     "pipeline.model",
     "pipeline.closer",

@@ -216,7 +216,7 @@ def test_what_is_around_somebody_does_not_show_at_their_edge() -> None:
 def test_a_parser_remembers_what_people_wear_until_it_is_reset() -> None:
     parser = load_parser(size=(64, 96), precision="f32")
     frame = Frame.still(np.full((64, 96, 3), 127, np.uint8))
-    reading = parser.infer(frame.bgr, parser.fit_for(frame.size))
+    reading = parser.infer(frame.bgr, parser.fit_for(frame.size), frame.pts_s)
     assert reading.garments is not None
     assert reading.garments.logits.shape == (5, 16, 24)
 

@@ -166,7 +166,7 @@ def test_people_keep_their_numbers_until_the_parser_is_reset(street: list[Frame]
 def test_people_are_known_by_their_colours_too() -> None:
     parser = small_parser()
     frame = blank(64, 96)
-    nobody = parser.infer(frame.bgr, parser.fit_for(frame.size))
+    nobody = parser.infer(frame.bgr, parser.fit_for(frame.size), frame.pts_s)
     boxes = (Box(0, 0, 40, 60), Box(20, 0, 60, 60))
     people = tuple(Person(0, 0.9, box) for box in boxes)
     looks = tuple(np.eye(2, BINS, dtype=np.float32))

@@ -62,15 +62,15 @@ def worker() -> Iterator[Worker]:
         yield worker
 
 
-def blank(size: Size = SMALL) -> tuple[Picture, Fit]:
+def blank(size: Size = SMALL) -> tuple[Picture, Fit, float]:
     """Nothing, as the network takes it."""
-    return np.full((*size, 3), 127, np.uint8), Fit.into(size, size)
+    return np.full((*size, 3), 127, np.uint8), Fit.into(size, size), 0.0
 
 
-def seen(frame: Frame, size: Size) -> tuple[Picture, Fit]:
+def seen(frame: Frame, size: Size) -> tuple[Picture, Fit, float]:
     """A frame as the network takes it."""
     fit = Fit.into(frame.size, size)
-    return fit.shrink(frame.picture), fit
+    return fit.shrink(frame.picture), fit, frame.pts_s
 
 
 def pid_of(worker: Worker) -> int:
@@ -91,7 +91,7 @@ def gone(pid: int) -> bool:
 
 @contextmanager
 def inferring(
-    worker: Worker, picture: tuple[Picture, Fit], stop: threading.Event = NEVER
+    worker: Worker, picture: tuple[Picture, Fit, float], stop: threading.Event = NEVER
 ) -> Iterator["Future[Reading | None]"]:
     """A call that another thread is in."""
     with ThreadPoolExecutor(1) as pool:
@@ -125,6 +125,20 @@ def test_it_reads_what_the_parser_reads(street: Frame) -> None:
             assert reading is not None
             assert reading.seconds > 0
             assert size == SMALL or len(reading.people) >= 2
+
+
+def test_it_remembers_what_it_said_of_the_frame_before(street: Frame) -> None:
+    settings = WorkerSettings(Size(256, 448), precision="f32", threads=1)
+    parser = load_parser(precision="f32", threads=1)
+    first, fit, _ = seen(street, settings.size)
+    second = np.clip(first + np.random.default_rng(0).normal(0, 8, first.shape), 0, 255).astype(np.uint8)
+    with Worker(settings) as worker:
+        for small, pts_s in ((first, 1.0), (second, 1.04)):
+            expected, reading = parser.infer(small, fit, pts_s), worker.infer(small, fit, pts_s, NEVER)
+            assert_same(reading, expected)
+    parser.reset()
+    alone = parser.infer(second, fit, 1.04)
+    assert (alone.labels != expected.labels).any()
 
 
 def test_to_start_is_not_to_wait(worker: Worker) -> None:
@@ -201,15 +215,15 @@ def test_its_death_is_seen_although_a_process_of_a_library_lives_on(copied: Path
 
 
 def test_a_picture_that_cannot_be_parsed_costs_only_itself(worker: Worker) -> None:
-    small, fit = blank()
+    small, fit, pts_s = blank()
     assert worker.wait_ready(PATIENCE_S)
     pid = worker.pid
     with pytest.raises(BadPicture):
-        worker.infer(small[:32], fit, NEVER)
+        worker.infer(small[:32], fit, pts_s, NEVER)
     with pytest.raises(PipelineError, match=r"the parser failed: AttributeError: 'NoneType'") as failed:
-        worker.infer(None, fit, NEVER)  # type: ignore[arg-type]
+        worker.infer(None, fit, pts_s, NEVER)  # type: ignore[arg-type]
     assert "Traceback" in failed.value.__notes__[0]
-    assert worker.infer(small, fit, NEVER)
+    assert worker.infer(small, fit, pts_s, NEVER)
     assert (worker.pid, worker.restarts) == (pid, 0)
 
 
@@ -344,7 +358,7 @@ def as_it_is_dead(worker: Worker) -> None:
 
 def as_it_failed_to_load(worker: Worker) -> None:
     with pytest.raises(BadPicture):
-        worker.infer(blank()[0], blank(LARGE)[1], NEVER)
+        worker.infer(blank()[0], blank(LARGE)[1], 0.0, NEVER)
 
 
 @pytest.mark.parametrize(
@@ -401,7 +415,7 @@ from pipeline import Fit, Size
 from streamer.worker import Worker, WorkerSettings
 
 def blank(*size):
-    return np.zeros((*size, 3), np.uint8), Fit.into(Size(*size), Size(*size))
+    return np.zeros((*size, 3), np.uint8), Fit.into(Size(*size), Size(*size)), 0.0
 
 stop = threading.Event()
 with Worker(WorkerSettings(Size(64, 96), runtime="onnx", threads=1)) as worker:

@@ -27,6 +27,7 @@ def lite_model(model_dir: Path | None = None) -> Model:
         compile=compile_lite,
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
         sees_closer=True,
+        steadied=True,
     )
 
 
