@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from streamer.config import StreamConfig
-from streamer.errors import CannotOpen
-from streamer.live import TIMEOUTS, comes_by_itself
-from streamer.reconnect import Connector, Lasting
+from streamer.errors import CannotOpen, Cause
+from streamer.live import TIMEOUTS, comes_by_itself, is_camera
+from streamer.reconnect import ABSENT, Backoff, Connector, Lasting
 from streamer.ring import FrameRing
 from streamer.source import Source
 from streamer.sources import open_source
 from streamer.stats import Stats
+
+NOTICED_AT = 0.96
+"""Of the silence that is allowed, so much has passed when a source counts as lost: in the rest that is noticed, the
+connection ended and the loss told, so that it all happens in time."""
 
 
 class _Limit:
@@ -58,8 +62,8 @@ def capture(
 
 def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
     """The source, or None when it was stopped before it was there."""
-    stall_s = config.stall_after_s
-    timeouts = replace(TIMEOUTS, read_s=stall_s, segment_s=max(stall_s, TIMEOUTS.segment_s))
+    stall_s, segment_s = (NOTICED_AT * max(config.stall_after_s, least) for least in (0.0, TIMEOUTS.segment_s))
+    timeouts = replace(TIMEOUTS, read_s=stall_s, segment_s=segment_s)
 
     def open_once(within_s: float) -> Source:
         return open_source(
@@ -73,7 +77,9 @@ def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
 
     if config.reconnect_for_s == 0 or not comes_by_itself(config.source):
         return _unless_stopped(open_once, limit)
-    connector = Connector(open_once, config.reconnect_for_s, limit, stats)
+    # A webcam that is not there is nobody who turns us away.
+    absent = ABSENT | {Cause.NOT_FOUND} if is_camera(config.source) else ABSENT
+    connector = Connector(open_once, config.reconnect_for_s, limit, stats, Backoff(absent=absent))
     source = connector.first()
     return Lasting(source, connector, limit) if source and source.info.live else source
 

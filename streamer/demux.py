@@ -21,6 +21,7 @@ from itertools import chain
 
 import av
 import msgspec
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 
@@ -35,6 +36,13 @@ LEAVE_S = 0.3
 """To say goodbye to the camera, when nobody wants its packets any more."""
 FIRST_MOST = 200
 """So many packets are decoded at most to see how a recording is turned."""
+
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+"""Samples a second, in the order of their numbers in ISO/IEC 14496-3, table 1.18."""
+_AAC_CHANNELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 7}
+"""Numbers of channels, and their numbers in table 1.19."""
+_AAC_PLAIN = 2
+"""The "object type" of AAC as everybody means it, LC."""
 
 _NO_TIMES = 0x0080
 """FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
@@ -71,6 +79,8 @@ class Opened(msgspec.Struct, frozen=True):
     """It has an end, and comes as fast as it is read."""
     rotation: int
     """Degrees counterclockwise, of a recording."""
+    unknown: int
+    """Tracks of sound that are announced and left out: what they are is not known, or was not in time."""
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -107,7 +117,7 @@ def _pour(request: Request, end: socket.socket) -> None:
             _send(end, FAILED, msgspec.msgpack.encode(Failed("NoVideo", 0, "there is no video in it")))
             return
         rotation, packets = _rotation(container, container.demux(*streams))
-        _send(end, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation)))
+        _send(end, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation, request.audio)))
         place = {stream.index: number for number, stream in enumerate(streams)}
         for packet in packets:
             if _changed(packet, streams[0]):
@@ -127,11 +137,17 @@ def _streams(container: InputContainer, audio: bool) -> list[Stream]:
     """The video's, then those of sound; none if there is no video."""
     # A song's cover is a video stream of one picture; it is not what somebody opens a file for.
     videos = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
-    sounds = [each for each in container.streams.audio if audio and each.codec_context is not None]
+    sounds = [each for each in container.streams.audio if audio and is_known(each)]
     return [*videos[:1], *sounds] if videos else []
 
 
-def _opened(container: InputContainer, streams: list[Stream], rotation: int) -> Opened:
+def is_known(sound: AudioStream) -> bool:
+    """Whether enough is known of a track of sound to write it into a file."""
+    context = sound.codec_context
+    return context is not None and context.sample_rate > 0 and context.channels > 0
+
+
+def _opened(container: InputContainer, streams: list[Stream], rotation: int, audio: bool) -> Opened:
     video = streams[0]
     timeless = bool(container.format.flags & _NO_TIMES)
     rate = None if timeless else video.average_rate or video.guessed_rate
@@ -146,6 +162,7 @@ def _opened(container: InputContainer, streams: list[Stream], rotation: int) -> 
         duration_s=_duration_s(container, video),
         recorded=_recorded(container, video),
         rotation=rotation,
+        unknown=sum(not is_known(each) for each in container.streams.audio) if audio else 0,
     )
 
 
@@ -182,11 +199,23 @@ def _template(streams: list[Stream]) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="nut") as out:
         for stream in streams:
-            out.add_stream_from_template(stream, opaque=True)
+            copy = out.add_stream_from_template(stream, opaque=True)
+            if isinstance(stream, AudioStream):
+                copy.codec_context.extradata = stream.codec_context.extradata or _aac_config(stream)
         none: av.Packet[Stream] = av.Packet(bytes(8))  # NUT has no file without a packet
         none.stream, none.pts, none.dts, none.is_keyframe = out.streams[0], 0, 0, True
         out.mux(none)
     return file.getvalue()
+
+
+def _aac_config(sound: AudioStream) -> bytes | None:
+    """What the beginning of an mp4 has to say of AAC that comes framed, and says it only in its packets."""
+    context = sound.codec_context
+    channels = _AAC_CHANNELS.get(context.channels)
+    # The other kinds double their rate in ways of their own.
+    if (context.name, context.profile) != ("aac", "LC") or context.sample_rate not in _AAC_RATES or channels is None:
+        return None
+    return (_AAC_PLAIN << 11 | _AAC_RATES.index(context.sample_rate) << 7 | channels << 3).to_bytes(2)
 
 
 def _head(packet: "av.Packet[Stream]", place: int) -> bytes:

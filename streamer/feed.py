@@ -10,6 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from streamer.demux import is_known
 from streamer.errors import CannotOpen, Cause
 
 _CLOCK_STARTS_ANYWHERE = 0x0200
@@ -35,6 +36,8 @@ class Facts:
     """Where its clock starts."""
     rotation: int | None = None
     """Degrees counterclockwise; None when each picture says it."""
+    unknown: int = 0
+    """Tracks of sound that are announced and left out: what they are is not known, or was not in time."""
 
 
 class Feed(Protocol):
@@ -57,7 +60,7 @@ class FileFeed:
         """Raises CannotOpen."""
         self._container = container
         self.video = _picture_stream(container, name)
-        self.audio = tuple(container.streams.audio) if audio else ()
+        self.audio = tuple(each for each in container.streams.audio if audio and is_known(each))
         self.facts = Facts(
             self.video.time_base,
             self.video.average_rate or self.video.guessed_rate,
@@ -65,6 +68,7 @@ class FileFeed:
             _duration_s(container, self.video),
             True,
             _origin_s(container),
+            unknown=len(container.streams.audio) - len(self.audio) if audio else 0,
         )
 
     def packets(self) -> Iterator[Packet | None]:

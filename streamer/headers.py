@@ -86,6 +86,8 @@ class Totals(msgspec.Struct, frozen=True):
     shown_after: Percentiles = Percentiles()
     """From capture to shown."""
     mask_age: Percentiles = Percentiles()
+    sinks_ended: Annotated[tuple[_Name, ...], Meta(max_length=8)] = ()
+    """What ended before the stream: window, recording or publisher."""
 
 
 class End(Heartbeat, frozen=True, kw_only=True):

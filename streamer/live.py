@@ -79,8 +79,15 @@ _NUMBERS = MappingProxyType(
     }
 )
 _NOT_WHOLE = _Meaning("this is no whole address, such as rtsp://host:554/path or tcp://host:port", Cause.NOT_FOUND)
-# FFmpeg says "Invalid data" of an RTSP connection that is closed or cut, as one is by a camera that starts.
-_HUNG_UP = _Meaning("it hung up, or does not speak RTSP", Cause.ENDED)
+_NO_RTSP = _Meaning("it hung up, or does not speak RTSP", Cause.ENDED)
+# FFmpeg says "Invalid data" of a connection that is closed before anything came, as by a camera that starts.
+_HUNG_UP = MappingProxyType(
+    {
+        "rtsp": _NO_RTSP,
+        "rtsps": _NO_RTSP,
+        "tcp": _Meaning("it hung up, or what it sent is not a video", Cause.ENDED),
+    }
+)
 _NO_CAMERA = MappingProxyType(
     {
         ENOENT: _Meaning("there is no such device", Cause.NOT_FOUND),
@@ -176,8 +183,9 @@ def _meaning(failed: Failed, request: Request) -> _Meaning:
         return _Meaning("there is no host of that name", Cause.UNREACHABLE)
     if failed.errno == EINVAL and not _is_whole(request.url):
         return _NOT_WHOLE
-    if failed.kind == "InvalidDataError" and request.url.lower().startswith("rtsp"):
-        return _HUNG_UP
+    scheme = request.url.split("://")[0].lower()
+    if failed.kind == "InvalidDataError" and scheme in _HUNG_UP:
+        return _HUNG_UP[scheme]
     return _KINDS.get(failed.kind) or _NUMBERS.get(failed.errno, plain)
 
 

@@ -1,5 +1,6 @@
 """What a stream still gives its pictures and masks to: one that fails ends alone, unless it was the last."""
 
+import threading
 from collections.abc import Callable
 
 from streamer.config import StreamConfig
@@ -8,7 +9,7 @@ from streamer.stats import Stats
 
 
 class Outlets:
-    """The window, the recording and the publisher of a stream."""
+    """The window, the recording and the publisher of a stream; any thread may tell of them."""
 
     def __init__(self, config: StreamConfig, stats: Stats, keep: Callable[[SinkError], None]) -> None:
         """
@@ -16,6 +17,7 @@ class Outlets:
             keep: told of each failure that did not end the stream; it is to be raised when that ends.
         """
         wanted = {"window": config.window, "recording": config.encodes, "publisher": config.publish}
+        self._lock = threading.Lock()
         self._left = {name for name, given in wanted.items() if given}
         self._stats, self._keep = stats, keep
 
@@ -29,7 +31,9 @@ class Outlets:
 
     def end(self, name: str, why: str) -> bool:
         """One is over; whether anything is left."""
-        self._left.discard(name)
-        if self._left:
+        with self._lock:
+            self._left.discard(name)
+            left = bool(self._left)
+        if left:
             self._stats.sink_ended(name, why)
-        return bool(self._left)
+        return left

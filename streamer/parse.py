@@ -2,20 +2,22 @@
 
 import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, astuple
 from pathlib import Path
 
 from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, load_parser, network_size
 from streamer.config import StreamConfig
 from streamer.control import Governor, Plan
-from streamer.errors import WorkerDied
+from streamer.errors import SinkError, WorkerDied
 from streamer.headers import Percentiles, Totals
 from streamer.newest import Newest
+from streamer.outlets import Outlets
 from streamer.publisher import Publisher
 from streamer.repeats import Repeats
 from streamer.ring import EndOfStream, Reader
-from streamer.stats import Snapshot, Stats
+from streamer.stats import Stats
 from streamer.worker import Worker, WorkerSettings
 
 WAIT_S = 0.2
@@ -44,7 +46,13 @@ class ParseLoop:
     """What the thread does; made by another, run by its own."""
 
     def __init__(
-        self, config: StreamConfig, reader: Reader, newest: Newest, stats: Stats, stop: threading.Event
+        self,
+        config: StreamConfig,
+        reader: Reader,
+        newest: Newest,
+        stats: Stats,
+        stop: threading.Event,
+        outlets: Outlets,
     ) -> None:
         """Raises PipelineError when there is no such parser, or no such way to run it."""
         self._config = config
@@ -59,6 +67,8 @@ class ParseLoop:
         for name in config.hide:
             self._parser.label_set.id_of(name)
         self._reader, self._newest, self._stats, self._stop = reader, newest, stats, stop
+        self._outlets = outlets
+        self._publisher: Publisher | None = None
         self._repeats = Repeats(config.still_for_s)
         self._governor: Governor | None = None
         self._governed: Size | None = None
@@ -69,11 +79,10 @@ class ParseLoop:
         pace = Pace()
         with ExitStack() as stack:
             stack.callback(self._newest.close)
-            publisher = self._publisher(stack)
+            self._begin_publishing(stack)
             ending = "stopped"
             while not self._stop.is_set():
-                if publisher:
-                    publisher.tick(time.monotonic())
+                self._tell(lambda to: to.tick(time.monotonic()))
                 wait_s = pace.wait_s(time.monotonic())
                 if wait_s and not self._reader.writer_ended:
                     self._stop.wait(min(wait_s, WAIT_S))
@@ -90,17 +99,27 @@ class ParseLoop:
                     parsing = self._parsed(frame, stack)
                     self._newest.end(parsing)
                     if parsing is not None:
-                        self._deliver(parsing, publisher)
-            if publisher:
-                publisher.close(ending, _totals(self._stats.snapshot(time.monotonic())))
+                        self._deliver(parsing)
+            self._tell(lambda to: to.close(ending, self._totals()))
 
-    def _publisher(self, stack: ExitStack) -> Publisher | None:
+    def _begin_publishing(self, stack: ExitStack) -> None:
         config = self._config
-        if config.publish is None:
-            return None
-        return stack.enter_context(
-            Publisher(config.publish, stream=config.stream, parser=config.parser, insecure=config.insecure)
-        )
+        if config.publish is not None:
+            publisher = Publisher(config.publish, stream=config.stream, parser=config.parser, insecure=config.insecure)
+            self._publisher = stack.enter_context(publisher)
+
+    def _tell(self, tell: Callable[[Publisher], None]) -> None:
+        """To the publisher, if there is one still; one that fails says goodbye, if it can, and ends."""
+        publisher = self._publisher
+        if publisher is None:
+            return
+        try:
+            tell(publisher)
+        except SinkError as exc:
+            self._publisher = None
+            self._outlets.fail("publisher", exc)
+            with suppress(SinkError):
+                publisher.close("failed", self._totals())
 
     def _plan_for(self, frame_size: Size) -> Plan:
         """How to parse the next frame; of another size, everything has to be found out anew."""
@@ -163,16 +182,17 @@ class ParseLoop:
             plan = governor.parsed(now_s, now_s - frame.captured_s, self._stats.fallen_behind())
             self._stats.governed(plan.size, governor.age_s, within_reach=governor.within_reach)
 
-    def _deliver(self, parsing: Parsing, publisher: Publisher | None) -> None:
+    def _deliver(self, parsing: Parsing) -> None:
         self._stats.parsed(time.monotonic(), parsing.captured_s)
-        if publisher:
-            publisher.publish(parsing)
+        self._tell(lambda to: to.publish(parsing))
 
-
-def _totals(at: Snapshot) -> Totals:
-    dropped = {name: count for name, count in asdict(at.drops).items() if count}
-    delays = (Percentiles(*astuple(delay)) for delay in (at.parsed_after, at.shown_after, at.mask_age))
-    return Totals(at.captured, at.parsed, at.shown, dropped, *delays)
+    def _totals(self) -> Totals:
+        """As far as the stream has come."""
+        at = self._stats.snapshot(time.monotonic())
+        dropped = {name: count for name, count in asdict(at.drops).items() if count}
+        delays = [Percentiles(*astuple(delay)) for delay in (at.parsed_after, at.shown_after, at.mask_age)]
+        ended = tuple(each.name for each in at.sinks_ended)
+        return Totals(at.captured, at.parsed, at.shown, dropped, delays[0], delays[1], delays[2], ended)
 
 
 def _folder(config: StreamConfig) -> Path | None:

@@ -3,6 +3,8 @@
 import ipaddress
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 from uuid import UUID, uuid4
@@ -80,50 +82,60 @@ class Publisher:
         """Sends a parsing.
 
         Raises:
-            SinkError: it holds something that subscribers would refuse; see `encode_parsing`.
+            SinkError: it holds something that subscribers would refuse, see `encode_parsing`; or nothing can be sent.
         """
-        self._answer_requests()
-        if parsing.label_set != self._label_set:
-            self._send_schema(parsing.label_set)
-        offset_s = unix_offset_s()
-        self._mask = wire.encode_parsing(
-            self.stream,
-            parsing,
-            run=self.run,
-            seq=self._seq + 1,
-            published_unix_s=time.monotonic() + offset_s,
-            unix_offset_s=offset_s,
-            parser=self._parser,
-            dropped=self.dropped - self._reported,
-            encoding=self._encoding,
-        )
-        self._seq += 1
-        self._reported = self.dropped
-        self._send(self._mask)
+        with self._failing():
+            self._answer_requests()
+            if parsing.label_set != self._label_set:
+                self._send_schema(parsing.label_set)
+            offset_s = unix_offset_s()
+            self._mask = wire.encode_parsing(
+                self.stream,
+                parsing,
+                run=self.run,
+                seq=self._seq + 1,
+                published_unix_s=time.monotonic() + offset_s,
+                unix_offset_s=offset_s,
+                parser=self._parser,
+                dropped=self.dropped - self._reported,
+                encoding=self._encoding,
+            )
+            self._seq += 1
+            self._reported = self.dropped
+            self._send(self._mask)
 
     def tick(self, now_s: float) -> None:
         """To be called every 0.2 s or so: answers new subscribers, and sends a heartbeat when one is due.
 
+        Raises SinkError when nothing can be sent.
+
         Args:
             now_s: `time.monotonic()`.
         """
-        self._answer_requests()
-        if now_s >= self._heartbeat_due_s:
-            self._heartbeat_due_s = now_s + HEARTBEAT_S
-            heartbeat = headers.Heartbeat(v=1, run=self.run, published_unix_s=time.time())
-            self._send(wire.encode(self.stream, heartbeat))
+        with self._failing():
+            self._answer_requests()
+            if now_s >= self._heartbeat_due_s:
+                self._heartbeat_due_s = now_s + HEARTBEAT_S
+                heartbeat = headers.Heartbeat(v=1, run=self.run, published_unix_s=time.time())
+                self._send(wire.encode(self.stream, heartbeat))
 
     def close(self, reason: str = "the publisher was closed", totals: headers.Totals | None = None) -> None:
-        """Says that this is the end, why, and how it went, and stops listening. Takes 0.2 s at most; twice nothing."""
+        """Says that this is the end, why, and how it went, and stops listening. Takes 0.2 s at most; twice nothing.
+
+        Raises SinkError when it cannot be said; it is closed all the same.
+        """
         if self._socket.closed:
             return
         try:
-            said = headers.fitting(reason)
-            end = headers.End(v=1, run=self.run, published_unix_s=time.time(), reason=said, totals=totals)
-            self._send(wire.encode(self.stream, end))
+            with self._failing():
+                said = headers.fitting(reason)
+                end = headers.End(v=1, run=self.run, published_unix_s=time.time(), reason=said, totals=totals)
+                self._send(wire.encode(self.stream, end))
+                # With no time at all the end itself would be thrown away.
+                self._socket.setsockopt(zmq.LINGER, _LAST_WORD_MS)
         finally:
-            # With no time at all the end itself would be thrown away.
-            self._context.destroy(linger=_LAST_WORD_MS)
+            self._socket.close()
+            self._context.term()
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +144,19 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # Its kind only: the text of an error may hold what is not for everybody.
-        self.close(f"the publisher failed: {kind.__name__}" if kind else "the publisher was closed")
+        try:
+            self.close(f"the publisher failed: {kind.__name__}" if kind else "the publisher was closed")
+        except SinkError:
+            if kind is None:  # else that is what there is to tell
+                raise
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What can go wrong while it sends, in our words."""
+        try:
+            yield
+        except (zmq.ZMQError, MemoryError) as exc:
+            raise SinkError(f"cannot publish at {self.address}: {str(exc) or 'there is no memory left'}") from exc
 
     def _answer_requests(self) -> None:
         """Sends what a new subscriber needs, if there is one, before it gets anything else."""

@@ -31,18 +31,19 @@ HOPELESS = frozenset({Cause.AUTH, Cause.NOT_FOUND, Cause.CODEC})
 class Backoff:
     """How long to wait before the next attempt. Pure: chance is given."""
 
-    def __init__(self, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, chance: Callable[[], float] = random.random, absent: Collection[Cause] = ABSENT) -> None:
         """
         Args:
             chance: a number in [0, 1), so that not all who lost the same camera come back in the same moment.
+            absent: what means that nobody answered.
         """
-        self._chance = chance
+        self._chance, self._absent = chance, absent
         self._turned_away = 0
 
     def wait_s(self, cause: Cause) -> float:
         """Seconds to wait after a failure: up to 1, or up to twice as many each time that somebody turned us away."""
         most_s = ABSENT_MOST_S
-        if cause not in ABSENT:
+        if cause not in self._absent:
             most_s = min(MOST_S, ABSENT_MOST_S * 2.0**self._turned_away)
             self._turned_away = min(self._turned_away + 1, 10)
         return FIRST_S + self._chance() * (most_s - FIRST_S)

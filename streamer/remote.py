@@ -20,6 +20,7 @@ from streamer.demux import (
     FAILED,
     HEAD,
     KEY,
+    LEAVE_S,
     NO_DTS,
     NO_PTS,
     OPENED,
@@ -31,7 +32,8 @@ from streamer.demux import (
 from streamer.feed import Facts, Packet
 from streamer.playing import Stopped
 
-WAIT_S = 0.2
+WAIT_S = 0.05
+"""That nothing comes is noticed so much late at most."""
 
 _READ_BYTES = 1 << 18
 _CODE = """
@@ -71,6 +73,7 @@ class RemoteFeed:
             RemoteFailed: it cannot be.
         """
         self._read = bytearray()
+        self._heard_s = time.monotonic()
         try:
             self._child = Child("the process of a connection", _CODE, [demux.__file__, *sys.path], quiet=True)
         except OSError as exc:
@@ -98,7 +101,8 @@ class RemoteFeed:
                 yield self._packet(message.body)
 
     def close(self) -> None:
-        self._child.close()
+        # Where nothing comes, FFmpeg waits for it, and would not get to its goodbye; maybe nothing else does either.
+        self._child.close(at_once=time.monotonic() - self._heard_s > LEAVE_S)
 
     def _ask(self, request: Request) -> None:
         body = msgspec.msgpack.encode(request)
@@ -131,6 +135,7 @@ class RemoteFeed:
             opened.duration_s,
             opened.recorded,
             rotation=opened.rotation,
+            unknown=opened.unknown,
         )
 
     def _packet(self, body: bytes) -> Packet:
@@ -160,6 +165,7 @@ class RemoteFeed:
             if not piece:
                 raise self._death()
             self._read += piece
+        self._heard_s = time.monotonic()
         return message
 
     def _take(self) -> _Message | None:

@@ -56,6 +56,18 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkEnd:
+    """What a stream goes on without, and why."""
+
+    name: str
+    """Window, recording or publisher."""
+    why: str
+
+    def __str__(self) -> str:
+        return f"the {self.name} ended: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The state of a stream at one moment. `captured == shown + drops.total + waiting`."""
 
@@ -76,8 +88,7 @@ class Snapshot:
     """How long it has been lost now; None while it is there."""
     last_loss: Loss | None = None
     """The newest; None while there was none."""
-    sinks_ended: tuple[str, ...] = ()
-    """What the stream went on without, and why."""
+    sinks_ended: tuple[SinkEnd, ...] = ()
     note: str | None = None
     """What was last saved by a key, or why it could not be."""
     size: Size | None = None
@@ -106,7 +117,7 @@ class Snapshot:
             found.append(f"the inference process was replaced {_times(self.worker_restarts)}")
         if self.too_slow_s is not None:
             found.append(f"masks get {self.too_slow_s * 1e3:.0f} ms old, and nothing smaller may be parsed")
-        return [*found, *self.sinks_ended, *([self.note] if self.note else [])]
+        return [*found, *map(str, self.sinks_ended), *([self.note] if self.note else [])]
 
     def without_sink(self) -> "Snapshot":
         """The same, of a stream that shows nothing: no frame is on its way."""
@@ -140,7 +151,7 @@ class Stats:
         self._lost_s: float | None = None
         self._offline_s = 0.0
         self._last_loss: Loss | None = None
-        self._sinks_ended: list[str] = []
+        self._sinks_ended: list[SinkEnd] = []
         self._note: str | None = None
         self._size: Size | None = None
         self._too_slow_s: float | None = None
@@ -205,7 +216,7 @@ class Stats:
     def sink_ended(self, name: str, why: str) -> None:
         """The stream goes on without one of its sinks."""
         with self._lock:
-            self._sinks_ended.append(f"the {name} ended: {why}")
+            self._sinks_ended.append(SinkEnd(name, why))
 
     def noted(self, text: str) -> None:
         """Something for whoever sits before it."""

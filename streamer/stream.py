@@ -60,14 +60,14 @@ class Stream:
         self._failures: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         ring, source = FrameRing(RING_FRAMES), _Announced()
-        parse = ParseLoop(config, ring.reader(), self._newest, self._stats, self._stop)
+        outlets = Outlets(config, self._stats, self._failures.append)
+        parse = ParseLoop(config, ring.reader(), self._newest, self._stats, self._stop, outlets)
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
         self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put), stops_others=False)
         self._add("parse", parse.run)
         self._shows = config.window or config.encodes
         self._saver: Saver | None = None
         if self._shows:
-            outlets = Outlets(config, self._stats, self._failures.append)
             render = RenderLoop(
                 config, ring.reader(), _sync(config, self._newest), self._stats, self._stop, source.get, outlets
             )

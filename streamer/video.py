@@ -1,5 +1,6 @@
 """Video through PyAV: pictures upright and in order, with what a recording needs to be true to them."""
 
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from streamer.pictures import on_white
 from streamer.playing import Stopped
 from streamer.sound import AudioTap
 from streamer.vitals import Vitals
+
+_LOG = logging.getLogger(__name__)
 
 DAMAGED_MOST = 500
 """So many pieces in a row that cannot be decoded are no video."""
@@ -104,6 +107,8 @@ class Video:
         self.codec: str | None = feed.video.codec_context.name
         try:
             self.audio = AudioTap(feed.audio)
+            if feed.facts.unknown:
+                _LOG.warning("%s announces sound of a kind that is not known, or not yet: it is left out", name)
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.
             feed.video.thread_type = "SLICE" if reading else "AUTO"
             self._to_bgr = VideoReformatter()

@@ -7,6 +7,7 @@ from math import lcm
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.stream import Stream
@@ -18,7 +19,7 @@ from streamer.naming import VIDEO_SUFFIXES
 PICTURES = 0
 """The track of the pictures; those of sound are counted from 1."""
 HEARD_WITHIN_S = 0.9
-"""A track that is silent for so long at the beginning of a live mp4 is left out of it."""
+"""How long the pictures of a live mp4 wait to be written for a first packet of each track of sound."""
 FINEST_TIMESCALE = 10_000_000
 ADTS_MASK = 0xFFF0
 """What framed AAC begins with."""
@@ -37,6 +38,12 @@ _CRASH_SAFE = {".mp4": _FRAGMENTS, ".mov": _FRAGMENTS, ".mkv": _CLUSTERS, ".webm
 _LIVE = {"max_interleave_delta": "200000"}
 # Without `delay_moov` players leave out the first half second of an mp4 that was not completed.
 _LIVE_FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov"}
+# What has to be written before all sound has come has no samples in its head, nor when tracks begin: fragments say it.
+_EARLY_FRAGMENTS = {"movflags": "hybrid_fragmented+empty_moov+frag_discont"}
+_SELF_EVIDENT = ("mp2", "mp3", "pcm_")
+"""Names of sound, or how they begin, that mp4 can announce without anything of it; else what FFmpeg calls extradata is
+needed, and of AC-3 even that would not do."""
+_IN_EXTRADATA = ("aac", "opus")
 
 
 class VideoFile:
@@ -65,6 +72,9 @@ class VideoFile:
         self.path = path
         self._at = path.with_name(f".{path.stem}.partial{path.suffix}") if hidden else path
         self._tracks, self._live, self._began = tracks, live, began
+        # FFmpeg writes nothing of a fragmented file before it has something of each track.
+        self._delays = live and _is_fragmented(path)
+        self._early = False
         self._open(_all(tracks) if sounds is None else sounds)
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
         # between the two. Making the file now tells of a folder that cannot be written before any work is done.
@@ -72,8 +82,6 @@ class VideoFile:
             self._at.touch()
         except OSError as exc:
             raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
-        # FFmpeg writes nothing of a fragmented file before it has something of each track.
-        self._delays = live and _is_fragmented(path)
         self._waiting: list[tuple[int, Packet]] | None = [] if self._delays and tracks.sounds else None
         self._bare: dict[int, BitStreamFilterContext] = {}
         self.empty = True
@@ -124,11 +132,13 @@ class VideoFile:
         return float(times[-1] - times[0])
 
     def _settle(self) -> None:
-        """What has been heard until now are the tracks of this file."""
+        """The tracks of this file are those that were heard, and those that can be announced unheard."""
         waiting, self._waiting = self._waiting or [], None
-        heard = sorted({track for track, _ in waiting} - {PICTURES})
-        if heard != _all(self._tracks):
-            self._open(heard)
+        heard = {track for track, _ in waiting} - {PICTURES}
+        if len(heard) < len(self._tracks.sounds):
+            announced = {each for each in _all(self._tracks) if _announces(self._tracks.sounds[each - 1])}
+            self._early = not announced <= heard
+            self._open(sorted(heard | announced))
         for track, packet in waiting:
             self._mux(track, packet)
 
@@ -159,9 +169,13 @@ class VideoFile:
     def _error(self, exc: OSError | ValueError) -> SinkError:
         return SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}")
 
+    def _options(self) -> dict[str, str]:
+        fragments = _EARLY_FRAGMENTS if self._early else _LIVE_FRAGMENTS
+        return (_LIVE if self._live else {}) | (fragments if self._delays else {})
+
     def _open(self, sounds: list[int]) -> None:
         try:
-            self._container, self._streams = _opened(self._at, self._tracks, sounds, live=self._live)
+            self._container, self._streams = _opened(self._at, self._tracks, sounds, self._options())
         except (OSError, ValueError) as exc:
             raise SinkError(f"cannot write {self.path}: {_why_not(self.path.suffix, self._tracks)} ({exc})") from exc
         if self._began is not None:
@@ -173,7 +187,7 @@ def takers(tracks: Tracks) -> list[str]:
     found = []
     for suffix in VIDEO_SUFFIXES:
         with suppress(OSError, ValueError):
-            _opened(Path(f"any{suffix}"), tracks, _all(tracks), live=False)
+            _opened(Path(f"any{suffix}"), tracks, _all(tracks), {})
             found.append(suffix)
     return found
 
@@ -186,13 +200,25 @@ def _all(tracks: Tracks) -> list[int]:
     return list(range(1, len(tracks.sounds) + 1))
 
 
-def _opened(path: Path, tracks: Tracks, sounds: list[int], *, live: bool) -> tuple[OutputContainer, dict[int, Stream]]:
-    """Nothing of it is on the disk before the first packet. Raises OSError or ValueError."""
-    options = _CRASH_SAFE.get(path.suffix.lower(), {}) | (_LIVE if live else {})
+def _announces(sound: AudioStream) -> bool:
+    """Whether an mp4 can begin with a track of which nothing has come."""
+    context = sound.codec_context
+    return context.name.startswith(_SELF_EVIDENT) or (context.name in _IN_EXTRADATA and bool(context.extradata))
+
+
+def _opened(
+    path: Path, tracks: Tracks, sounds: list[int], more: dict[str, str]
+) -> tuple[OutputContainer, dict[int, Stream]]:
+    """Nothing of it is on the disk before the first packet. Raises OSError or ValueError.
+
+    Args:
+        more: options of FFmpeg's, beside those of all files of the kind.
+    """
+    options = _CRASH_SAFE.get(path.suffix.lower(), {}) | more
     if _is_fragmented(path):
         # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
         units = [tracks.tags.time_base.denominator, *(tracks.sounds[each - 1].sample_rate for each in sounds)]
-        options |= {"movie_timescale": str(min(lcm(*units), FINEST_TIMESCALE))} | (_LIVE_FRAGMENTS if live else {})
+        options["movie_timescale"] = str(min(lcm(*units), FINEST_TIMESCALE))
     container = av.open(str(path), "w", options=options)
     streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
     for each in sounds:

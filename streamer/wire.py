@@ -200,7 +200,7 @@ def _map(mask: Mask, bodies: Sequence[bytes], name: str) -> LabelMap:
 def _encode_map(ids: LabelMap, encoding: str) -> bytes:
     match encoding:
         case "zstd":
-            return zstandard.ZstdCompressor(level=1).compress(ids.tobytes())
+            return _to_zstd(ids)
         case "png":
             return _to_png(ids)
         case _:
@@ -235,6 +235,13 @@ def _from_zstd(body: bytes, pixels: int) -> bytes:
         return decompressor.decompress(body, max_output_size=pixels, allow_extra_data=False)
     except zstandard.ZstdError as exc:
         raise BadMessage(f"a compressed map: {exc}") from exc
+
+
+def _to_zstd(ids: LabelMap) -> bytes:
+    try:
+        return zstandard.ZstdCompressor(level=1).compress(ids.tobytes())
+    except zstandard.ZstdError as exc:
+        raise SinkError(f"a map of {Size(*ids.shape)} cannot be compressed: {exc}") from exc
 
 
 def _to_png(ids: LabelMap) -> bytes:

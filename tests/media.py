@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,19 @@ def _sing(container: Any, audio: Any, seconds: float) -> None:
         frame.sample_rate, frame.pts, frame.time_base = 48_000, start, Fraction(1, 48_000)
         container.mux(audio.encode(frame))
     container.mux(audio.encode(None))
+
+
+def with_late_sound(clip: Path, out: Path, heard_s: float) -> Path:
+    """The same packets in the order of their times, but those of sound before a time; it still announces them."""
+    with av.open(str(clip)) as source, av.open(str(out), "w") as late:
+        streams = {stream: late.add_stream_from_template(stream, opaque=True) for stream in source.streams}
+        packets = [packet for packet in source.demux() if packet.size]
+        begins_s = min(each.dts * each.time_base for each in packets)
+        for packet in sorted(packets, key=lambda each: each.dts * each.time_base):
+            if packet.stream.type == "video" or packet.dts * packet.time_base - begins_s >= heard_s:
+                packet.stream = streams[packet.stream]
+                late.mux(packet)
+    return out
 
 
 def pts_of(path: Path) -> list[Fraction]:
@@ -234,19 +248,30 @@ def datagrams(body: bytes, seconds: float, port: int) -> Iterator[None]:
         thread.join()
 
 
+URLS = {
+    "mjpeg": "http://127.0.0.1:{}/1",
+    "hls": "http://127.0.0.1:{}/live.m3u8",
+    "gstreamer": "rtsp://127.0.0.1:{}/1",
+}
+
+
 class Camera:
     """A sender in a process of its own, which can be killed, stopped and started again on the same port."""
 
-    def __init__(self, clip: Path, kind: str = "rtsp") -> None:
+    def __init__(self, clip: Path, kind: str = "rtsp", program: Sequence[str] = (sys.executable, __file__)) -> None:
+        """
+        Args:
+            program: is told the kind, the clip and a port; it says "up", and goes when nobody holds its input.
+        """
         self.port = free_port()
-        self.url = f"{'http' if kind == 'mjpeg' else kind}://127.0.0.1:{self.port}/1"
-        self._clip, self._kind = clip, kind
+        self.url = URLS.get(kind, f"{kind}://127.0.0.1:{{}}/1").format(self.port)
+        self._clip, self._kind, self._program = clip, kind, program
         self._process: subprocess.Popen[str] | None = None
 
     def start(self, clip: Path | None = None) -> None:
         """Returns when it listens."""
         self._clip = clip or self._clip
-        command = [sys.executable, __file__, self._kind, str(self._clip), str(self.port)]
+        command = [*self._program, self._kind, str(self._clip), str(self.port)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "up\n"
@@ -320,6 +345,16 @@ def http_folder(folder: Path) -> Answer:
     return answer
 
 
+def by_turns(*answers: Answer) -> Answer:
+    """The first connection gets the first answer, and so on; the last one is for all that come after."""
+    left = chain(answers, repeat(answers[-1]))
+
+    def answer(connection: socket.socket) -> None:
+        next(left)(connection)
+
+    return answer
+
+
 MULTIPART = "Content-Type: multipart/x-mixed-replace; boundary=next\r\nTransfer-Encoding: chunked\r\n"
 
 
@@ -327,6 +362,12 @@ def motion_jpeg(pictures: Iterable[bytes], then: Answer = hang_up) -> Answer:
     """JPEG after JPEG over HTTP, as cheap cameras send them."""
     body = _multipart(pictures)
     return http(body + b"0\r\n\r\n" if then is hang_up else body, MULTIPART, then=then)
+
+
+def broken_jpeg(pictures: Iterable[bytes], then: Answer) -> Answer:
+    """The same, but that of the last picture only half comes."""
+    *whole, last = pictures
+    return http(_multipart(whole) + _multipart([last])[: len(last) // 2], MULTIPART, then=then)
 
 
 def _multipart(pictures: Iterable[bytes]) -> bytes:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from media import (
     rtsp,
     serving,
     turn_of,
+    with_late_sound,
 )
 
 from streamer import CannotOpen, ConfigError, SourceLost, open_source
@@ -160,12 +162,29 @@ def test_what_is_wrong_has_a_kind(url: str, cause: Cause) -> None:
         ("rtsp", hang_up, Cause.ENDED),
         ("rtsp", cut, Cause.ENDED),
         ("tcp", cut, Cause.FAILED),
+        ("tcp", hang_up, Cause.ENDED),
     ],
 )
 def test_what_is_said_instead_of_pictures_has_a_kind(scheme: str, answer: Answer, cause: Cause) -> None:
     with serving(answer) as port, pytest.raises(CannotOpen) as caught:
         open_source(f"{scheme}://127.0.0.1:{port}/1", timeouts=PATIENT)
     assert caught.value.cause is cause
+
+
+@pytest.mark.parametrize("over", ["tcp", "disk"])
+def test_sound_that_is_announced_and_does_not_come_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, over: str
+) -> None:
+    """MPEG-TS says only in its packets how the sound is made."""
+    sung = Clip(sound="aac", ticks=range(0, 512 * 200, 512)).make(tmp_path / "sung.ts")
+    mute = with_late_sound(sung, tmp_path / "mute.ts", 1000.0)
+    with serving(raw(mute.read_bytes(), then=hold)) as port:
+        name = f"tcp://127.0.0.1:{port}" if over == "tcp" else str(mute)
+        with open_source(name, audio=True, timeouts=PATIENT) as source:
+            assert source.audio.streams == ()
+            assert len(list(islice(source, 100))) == 100
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said == f"{name} announces sound of a kind that is not known, or not yet: it is left out"
 
 
 def test_another_codec_in_mid_stream_is_no_silence(clip: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,8 @@ from media import (
     Answer,
     Camera,
     Clip,
+    broken_jpeg,
+    by_turns,
     cut,
     datagrams,
     free_port,
@@ -46,7 +48,7 @@ from pipeline import Frame
 from streamer import CannotOpen, SinkError, Source, SourceLost, Stream, StreamConfig, open_source
 from streamer.errors import Cause
 from streamer.live import Timeouts
-from streamer.reconnect import ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Connector, Lasting, Seam
+from streamer.reconnect import ABSENT, ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Connector, Lasting, Seam
 from streamer.stats import Stats
 
 SHORT = Timeouts(open_s=10.0, read_s=0.4, segment_s=0.4)
@@ -55,6 +57,8 @@ STOP_WITHIN_S = 3.0
 BACK_WITHIN_S = 2.0
 """From a camera that is up again to its first picture, as promised; the test's own machine may be busy."""
 SLACK_S = 2.0
+STUCK_COSTS_S = 1.5
+"""Of two ways to end a process that does not answer, each is tried for 0.8 s before the third."""
 SMALL = {"size": (96, 128)}
 PASSWORD = "-".join(["open", "sesame"])
 COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
@@ -89,16 +93,6 @@ def take(frames: Iterator[Frame], number: int) -> list[Frame]:
 def goes_on(frames: Sequence[Frame]) -> bool:
     """Whether numbers and times only grow."""
     return all(later.index > earlier.index and later.pts_s >= earlier.pts_s for earlier, later in pairwise(frames))
-
-
-def by_turns(*answers: Answer) -> Answer:
-    """The first connection gets the first answer, and so on; the last one is for all that come after."""
-    served = count()
-
-    def answer(connection: socket.socket) -> None:
-        answers[min(next(served), len(answers) - 1)](connection)
-
-    return answer
 
 
 def pulled(connection: socket.socket) -> None:
@@ -147,6 +141,11 @@ def test_nobody_is_disturbed_where_nobody_answers() -> None:
     waits = [backoff.wait_s(cause) for cause in (Cause.REFUSED, Cause.UNREACHABLE, Cause.TIMEOUT) * 10]
     assert set(waits) == {ABSENT_MOST_S}
     assert backoff.wait_s(Cause.NOT_FOUND) == 1
+
+
+def test_a_webcam_that_was_pulled_out_is_looked_for_as_often() -> None:
+    backoff = Backoff(lambda: 1.0, ABSENT | {Cause.NOT_FOUND})
+    assert {backoff.wait_s(Cause.NOT_FOUND) for _ in range(10)} == {ABSENT_MOST_S}
 
 
 def test_chance_spreads_the_waits() -> None:
@@ -320,6 +319,18 @@ def test_half_a_frame_and_damaged_packets_are_got_over(clip: Path) -> None:
     assert all(each.size == (64, 96) for each in frames)
 
 
+@pytest.mark.parametrize("then", [hang_up, pulled, hold], ids=["hangs up", "is reset", "freezes"])
+def test_half_a_jpeg_is_not_shown(then: Answer) -> None:
+    jpegs = [jpeg(quarters(64, 96, shade=shade)) for shade in range(12)]
+    with serving(by_turns(broken_jpeg(jpegs, then), motion_jpeg(jpegs, then=hold))) as port:
+        with lasting(f"http://127.0.0.1:{port}/1") as source:
+            frames = take(iter(source), 20)
+    assert goes_on(frames)
+    of_first = next(place for place in range(1, 20) if frames[place].captured_s - frames[place - 1].captured_s > 0.05)
+    assert of_first <= 11  # a reset throws away what was not read
+    assert max(np.abs(each.bgr.astype(int) - frames[0].bgr)[-8:].mean() for each in frames) < 15
+
+
 @pytest.mark.parametrize("ticks", [(0, 2**33 - 30_000), (2_000_000, 0)], ids=["far ahead", "back"])
 def test_a_clock_that_jumps_within_a_connection(tmp_path: Path, ticks: tuple[int, int]) -> None:
     def part(name: str, start: int) -> bytes:
@@ -368,6 +379,19 @@ def test_a_broadcast_that_became_a_recording_is_over(clip: Path, tmp_path: Path)
     with serving(by_turns(live, http(film))) as port:
         with lasting(f"http://127.0.0.1:{port}/1") as source:
             assert len(list(source)) <= 12
+
+
+@pytest.mark.parametrize("answers", [(hang_up, hang_up), (cut, hang_up)], ids=["hangs up", "is reset"])
+def test_a_sender_that_is_not_ready_yet_is_waited_for(clip: Path, answers: tuple[Answer, ...]) -> None:
+    """As a relay, whose port is open before its camera is there."""
+    stats = Stats()
+    with serving(by_turns(*answers, raw(clip.read_bytes()))) as port:
+        with lasting(f"tcp://127.0.0.1:{port}", for_s=None, stats=stats) as source:
+            assert goes_on(take(iter(source), 10))
+    loss = stats.snapshot(time.monotonic()).last_loss
+    assert loss is not None
+    assert loss.cause is Cause.ENDED
+    assert "hung up" in loss.why
 
 
 def test_what_is_heard_of_it_later_does_not_end_it(clip: Path) -> None:
@@ -529,6 +553,7 @@ def test_a_camera_that_is_killed_and_comes_back_is_recorded_at_the_right_times(l
 
 
 def test_a_camera_that_freezes_is_noticed_and_taken_up_again(long: Path) -> None:
+    """The loss is told of when a little of the time is left, which it takes to see it and end the connection."""
     with Camera(long, "tcp") as camera, Stream(StreamConfig(camera.url, stall_after_s=1.0, **SMALL)) as stream:
         assert eventually(lambda: stream.stats.captured > 5, 30)
         camera.send_signal(signal.SIGSTOP)
@@ -536,12 +561,41 @@ def test_a_camera_that_freezes_is_noticed_and_taken_up_again(long: Path) -> None
         assert eventually(lambda: stream.stats.offline_since_s is not None, 20)
         assert time.monotonic() - began < 1 + SLACK_S
         assert stream.stats.last_loss is not None
-        assert "no picture for 1 s" in stream.stats.last_loss.why
+        assert "no picture for 0.96 s" in stream.stats.last_loss.why
         had = stream.stats.captured
         camera.send_signal(signal.SIGCONT)
         began = time.monotonic()
         assert eventually(lambda: stream.stats.captured > had, 20)
         assert time.monotonic() - began < BACK_WITHIN_S + SLACK_S
+
+
+def test_a_process_that_is_stuck_is_noticed_as_soon(long: Path) -> None:
+    """It hears of no mild way to end it, and is given no time for them."""
+    with Camera(long) as camera, Stream(StreamConfig(camera.url, stall_after_s=3.0, **SMALL)) as stream:
+        assert eventually(lambda: stream.stats.captured > 5, 30)
+        began = time.monotonic()
+        next(each for each in psutil.Process().children() if "demux" in " ".join(each.cmdline())).suspend()
+        assert eventually(lambda: stream.stats.offline_since_s is not None, 20)
+        assert time.monotonic() - began < 3 + STUCK_COSTS_S
+        assert eventually(lambda: stream.stats.reconnects == 1, 20)
+
+
+def test_a_dead_stream_beside_others_costs_them_nothing(long: Path, tmp_path: Path) -> None:
+    """In one process: one that nobody answers, one whose camera freezes, and one that has to do with neither."""
+    well = Stream(StreamConfig("test:size=64x64,rate=30", record=str(tmp_path / "out.mp4"), **SMALL))
+    absent = Stream(StreamConfig(f"rtsp://127.0.0.1:{free_port()}/1", **SMALL))
+    with Camera(long, "tcp") as camera:
+        frozen = Stream(StreamConfig(camera.url, stall_after_s=1.0, **SMALL))
+        with well, absent, frozen:
+            assert eventually(lambda: well.stats.parsed > 0 and frozen.stats.captured > 5, 30)
+            camera.send_signal(signal.SIGSTOP)
+            dead = (absent, frozen)
+            assert eventually(lambda: all(each.stats.offline_since_s is not None for each in dead), 20)
+            before = well.stats
+            assert eventually(lambda: well.stats.shown > before.shown + 40, 30)
+            assert well.stats.last_loss is None
+    assert well.join(1)
+    assert len(pts_of(tmp_path / "out.mp4")) == well.stats.shown
 
 
 def test_mpeg_ts_over_udp_that_falls_silent(clip: Path) -> None:
@@ -677,7 +731,7 @@ def test_never_again(clip: Path) -> None:
         with Stream(
             StreamConfig(f"rtsp://127.0.0.1:{port}/1", reconnect_for_s=0, stall_after_s=0.4, **SMALL)
         ) as stream:
-            with pytest.raises(SourceLost, match=r"no picture for 0\.4 s$"):
+            with pytest.raises(SourceLost, match=r"no picture for 0\.384 s$"):
                 stream.join(30)
     with Stream(StreamConfig(f"rtsp://127.0.0.1:{free_port()}/1", reconnect_for_s=0, **SMALL)) as stream:
         with pytest.raises(CannotOpen, match=r"nobody listens there$"):

@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 import pytest
-from media import Clip, pts_of, quarters, raw, serving, sound_of
+from media import Clip, pts_of, quarters, raw, serving, sound_of, with_late_sound
 
 from pipeline import Size
 from streamer import CODECS, Encoding, SinkError, SourceInfo, SourceLost, open_source
@@ -28,6 +28,8 @@ from streamer.videofile import PICTURES
 SIZE = Size(64, 96)
 LOST_MOST_S = 1.0
 """What a kill may cost."""
+LATE_S = 3.0
+"""When the sound begins that comes late."""
 START = datetime(2026, 11, 22, 7, 15)
 TEN_S = tuple(range(0, 250 * 512, 512))
 TICK_S = 1 / 44_100
@@ -75,32 +77,41 @@ def began_of(path: Path) -> datetime:
 WRITER = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
+from contextlib import suppress
 from pathlib import Path
-from streamer import open_source
+from streamer import SourceLost, open_source
 from streamer.sound import AudioTap
 from test_recording import live
-source, out, heard_s = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+source, out, from_s, until_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 with open_source(source, audio=True) as opened:
     tap = AudioTap(opened.audio.streams)
     recorder = live(out, opened.info, tap)
-    for frame in opened:
-        for packet in opened.audio.take():
-            if packet.pts * packet.time_base < heard_s:
-                tap.put(packet, 0)
-        recorder.write(frame.picture, frame.pts_s)
-        print(frame.pts_s, flush=True)
+    with suppress(SourceLost):  # the end of it, over TCP
+        for frame in opened:
+            for packet in opened.audio.take():
+                if from_s <= packet.pts * packet.time_base < until_s:
+                    tap.put(packet, 0)
+            recorder.write(frame.picture, frame.pts_s)
+            print(frame.pts_s, flush=True)
 sys.stdin.read()
+recorder.__exit__(None)
 """
 
 
-def killed(clip: Path, out: Path, after: int, heard_s: float = 1000.0) -> float:
-    """Records the clip in another process and kills it after so many pictures; the last one's time."""
-    command = [sys.executable, "-c", WRITER, str(clip), str(out), str(heard_s)]
+def killed(
+    clip: Path | str, out: Path, after: int, from_s: float = -1.0, until_s: float = 1000.0, *, complete: bool = False
+) -> float:
+    """Records the clip in another process, with sound of a time only, and kills it after so many pictures, unless it
+    may complete the file; the last picture's time."""
+    command = [sys.executable, "-c", WRITER, str(clip), str(out), str(from_s), str(until_s)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         lines = [writer.stdout.readline() for _ in range(after)]
-        writer.kill()
-        lines += writer.stdout.readlines()
+        if complete:
+            lines += writer.communicate(timeout=60)[0].splitlines(keepends=True)
+        else:
+            writer.kill()
+            lines += writer.stdout.readlines()
     return float([line for line in lines if line.endswith("\n")][-1])
 
 
@@ -136,7 +147,35 @@ def test_sound_that_never_comes_or_ends_holds_no_picture_back(
     tmp_path: Path, singing: Path, suffix: str, heard_s: float
 ) -> None:
     out = tmp_path / f"out{suffix}"
-    holds_all_but_the_end(out, killed(singing, out, 200, heard_s))
+    holds_all_but_the_end(out, killed(singing, out, 200, until_s=heard_s))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("is_killed", [False, True], ids=["completed", "killed"])
+@pytest.mark.parametrize("over", ["disk", "tcp"])
+def test_sound_that_begins_late_is_there_at_its_time(
+    tmp_path: Path, singing: Path, suffix: str, is_killed: bool, over: str
+) -> None:
+    """Three seconds after the pictures: an mp4 has to be begun without a packet of it."""
+    source, out = singing, tmp_path / f"out{suffix}"
+    if over == "tcp":  # as MPEG-TS: sound comes framed, and has no description but in its packets
+        source = with_late_sound(singing, tmp_path / "singing.ts", -1.0)
+    with serving(raw(source.read_bytes())) as port:
+        address = f"tcp://127.0.0.1:{port}" if over == "tcp" else source
+        killed(address, out, 245, LATE_S, complete=not is_killed)
+    (pictures, sound), (as_was, track) = together(out), together(source)
+    whole = [time_s for time_s in track if time_s >= LATE_S]
+    assert sound == pytest.approx(whole[: len(sound)], abs=0.001)
+    assert sound[-1] >= (9.9 - LOST_MOST_S if is_killed else 9.9)
+    assert pictures == pytest.approx(as_was[: len(pictures)], abs=0.001)
+    with av.open(str(out)) as file:
+        assert len(list(file.decode(audio=0))) >= len(sound) - 1
+
+
+def together(path: Path) -> tuple[list[float], list[float]]:
+    """When pictures are shown and sound is heard, in seconds from the first picture."""
+    pictures = pts_of(path)
+    return [float(each - pictures[0]) for each in pictures], [float(at - pictures[0]) for at, _ in sound_of(path)[0]]
 
 
 @pytest.mark.parametrize("codec", CODECS)
