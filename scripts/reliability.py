@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the tests' cameras
 
-from reliability import cameras, parts  # noqa: E402
+from reliability import cameras, parts, servers  # noqa: E402
 from reliability.measure import Place, Row  # noqa: E402
 from reliability.soak import soak  # noqa: E402
 
@@ -28,8 +28,9 @@ SOAK_FRAMES = 20_000
 TEXT = """# What becomes of a stream when something goes wrong
 
 Printed by `python scripts/reliability.py`, which makes each fault on loopback with real processes and writes this
-page; on {cores} cores of {machine}. A camera here is a process that sends H.264 over RTSP or MPEG-TS over TCP, or JPEGs
-over HTTP. The network's input is 96x128: these are not its speeds.
+page; on {cores} cores of {machine}. A camera here is a process that sends H.264 over RTSP or MPEG-TS over TCP, JPEGs
+over HTTP, or live HLS with pieces of a second; one is GStreamer's RTSP server. The network's input is 96x128: these are
+not its speeds.
 
 | fault | promised | measured | |
 |---|---|---|---|
@@ -40,7 +41,7 @@ over HTTP. The network's input is 96x128: these are not its speeds.
 
 
 def measured(place: Place, only: str, plot: Path | None) -> Iterator[Row]:
-    for fault in (*cameras.FAULTS, *parts.FAULTS):
+    for fault in (*cameras.FAULTS, *servers.FAULTS, *parts.FAULTS):
         if only in fault.__name__:
             yield from fault(place)
     if not place.short and only in "soak":

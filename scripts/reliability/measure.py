@@ -13,10 +13,12 @@ from typing import Any
 import media
 import psutil
 
-from streamer import Stream, StreamConfig
+from streamer import Snapshot, Stream, StreamConfig
 
 SIZE = (96, 128)
 """Of the network's input: what is measured here is not its speed."""
+PATTERN = "test:size=240x320,rate=30"
+"""A source that never fails."""
 TICK = Fraction(1, 90_000)
 
 
@@ -56,6 +58,18 @@ class Place:
         took = list(seconds)
         measured = ", ".join("never" if math.isinf(each) else f"{each:.2f} s" for each in took)
         return Row(fault, f"{what} within {limit_s:g} s", measured, max(took) <= limit_s + self.slack_s)
+
+
+def between(before: Snapshot, after: Snapshot) -> str:
+    dropped = after.drops.total - before.drops.total
+    captured, shown = after.captured - before.captured, after.shown - before.shown
+    return f"{captured} frames captured meanwhile, {shown} shown, {dropped} dropped"
+
+
+def played(what: str, before: Snapshot, after: Snapshot) -> Row:
+    """The row of a picture that is to go on whatever happens elsewhere."""
+    held = after.captured > before.captured and after.drops.total == before.drops.total
+    return Row(what, "plays on, nothing dropped", between(before, after), held)
 
 
 def until(happened: Callable[[], bool], within_s: float = 30.0) -> float:

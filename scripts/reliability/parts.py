@@ -15,11 +15,10 @@ import psutil
 import zmq
 from media import hang_up, hold, rtsp, serving, spread
 
-from reliability.measure import Place, Row, child, rest, running, until
-from streamer import Snapshot, Stream, open_source, subscribe
+from reliability.measure import PATTERN, Place, Row, between, child, played, rest, running, until
+from streamer import Stream, open_source, subscribe
 
 ROOT = Path(__file__).parent.parent.parent
-PATTERN = "test:size=240x320,rate=30"
 MAIN = "from streamer.cli import main; main()"
 
 
@@ -27,12 +26,6 @@ def parsed(stream: Stream, more: int) -> float:
     """Seconds until so many more were parsed."""
     had = stream.stats.parsed
     return until(lambda: stream.stats.parsed >= had + more)
-
-
-def _between(before: Snapshot, after: Snapshot) -> str:
-    dropped = after.drops.total - before.drops.total
-    captured, shown = after.captured - before.captured, after.shown - before.shown
-    return f"{captured} frames captured meanwhile, {shown} shown, {dropped} dropped"
 
 
 def worker_killed(place: Place) -> Iterator[Row]:
@@ -48,8 +41,7 @@ def worker_killed(place: Place) -> Iterator[Row]:
     fault = f"kill -9 of the inference process (to load it the first time took {loading_s:.2f} s)"
     row = place.in_time(fault, "next parsing", 3 + loading_s, took)
     yield Row(row.fault, "next parsing within 3 s and the loading", row.measured, row.held)
-    dropped = after.drops.total - before.drops.total
-    yield Row("the picture meanwhile", "plays on, nothing dropped", _between(before, after), dropped == 0)
+    yield played("the picture meanwhile", before, after)
 
 
 def worker_stopped(place: Place) -> Iterator[Row]:
@@ -63,8 +55,7 @@ def worker_stopped(place: Place) -> Iterator[Row]:
         after = stream.stats
     # Ten to answer, two for mild ways to end it that a stopped process does not hear, three for the new one.
     yield place.in_time("SIGSTOP of the inference process", "next parsing", 15, [took_s])
-    dropped = after.drops.total - before.drops.total
-    yield Row("the picture meanwhile", "plays on, nothing dropped", _between(before, after), dropped == 0)
+    yield played("the picture meanwhile", before, after)
 
 
 def worker_starved(place: Place) -> Iterator[Row]:
@@ -190,7 +181,7 @@ def subscribers(place: Place) -> Iterator[Row]:
     yield Row(
         "subscribers that never read, are killed, send 5 kB of nonsense",
         "no frame dropped, nothing lost to one that reads",
-        f"{_between(before, after)}; {after.parsed_hz:.1f} parsings a second of 10; {missed} lost",
+        f"{between(before, after)}; {after.parsed_hz:.1f} parsings a second of 10; {missed} lost",
         dropped == 0 and missed == 0 and after.parsed > before.parsed,
     )
 
