@@ -6,7 +6,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from errno import EACCES, EBUSY, ECONNREFUSED, EHOSTUNREACH, EINVAL, EIO, ENETUNREACH, ENODEV, ENOENT, ENOTTY
+from errno import (
+    EACCES,
+    EBUSY,
+    ECONNREFUSED,
+    ECONNRESET,
+    EHOSTUNREACH,
+    EINVAL,
+    EIO,
+    ENETUNREACH,
+    ENODEV,
+    ENOENT,
+    ENOTTY,
+)
 from pathlib import Path
 from types import MappingProxyType
 
@@ -74,6 +86,7 @@ _KINDS = MappingProxyType(
 _NUMBERS = MappingProxyType(
     {
         ECONNREFUSED: _Meaning("nobody listens there", Cause.REFUSED),
+        ECONNRESET: _Meaning("it hung up", Cause.ENDED),
         EHOSTUNREACH: _Meaning("there is no way to that host", Cause.UNREACHABLE),
         ENETUNREACH: _Meaning("there is no way to that network", Cause.UNREACHABLE),
     }

@@ -161,7 +161,7 @@ def test_what_is_wrong_has_a_kind(url: str, cause: Cause) -> None:
         ("http", http(b"<html>Welcome</html>"), Cause.CODEC),
         ("rtsp", hang_up, Cause.ENDED),
         ("rtsp", cut, Cause.ENDED),
-        ("tcp", cut, Cause.FAILED),
+        ("tcp", cut, Cause.ENDED),
         ("tcp", hang_up, Cause.ENDED),
     ],
 )
