@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What one setting took. Times are of a whole parsing: shrinking, network, labels and persons."""
+    """What one setting took. Times are of a picture by itself: shrinking, network, labels and persons."""
 
     setting: Setting
     input_size: Size
@@ -127,6 +127,7 @@ def measure(
 
 
 def _timed(setting: Setting, parser: Parser, frames: Sequence[Frame], seconds: float) -> Timing:
+    frames = [replace(frame, pts_s=0.0) for frame in frames]  # no stream, whose answers are averaged
     for frame in frames[:WARM_UP]:
         parser(frame)
     whole: list[float] = []

@@ -11,7 +11,7 @@ from pipeline.runtime import Network, RunOptions, compile_network
 from pipeline.types import Size
 
 FILE = Path(__file__).parent / "lite.onnx"
-SHA256 = "60a21c37095daba3a4ba171a823f52260c3754bb7b24b52cb2a7add68926356e"
+SHA256 = "820d0e617f28f5a654aae74165157b18efaf8e8ed1c4e118257fce7e5fd7bc15"
 
 
 def lite_model(model_dir: Path | None = None) -> Model:

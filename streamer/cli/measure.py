@@ -51,7 +51,7 @@ def bench(
         say(json.dumps({"machine": asdict(machine), "frame_size": frames[0].size, "results": rows}, indent=2))
         return
     say(f"{machine.processor}, {machine.cores} cores, {machine.system}, OpenVINO {machine.openvino}")
-    say(f"{len(frames)} frames of {frames[0].size}; the times are of a whole parsing unless they say network")
+    say(f"{len(frames)} pictures of {frames[0].size}, each by itself; times are of a whole parsing or of the network")
     _say_table(results)
 
 

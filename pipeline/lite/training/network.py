@@ -29,7 +29,7 @@ class Shape:
     deepest: int = 128
     deep: int = 96
     middle: int = 64
-    fine: int = 64
+    fine: int = 48
     context_blocks: int = 2
     """Residual blocks at a thirty-second: next to nothing to compute."""
 

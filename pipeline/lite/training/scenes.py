@@ -53,6 +53,8 @@ class Stock:
     """The same of those with one person, who can be cut out; 0 for the others."""
     backgrounds: tuple[Picture, ...]
     """Without anybody."""
+    nobody: tuple[Picture, ...]
+    """Whole pictures of which people said that nobody is in them: of animals and things, large and small."""
     bags: tuple[tuple[Picture, LabelMap], ...]
     """Pictures and masks of things that people carry."""
 
@@ -72,15 +74,21 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
     chances *= [annotated_share if photo.annotated else 1.0 for photo in photos]
     chances *= [_FILMED_SHARE if photo.name.startswith("frames/") else 1.0 for photo in photos]
     lone = chances * [photo.heads == 1 and _is_whole(photo) for photo in photos]
-    strips = [strip for photo in photos for strip in _strips(photo) if is_empty(strip)]
+    # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
+    strips = [strip for photo in photos for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
     bags = [(photo, where) for photo in photos if (where := bag_of(photo)) is not None]
     return Stock(
         tuple(photos),
         chances / chances.sum(),
         lone / lone.sum(),
         tuple(strips),
+        tuple(photo.bgr for photo in photos if _said_empty(photo)),
         tuple((photo.bgr[where], _bag_mask(photo.labels[where])) for photo, where in bags),
     )
+
+
+def _said_empty(photo: Photo) -> bool:
+    return photo.annotated and not photo.labels.any()
 
 
 def _is_whole(photo: Photo) -> bool:
@@ -118,10 +126,10 @@ class Painter:
         kind = self._rng.random()
         if kind < 0.62:
             scene = self._portrait()
-        elif kind < 0.94:
+        elif kind < 0.9:
             scene = self.crowd()
         else:
-            scene = self._things(empty(self._background()), int(self._rng.integers(1, 6)))
+            scene = self._nobody()
         return Scene(develop(scene.bgr, self._rng), scene.labels, scene.persons, scene.count)
 
     def _portrait(self) -> Scene:
@@ -148,6 +156,14 @@ class Painter:
         if rng.random() < _THING_IN_FRONT:
             scene = self._things(scene, 1)
         return scene
+
+    def _nobody(self) -> Scene:
+        """A picture of anything but people, often from so close that one thing fills it."""
+        rng, stock = self._rng, self._stock
+        known = bool(stock.nobody) and rng.random() < 0.6
+        bgr = stock.nobody[int(rng.integers(len(stock.nobody)))] if known else None
+        scene = empty(self._background(bgr, float(np.exp(rng.uniform(0, np.log(4))))))
+        return scene if known and rng.random() < 0.7 else self._things(scene, int(rng.integers(1, 6)))
 
     def _photo(self, chances: NDArray[np.float64]) -> Photo:
         return self._stock.photos[int(self._rng.choice(len(chances), p=chances))]
@@ -194,14 +210,16 @@ class Painter:
         mirror = 1 if rng.random() < 0.5 else -1
         return View(scale, mirror * scale * aspect, turn, ((left + right) / 2, (top + bottom) / 2), target)
 
-    def _background(self) -> Picture:
+    def _background(self, bgr: Picture | None = None, closer: float = 1.0) -> Picture:
+        """A picture of choice or any background, or one colour; `closer` by a factor than to cover the canvas."""
         rng = self._rng
-        if not self._stock.backgrounds or rng.random() < 0.05:
+        if bgr is None and (not self._stock.backgrounds or rng.random() < 0.05):
             return np.full((*self._size, 3), rng.integers(0, 256, 3), np.uint8)
-        bgr = self._stock.backgrounds[int(rng.integers(len(self._stock.backgrounds)))]
+        if bgr is None:
+            bgr = self._stock.backgrounds[int(rng.integers(len(self._stock.backgrounds)))]
         height, width = bgr.shape[:2]
         # As large as it must be to cover the canvas, or larger; a strip is too narrow, and goes on mirrored.
-        scale = rng.uniform(1.0, 1.6) * max(self._size.height / height, min(2.0, self._size.width / width))
+        scale = closer * rng.uniform(1.0, 1.6) * max(self._size.height / height, min(2.0, self._size.width / width))
         focus = (width * rng.uniform(0.35, 0.65), height * rng.uniform(0.4, 0.6))
         mirror = 1 if rng.random() < 0.5 else -1
         view = View(scale, mirror * scale, 0.0, focus, (self._size.width / 2, self._size.height / 2))
