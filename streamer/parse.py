@@ -91,7 +91,7 @@ class ParseLoop:
                 try:
                     frame = self._reader.newest(WAIT_S)
                 except EndOfStream as end:
-                    ending = "ended" if end.error is None else "failed"
+                    ending = self._ending(end)
                     break
                 if frame is not None:
                     pace.begin(time.monotonic(), self._plan_for(frame.size).interval_s)
@@ -101,6 +101,12 @@ class ParseLoop:
                     if parsing is not None:
                         self._deliver(parsing)
             self._tell(lambda to: to.close(ending, self._totals()))
+
+    def _ending(self, end: EndOfStream) -> str:
+        if end.error is not None:
+            return "failed"
+        # Of a stream that is stopped, the frames may end before this thread hears of it.
+        return "stopped" if self._stop.is_set() else "ended"
 
     def _begin_publishing(self, stack: ExitStack) -> None:
         config = self._config
