@@ -184,12 +184,15 @@ def test_people_on_a_street_are_seen_as_in_the_whole_picture() -> None:
     frame = Frame.still(street())
 
     def parsed(size: tuple[int, int], refine: bool) -> Parsing:
-        return load_parser(precision="f32", size=size, refine=refine)(frame)
+        parser = load_parser(precision="f32", size=size, refine=refine)
+        # Of several the one that was disturbed least, for times are compared.
+        return min((parser(frame) for _ in range(4)), key=lambda each: each.inferred_s)
 
     reference, once, twice = parsed((576, 768), False), parsed((384, 512), False), parsed((384, 512), True)
     assert once.map_size == Size(384, 512)
     assert twice.map_size == Size(768, 1024)
     assert len(twice.people) == len(once.people)
+    assert twice.inferred_s > once.inferred_s
 
     def agreement(parsing: Parsing) -> float:
         labels = cv2.resize(parsing.labels, (768, 576), interpolation=cv2.INTER_NEAREST_EXACT)
