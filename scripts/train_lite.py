@@ -2,6 +2,8 @@
 
     python scripts/train_lite.py --pack PACK --out OUT --minutes 90 --start pipeline/lite/lite.onnx
 
+With --narrow what it starts from is first made as narrow as the bundled network.
+
 Ctrl-C ends it after the step at hand; the same line with --resume goes on from there.
 """
 
@@ -23,15 +25,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.errors import PipelineError
+from pipeline.lite.training.batches import make_batch
 from pipeline.lite.training.calibrate import add_shifts, scenes_for, shifts
 from pipeline.lite.training.compose import Scene
 from pipeline.lite.training.encoder import load_pretrained
 from pipeline.lite.training.export import export
 from pipeline.lite.training.log import Log, plot
 from pipeline.lite.training.measure import Figures, measure, validation_crowds
-from pipeline.lite.training.network import LiteNet, Shape
+from pipeline.lite.training.narrow import narrowed
+from pipeline.lite.training.network import NARROW, LiteNet, Shape
 from pipeline.lite.training.pack import Pack, read_pack
-from pipeline.lite.training.scenes import stock_of
+from pipeline.lite.training.scenes import Stock, stock_of
 from pipeline.lite.training.threads import Pace
 from pipeline.lite.training.train import Settings, Trainer, read_checkpoint
 from pipeline.lite.training.weights import load_onnx
@@ -45,6 +49,8 @@ STRIP_SIZE = Size(256, 128)
 """Of what is looked at beside a person to see whether somebody else is there; one size, so that it is quick."""
 SPECK = 0.004
 """Of a strip: so little of somebody is a mistake of the parser's."""
+NARROWING_BATCHES, NARROWING_PIXELS, NARROWING_SEED = 24, 8 * 288 * 288, 77
+"""What is seen before channels are taken away, and of which scenes."""
 # Each step asks for the same large blocks of memory: kept, and not given back to the system and zeroed again, they
 # make a step a fifth shorter. The C library reads this when a program starts.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
@@ -73,28 +79,33 @@ def _options() -> Namespace:
     parser.add_argument("--minutes", type=float, required=True, help="of training, resumptions included")
     parser.add_argument("--start", type=Path, help="network file whose weights to begin with")
     parser.add_argument("--encoder", type=Path, help="EfficientNet-Lite0's weights to begin with: a .pth file")
+    parser.add_argument("--narrow", action="store_true", help="first make what --start names as narrow as the bundled")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in OUT")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="processor threads")
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1, help="another one draws other scenes")
     parser.add_argument("--validate-every", type=float, default=10.0, metavar="MINUTES")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.narrow and options.start is None:
+        parser.error("--narrow: give the network to make narrower with --start")
+    return options
 
 
 def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with console.status("reading the pack"):
+        pack = read_pack(options.pack)
+        looker = load_parser(size=STRIP_SIZE)
+        stock = stock_of(pack.training, annotated_share=3.0, is_empty=lambda strip: _shows_nobody(strip, looker))
+        start = _start(options, stock, device)
     settings = Settings(
         budget_s=options.minutes * 60,
+        shape=start.shape,
         frozen_stages=_frozen_stages(options, device),
         rate=options.rate,
         seed=options.seed,
         batch_makers=1 if device.type == "cpu" else options.threads,
     )
-    with console.status("reading the pack"):
-        pack = read_pack(options.pack)
-        start = _start(settings.shape, options, device)
-        looker = load_parser(size=STRIP_SIZE)
-        stock = stock_of(pack.training, annotated_share=3.0, is_empty=lambda strip: _shows_nobody(strip, looker))
     console.print(
         f"{len(pack.training)} photos to train on, {len(pack.validation)} kept for validation,"
         f" {len(stock.backgrounds)} backgrounds"
@@ -128,13 +139,20 @@ def _frozen_stages(options: Namespace, device: torch.device) -> int:
     return 2 if options.start or options.encoder else 0
 
 
-def _start(shape: Shape, options: Namespace, device: torch.device) -> LiteNet:
+def _start(options: Namespace, stock: Stock, device: torch.device) -> LiteNet:
+    """What is trained first; of a run that goes on, the shape alone counts."""
     torch.manual_seed(0)
-    network = LiteNet(shape)
-    if options.encoder is not None:
-        load_pretrained(network.encoder, options.encoder)
-    if options.start is not None:
-        load_onnx(network, options.start)
+    if options.resume:
+        network = LiteNet(Shape(**read_checkpoint(options.out / CHECKPOINT, device)["settings"]["shape"]))
+    elif options.start is not None:
+        network = load_onnx(options.start)
+    else:
+        network = LiteNet(Shape())
+        if options.encoder is not None:
+            load_pretrained(network.encoder, options.encoder)
+    if options.narrow and not options.resume:
+        seen = (make_batch(stock, NARROWING_SEED, index, NARROWING_PIXELS) for index in range(NARROWING_BATCHES))
+        network = narrowed(network, NARROW, (batch.image for batch in seen))
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

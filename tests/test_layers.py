@@ -65,6 +65,7 @@ LAYERS = [
     "pipeline.lite.training.encoder",
     "pipeline.lite.training.network",
     "pipeline.lite.training.weights",
+    "pipeline.lite.training.narrow",
     "pipeline.lite.training.targets",
     "pipeline.lite.training.losses",
     "pipeline.lite.training.batches",

@@ -21,6 +21,8 @@ from pipeline.lite.training.encoder import (  # noqa: E402
     load_pretrained,
 )
 
+EXPANSION = 6
+
 
 def made_up_weights() -> dict[str, Tensor]:
     """Of the shapes and names that the package has, normalisation and all."""
@@ -36,8 +38,8 @@ def made_up_weights() -> dict[str, Tensor]:
     into, number = 32, 0
     for stage in STAGES:
         for _ in range(stage.blocks):
-            wide, name = into * stage.expansion, f"_blocks.{number}."
-            if stage.expansion > 1:
+            wide, name = into * (EXPANSION if number else 1), f"_blocks.{number}."
+            if number > 0:
                 add(f"{name}_expand_conv", f"{name}_bn0", wide, into, 1)
             add(f"{name}_depthwise_conv", f"{name}_bn1", wide, 1, stage.size)
             add(f"{name}_project_conv", f"{name}_bn2", stage.channels, wide, 1)
@@ -61,7 +63,7 @@ def answered(weights: dict[str, Tensor], image: Tensor) -> Tensor:
     for stage in STAGES:
         for index in range(stage.blocks):
             name, before = f"_blocks.{number}.", x
-            if stage.expansion > 1:
+            if number > 0:
                 x = functional.relu6(layer(x, f"{name}_expand_conv", f"{name}_bn0"))
             stride = stage.stride if index == 0 else 1
             x = functional.relu6(layer(x, f"{name}_depthwise_conv", f"{name}_bn1", stride))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline import CIHP, BadPicture, ExportMismatch, Frame, Size, WeightsError, load_parser
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
+onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from pipeline.fit import Fit  # noqa: E402
@@ -451,8 +451,8 @@ class TestNetworkFile:
         torch.manual_seed(3)
         network = LiteNet(SMALL)
         export(network, tmp_path / "small.onnx")
-        again = LiteNet(SMALL)
-        load_onnx(again, tmp_path / "small.onnx")
+        again = load_onnx(tmp_path / "small.onnx")
+        assert again.shape == SMALL
         for one, other in zip(network.parameters(), again.parameters()):
             torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
         assert [each.name for each in tmp_path.iterdir()] == ["small.onnx"]
@@ -473,12 +473,25 @@ class TestNetworkFile:
         assert (tmp_path / "small.onnx").read_bytes() == b"what was there before"
         assert len(list(tmp_path.iterdir())) == 1
 
-    def test_weights_of_another_shape_are_refused(self, tmp_path: Path) -> None:
+    def test_a_file_tells_its_shape(self, tmp_path: Path) -> None:
+        shape = Shape(width=0.25, expansion=3, deepest=24, deep=16, middle=40, fine=32, context_blocks=0)
+        export(LiteNet(shape), tmp_path / "small.onnx")
+        assert load_onnx(tmp_path / "small.onnx").shape == shape
+
+    def test_another_network_is_refused(self, tmp_path: Path) -> None:
         export(LiteNet(SMALL), tmp_path / "small.onnx")
-        with pytest.raises(WeightsError, match="stem"):
-            load_onnx(LiteNet(replace(SMALL, width=0.5)), tmp_path / "small.onnx")
-        with pytest.raises(WeightsError, match="convolutions"):
-            load_onnx(LiteNet(replace(SMALL, context_blocks=0)), tmp_path / "small.onnx")
+        model = onnx.load(str(tmp_path / "small.onnx"))
+        convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+        model.graph.node.remove(convolutions[-1])
+        onnx.save(model, str(tmp_path / "shorter.onnx"))
+        with pytest.raises(WeightsError, match="shorter"):
+            load_onnx(tmp_path / "shorter.onnx")
+        for each in convolutions[6:]:
+            if each in model.graph.node:
+                model.graph.node.remove(each)
+        onnx.save(model, str(tmp_path / "shortest.onnx"))
+        with pytest.raises(WeightsError, match="is not such a network: it has 6 convolutions"):
+            load_onnx(tmp_path / "shortest.onnx")
 
 
 class TestCalibration:
@@ -553,9 +566,7 @@ def _a_second_a_step(trainer: Trainer) -> Callable[[], float]:
 
 
 def _bundled() -> LiteNet:
-    network = LiteNet(Shape())
-    load_onnx(network, BUNDLED)
-    return network
+    return load_onnx(BUNDLED)
 
 
 def test_what_is_measured_is_what_the_product_shows() -> None:

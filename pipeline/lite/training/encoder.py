@@ -31,18 +31,17 @@ class Stage:
     size: int
     """Of the depthwise convolutions."""
     stride: int
-    expansion: int
     channels: int
 
 
 STAGES = (
-    Stage(1, 3, 1, 1, 16),  # at a half of the picture
-    Stage(2, 3, 2, 6, 24),  # a quarter
-    Stage(2, 5, 2, 6, 40),  # an eighth
-    Stage(3, 3, 2, 6, 80),  # a sixteenth
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),  # a thirty-second
-    Stage(1, 3, 1, 6, 320),
+    Stage(1, 3, 1, 16),  # at a half of the picture; no wider inside
+    Stage(2, 3, 2, 24),  # a quarter
+    Stage(2, 5, 2, 40),  # an eighth
+    Stage(3, 3, 2, 80),  # a sixteenth
+    Stage(3, 5, 1, 112),
+    Stage(4, 5, 2, 192),  # a thirty-second
+    Stage(1, 3, 1, 320),
 )
 _TAKEN = (1, 2, 4, 6)
 """Stages whose answers a decoder takes up: at a quarter, an eighth, a sixteenth, a thirty-second."""
@@ -113,22 +112,23 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """Features of pictures: float32 (n, 3, H, W), RGB, 0-255, sides multiples of 32."""
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, expansion: int = 6) -> None:
         """
         Args:
             width: share of EfficientNet-Lite0's channels; there are weights for all of them.
+            expansion: how many times as wide a block is inside, from the second stage on; there are weights for 6.
         """
         super().__init__()
         self.frozen = 0
         self.stem = SameConv(3, _scaled(_STEM, width), 3, 2)
         stages: list[nn.Sequential] = []
         into = _scaled(_STEM, width)
-        for stage in STAGES:
+        for number, stage in enumerate(STAGES):
             out = _scaled(stage.channels, width)
             blocks = []
             for index in range(stage.blocks):
                 stride = stage.stride if index == 0 else 1
-                blocks.append(Block(into, out, stage.size, stride, stage.expansion))
+                blocks.append(Block(into, out, stage.size, stride, expansion if number else 1))
                 into = out
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)
@@ -193,7 +193,7 @@ def _names() -> list[tuple[str, str]]:
     for stage in STAGES:
         for _ in range(stage.blocks):
             block = f"_blocks.{number}."
-            if stage.expansion > 1:
+            if number > 0:
                 names.append((f"{block}_expand_conv", f"{block}_bn0"))
             names += [(f"{block}_depthwise_conv", f"{block}_bn1"), (f"{block}_project_conv", f"{block}_bn2")]
             number += 1

@@ -26,17 +26,23 @@ class Shape:
 
     width: float = 1.0
     """Of the encoder, as a share of EfficientNet-Lite0's channels."""
+    expansion: int = 6
+    """How many times as wide the encoder's blocks are inside, as EfficientNet-Lite0's are."""
     deepest: int = 128
     deep: int = 96
     middle: int = 64
-    fine: int = 48
+    fine: int = 64
     context_blocks: int = 2
     """Residual blocks at a thirty-second: next to nothing to compute."""
 
     def __post_init__(self) -> None:
         least = min(self.deepest, self.deep, self.middle, self.fine)
-        if least < 8 or self.context_blocks < 0 or not 0 < self.width <= 4:
+        if least < 8 or self.expansion < 1 or self.context_blocks < 0 or not 0 < self.width <= 4:
             raise ValueError(f"no such network: {self}")
+
+
+NARROW = Shape(expansion=4, middle=48, fine=48)
+"""Of the bundled network. It was wider when it was first trained, see `narrow`."""
 
 
 class Residual(nn.Module):
@@ -81,7 +87,7 @@ class LiteNet(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
-        self.encoder = Encoder(shape.width)
+        self.encoder = Encoder(shape.width, shape.expansion)
         quarter, eighth, sixteenth, smallest = self.encoder.channels
         self.reduce = _conv(smallest, shape.deepest, 1)
         self.context = nn.Sequential(*(Residual(shape.deepest) for _ in range(shape.context_blocks)))
