@@ -133,7 +133,7 @@ def main() -> int:
 
 
 def _cases(pack: Path, lite: Parser) -> tuple[Table, Callable[[], Picture]]:
-    photos = [photo for photo in read_pack(pack).validation if photo.heads]
+    photos = [photo for photo in read_pack(pack).validation if photo.anybody]
     return _measured(photos, lite), lambda: _drawn(_bundled(), lite)
 
 

@@ -222,16 +222,44 @@ class TestScenes:
         assert DRESS in scene.labels
         assert set(np.unique(scene.persons)) == {0, 2}
 
-    def test_of_a_photo_with_two_heads_nobody_knows_who_is_who(self) -> None:
+    def test_of_two_in_each_others_arms_nobody_knows_who_is_who(self) -> None:
         bgr, labels = drawn()
-        labels[10:26, 70:78] = FACE
+        labels[10:26, 64:72] = FACE
+        labels[26:64, 60:80] = COAT
         two = make_photo("drawn/pair", bgr, labels, annotated=True)
-        assert two.heads == 2
+        assert not two.alone
         scene = place_photo(empty(np.zeros((120, 80, 3), np.uint8)), two, standing(40))
         assert set(np.unique(scene.persons)) == {0, IGNORED}
         targets = targets_of(scene, np.random.default_rng(0))
         assert not targets.persons.any()
         assert not targets.centre_known[targets.labels == FACE].any()
+
+    @pytest.mark.parametrize("mirror", [False, True])
+    def test_two_who_stand_apart_are_two_if_only_one_shows_a_face(self, mirror: bool) -> None:
+        """Their centres are in them, and none is halfway between."""
+        bgr, labels = (np.concatenate([each, each[:, ::-1]], axis=1) for each in drawn())
+        labels[:26, 80:] = 0
+        two = make_photo("drawn/pair", bgr, labels, annotated=True)
+        assert not two.alone
+        view = View(1.0, -1.0 if mirror else 1.0, 0.0, (80.0, 60.0), (80.0, 60.0))
+        scene = place_photo(empty(np.zeros((120, 160, 3), np.uint8)), two, view)
+        assert scene.count == 2
+        assert {len(np.unique(scene.persons[:, side])) for side in (np.s_[:80], np.s_[80:])} == {2}
+        assert set(np.unique(scene.persons)) == {0, 1, 2}
+        centre = targets_of(scene, np.random.default_rng(0)).centre
+        assert centre[:, :15].max() > 0.9
+        assert centre[:, 25:].max() > 0.9
+        assert centre[:, 19:21].max() < 0.1
+
+    def test_a_passer_by_is_somebody_unknown_and_legs_under_a_bag_are_the_persons(self) -> None:
+        bgr, labels = drawn()
+        labels[60:66] = 0
+        assert make_photo("drawn/bag", bgr, labels, annotated=True).alone
+        labels[40:56, 2:10] = COAT
+        passed = make_photo("drawn/passed", bgr, labels, annotated=True)
+        assert not passed.alone
+        assert set(np.unique(passed.persons[:, :16])) == {0, IGNORED}
+        assert set(np.unique(passed.persons[:, 16:])) == {0, 1}
 
     def test_the_same_number_is_the_same_batch(self, stock: Stock) -> None:
         one, again, other = (make_batch(stock, 3, index, 4 * 128 * 128 * 4) for index in (5, 5, 6))

@@ -58,8 +58,18 @@ def warp_picture(
 
 def warp_labels(labels: LabelMap, affine: Affine, size: Size, outside: int) -> LabelMap:
     """Labels on a canvas, unmixed; left and right change places where the view mirrors."""
-    warped = cv2.warpAffine(labels, _for_centres(affine), size[::-1], flags=cv2.INTER_NEAREST, borderValue=outside)
+    warped = _nearest(labels, affine, size, outside)
     return np.asarray(cv2.LUT(warped, MIRRORED) if np.linalg.det(affine[:, :2]) < 0 else warped, np.uint8)
+
+
+def warp_persons(persons: LabelMap, affine: Affine, size: Size) -> LabelMap:
+    """Persons' numbers on a canvas, unmixed; 0 outside."""
+    return _nearest(persons, affine, size, 0)
+
+
+def _nearest(ids: LabelMap, affine: Affine, size: Size, outside: int) -> LabelMap:
+    warped = cv2.warpAffine(ids, _for_centres(affine), size[::-1], flags=cv2.INTER_NEAREST, borderValue=outside)
+    return np.asarray(warped, np.uint8)
 
 
 def _shrinking(affine: Affine) -> int:

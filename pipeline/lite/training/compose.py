@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.lite.training.augment import View, warp_labels, warp_picture
+from pipeline.lite.training.augment import View, warp_labels, warp_persons, warp_picture
 from pipeline.lite.training.pack import BAG, IGNORED, PERSON, Photo
 from pipeline.types import LabelMap, Picture, Size
 
@@ -40,11 +40,11 @@ def place_photo(scene: Scene, photo: Photo, view: View) -> Scene:
     bgr = warp_picture(photo.bgr, view.affine, size, cv2.BORDER_REPLICATE)
     covered = warp_labels(np.ones_like(photo.labels), view.affine, size, 0) > 0
     labels = np.where(covered, warp_labels(photo.labels, view.affine, size, 0), scene.labels)
-    persons = np.where(covered, 0, scene.persons)
-    number = scene.count + 1 if photo.heads == 1 else IGNORED
-    persons[covered & PERSON[labels]] = number
+    theirs = warp_persons(photo.persons, view.affine, size)
+    known = (theirs > 0) & (theirs != IGNORED)
+    persons = np.where(covered, np.where(known, theirs + np.uint8(scene.count), theirs), scene.persons)
     picture = np.where(covered[..., None], bgr, scene.bgr)
-    return Scene(picture, labels, persons, scene.count + (photo.heads == 1))
+    return Scene(picture, labels, persons, scene.count + int(theirs[known].max(initial=0)))
 
 
 def paste_person(scene: Scene, photo: Photo, view: View, light: float = 1.0) -> Scene:

@@ -69,7 +69,7 @@ def measure(answers: Answers, photos: Sequence[Photo], crowds: Sequence[Scene]) 
     empty: list[float] = []
     for photo in photos:
         labels = parse(answers, photo.bgr).labels
-        if photo.heads:
+        if photo.anybody:
             singles.add(_known(photo.labels), labels)
         else:
             empty.append(np.count_nonzero(labels) / labels.size)
@@ -96,8 +96,8 @@ def measure(answers: Answers, photos: Sequence[Photo], crowds: Sequence[Scene]) 
 
 def validation_crowds(photos: Sequence[Photo]) -> list[Scene]:
     """Made-up crowds of the people in some photos, the same every time; none if nobody is in any."""
-    people = [photo for photo in photos if photo.heads == 1]
-    nobody = [photo for photo in photos if not photo.heads]
+    people = [photo for photo in photos if photo.alone]
+    nobody = [photo for photo in photos if not photo.anybody]
     if not people:
         return []
     stock = stock_of([*people, *nobody], 1.0, lambda strip: True)

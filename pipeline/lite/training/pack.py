@@ -36,6 +36,8 @@ IGNORED = 255
 HEADS = ("Hat", "Hair", "Face")
 
 _SHORT_SIDE = 384
+_SCRAP, _ANOTHER = 0.02, 0.25
+"""Of the largest person's pixels: what is smaller is a scrap of it; what is larger is a person beside it."""
 _HELD_OUT_EVERY, _HELD_OUT = 10, 3
 
 
@@ -74,8 +76,8 @@ class Photo:
     """uint8 of the picture's size: classes and codes."""
     person: LabelMap
     """255 where a pixel belongs to the person's cut-out, bag and belt too; else 0."""
-    heads: int
-    """How many persons show a face, or 1 for somebody without; 0 when nobody is there."""
+    persons: LabelMap
+    """uint8 of the same size: 0 is nobody, k the k-th person; IGNORED where it is somebody, but who is not known."""
     annotated: bool
     """By people, not by networks."""
 
@@ -85,6 +87,15 @@ class Photo:
         strange = np.unique(self.labels)[~ALLOWED[np.unique(self.labels)].any(axis=1)]
         if strange.size:
             raise BadPicture(f"{self.name}: no class and no code: {', '.join(map(str, strange))}")
+
+    @property
+    def anybody(self) -> bool:
+        return bool(self.persons.any())
+
+    @property
+    def alone(self) -> bool:
+        """Whether one person is there and nobody else."""
+        return bool(self.persons.max() == 1)
 
     @property
     def classes(self) -> NDArray[np.int64]:
@@ -115,7 +126,7 @@ def read_pack(folder: Path) -> Pack:
     if not photos:
         raise BadPicture(f"no pictures in {folder}; a part of a pack is a folder with img/NAME.jpg and lab/NAME.png")
     held = {
-        photo.name for photo in photos if is_held_out(Path(photo.name).name) and (photo.annotated or not photo.heads)
+        photo.name for photo in photos if is_held_out(Path(photo.name).name) and (photo.annotated or not photo.anybody)
     }
     return Pack(
         training=tuple(photo for photo in photos if photo.name not in held),
@@ -140,7 +151,7 @@ def make_photo(name: str, bgr: Picture, labels: LabelMap, annotated: bool) -> Ph
         size = (round(labels.shape[1] * scale), round(labels.shape[0] * scale))
         bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
         labels = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-    return Photo(name, bgr, labels, _cut_out(labels), _heads(labels), annotated)
+    return Photo(name, bgr, labels, _cut_out(labels), _persons(labels), annotated)
 
 
 def _read(path: Path, how: int) -> NDArray[np.uint8]:
@@ -166,11 +177,37 @@ def _cut_out(labels: LabelMap) -> LabelMap:
     return np.asarray(inside * 255, np.uint8)
 
 
+def _persons(labels: LabelMap) -> LabelMap:
+    """Whose each pixel is, as far as it can be seen from what hangs together.
+
+    What stands apart from the largest person, and not above or below it, is another one; who is too small beside it to
+    be sure of, and whoever shows more than one head, is somebody unknown.
+    """
+    inside = PERSON[labels]
+    whole = cv2.morphologyEx(inside.view(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    count, blobs, stats, _ = cv2.connectedComponentsWithStats(whole)
+    owners = np.zeros(count, np.uint8)
+    by_size = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA])
+    for blob in by_size:
+        share = stats[blob, cv2.CC_STAT_AREA] / stats[by_size[0], cv2.CC_STAT_AREA]
+        if blob != by_size[0] and (share < _SCRAP or _above_or_below(stats[blob], stats[by_size[0]])):
+            owners[blob] = owners[by_size[0]]
+        elif share >= _ANOTHER and _heads(np.where(blobs == blob, labels, 0)) < 2:
+            owners[blob] = np.max(owners, where=owners != IGNORED, initial=0) + 1
+        else:
+            owners[blob] = IGNORED
+    return np.asarray(owners[blobs] * inside, np.uint8)
+
+
+def _above_or_below(part: NDArray[np.int32], of: NDArray[np.int32]) -> bool:
+    """Whether most of one blob's columns are the other's, too: as legs are under a bag."""
+    left, right = max(part[0], of[0]), min(part[0] + part[2], of[0] + of[2])
+    return bool(right - left >= 0.5 * part[2])
+
+
 def _heads(labels: LabelMap) -> int:
-    if not PERSON[labels].any():
-        return 0
     head = np.isin(labels, [CIHP.id_of(name) for name in HEADS]).view(np.uint8)
     whole = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     count, _, stats, _ = cv2.connectedComponentsWithStats(whole)
     areas = stats[1:count, cv2.CC_STAT_AREA]
-    return max(1, int((areas > 0.25 * areas.max(initial=0)).sum()))
+    return int((areas > 0.25 * areas.max(initial=0)).sum())

@@ -73,7 +73,7 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
     chances = np.minimum(_RAREST, np.maximum(1.0, (seen * rarity).max(axis=1)))
     chances *= [annotated_share if photo.annotated else 1.0 for photo in photos]
     chances *= [_FILMED_SHARE if photo.name.startswith("frames/") else 1.0 for photo in photos]
-    lone = chances * [photo.heads == 1 and _is_whole(photo) for photo in photos]
+    lone = chances * [photo.alone and _is_whole(photo) for photo in photos]
     # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
     strips = [strip for photo in photos for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
     bags = [(photo, where) for photo in photos if (where := bag_of(photo)) is not None]
@@ -174,12 +174,12 @@ class Painter:
         focus = (0.0, 0.0, float(photo.bgr.shape[1]), float(photo.bgr.shape[0]))
         share = rng.uniform(0.9, 1.1)
         how = rng.random()
-        if photo.heads and how < 0.75:
+        if photo.anybody and how < 0.75:
             focus, share = _box_of(PERSON[photo.labels]), rng.uniform(0.65, 1.2)
         head = np.isin(photo.labels, [CIHP.id_of(name) for name in HEADS])
-        if photo.heads and how < 0.2 and np.count_nonzero(head) > 60:
+        if photo.anybody and how < 0.2 and np.count_nonzero(head) > 60:
             focus, share = _box_of(head), rng.uniform(0.2, 0.6)
-        elif photo.heads and how < 0.3:
+        elif photo.anybody and how < 0.3:
             share = rng.uniform(1.3, 2.2)
         return self._view(focus, share, around=0.12)
 
