@@ -6,7 +6,14 @@ from numpy.typing import NDArray
 
 from pipeline import CIHP
 from pipeline.lite.training.pack import IGNORED, UNKNOWN_SIDES, Photo, make_photo
-from pipeline.lite.training.relabel import class_shares, doubt, name_garments, relabel, settle_sides
+from pipeline.lite.training.relabel import (
+    class_shares,
+    doubt,
+    leave_passers_by_open,
+    name_garments,
+    relabel,
+    settle_sides,
+)
 from pipeline.types import LabelMap, Picture
 
 LEFT, RIGHT = CIHP.id_of("Left-leg"), CIHP.id_of("Right-leg")
@@ -101,3 +108,41 @@ def test_people_who_labelled_are_believed_who_is_somebody(annotated: bool, expec
     again = relabel(photo, nobody)
     assert set(np.unique(again.labels)) == {expected}
     assert again.bgr is photo.bgr
+
+
+def somebody(*likely: tuple[int, float]) -> NDArray[np.float32]:
+    """Of a picture of 40x200: in 20 columns from each of some, how likely somebody is there; elsewhere hardly."""
+    planes = np.zeros((len(CIHP), 40, 200), np.float32)
+    planes[0] = 0.99
+    for column, share in likely:
+        planes[0, 10:30, column : column + 20] = 1 - share
+    return planes
+
+
+def test_who_passes_by_is_left_open() -> None:
+    labels = np.zeros((40, 200), np.uint8)
+    labels[:, :20] = COAT
+    seen = somebody((0, 0.9), (60, 0.3), (120, 0.2))
+    seen[0, 10:14, 80:84] = 0.85  # hardly anybody by itself, but part of somebody
+    left = leave_passers_by_open(labels, seen)
+    assert (left[:, :20] == COAT).all()
+    assert (left[10:30, 60:80] == IGNORED).all()
+    assert (left[10:14, 80:84] == IGNORED).all()
+    assert not left[:, 20:50].any()
+    assert not left[:, 100:].any(), "nobody was likely enough there"
+
+
+def test_an_outline_in_doubt_is_no_passer_by() -> None:
+    labels = np.zeros((40, 200), np.uint8)
+    labels[:, :20] = COAT
+    assert not leave_passers_by_open(labels, somebody((0, 0.9), (12, 0.6)))[:, 20:].any()
+
+
+def test_where_nobody_is_said_to_be_nobody_passes_by() -> None:
+    """A dog looks like somebody to a network that never saw one."""
+    empty = make_photo("p/1", np.zeros((96, 160, 3), np.uint8), np.zeros((96, 160), np.uint8), annotated=True)
+    assert not relabel(empty, seeing).labels.any()
+    alone = np.zeros((96, 160), np.uint8)
+    alone[40:60, 140:150] = COAT
+    photo = make_photo("p/2", np.zeros((96, 160, 3), np.uint8), alone, annotated=True)
+    assert (relabel(photo, seeing).labels[:, 10:60] == IGNORED).mean() > 0.8

@@ -19,6 +19,10 @@ from pipeline.types import LabelMap, Picture, Size
 
 _SURE = 0.8
 """Of a side or a garment: a smaller share of what is possible decides nothing."""
+_HARDLY, _LIKELY = 0.1, 0.25
+"""Of somebody who was labelled background: how far they reach, and how sure of some of them the network has to be."""
+_OUTLINE_PX, _AROUND_PX = 25, 11
+"""So near to what was labelled it is an outline that is in doubt; so much around somebody is in doubt with them."""
 _ZOOMS = (1.0, 2.0)
 """Of the default input's pixels."""
 
@@ -26,11 +30,12 @@ _ZOOMS = (1.0, 2.0)
 def relabel(photo: Photo, answers: Answers) -> Photo:
     """The same photo, with sides and garments as the network sees them where it is sure.
 
-    Who is somebody at all is taken from people's labels, and doubted in other networks'.
+    Whom people labelled is somebody, and whom they did not may be; other networks' labels are doubted both ways.
     """
     shares = class_shares(answers, photo.bgr)
     labels = name_garments(settle_sides(photo.labels, shares), shares)
-    return replace(photo, labels=labels if photo.annotated else doubt(labels, shares))
+    labels = labels if photo.annotated else doubt(labels, shares)
+    return replace(photo, labels=leave_passers_by_open(labels, shares) if photo.anybody else labels)
 
 
 def class_shares(answers: Answers, bgr: Picture) -> NDArray[np.float32]:
@@ -82,6 +87,22 @@ def doubt(labels: LabelMap, shares: NDArray[np.float32]) -> LabelMap:
     nobody_surely, somebody_surely = shares[0] > _SURE, shares[0] < 1 - _SURE
     contested = (PERSON[labels] & nobody_surely) | ((labels == 0) & somebody_surely)
     return np.asarray(np.where(contested, IGNORED, labels), np.uint8)
+
+
+def leave_passers_by_open(labels: LabelMap, shares: NDArray[np.float32]) -> LabelMap:
+    """Takes who passes by behind out of the background.
+
+    People labelled whom a photo is of, and nobody else in it. A network that is told that the others are background
+    learns not to see people far away, and is less sure of them than it should be.
+    """
+    known = cv2.dilate((labels != 0).view(np.uint8), np.ones((_OUTLINE_PX, _OUTLINE_PX), np.uint8)) > 0
+    somebody = np.where(known, 0, 1 - shares[0])
+    count, blobs = cv2.connectedComponents((somebody > _HARDLY).view(np.uint8))
+    surest = np.zeros(count, np.float32)
+    np.maximum.at(surest, np.asarray(blobs, np.intp), somebody)
+    likely = (surest > _LIKELY)[blobs] & (blobs > 0)
+    around = cv2.dilate(likely.view(np.uint8), np.ones((_AROUND_PX, _AROUND_PX), np.uint8)) > 0
+    return np.asarray(np.where((labels == 0) & around & ~known, IGNORED, labels), np.uint8)
 
 
 def _shares(answers: Answers, bgr: Picture, pixels: int) -> NDArray[np.float32]:
