@@ -14,6 +14,7 @@ import zmq
 from pipeline import LabelSet, Parsing
 from streamer import headers, wire
 from streamer.errors import ConfigError, SinkError
+from streamer.ipc import IpcPath, has_path
 
 HEARTBEAT_S = 1.0
 """Seconds between two heartbeats."""
@@ -72,11 +73,17 @@ class Publisher:
         self._heartbeat_due_s = 0.0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
+        self._path: IpcPath | None = None
         try:
-            self.address = _listen(self._socket, address)
+            _set_up(self._socket, address)
+            if has_path(address):
+                self._path = IpcPath(self._socket, address)
+            else:
+                _bind(self._socket, address)
         except SinkError:
             self._context.destroy(linger=0)
             raise
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
     def publish(self, parsing: Parsing) -> None:
         """Sends a parsing.
@@ -107,6 +114,8 @@ class Publisher:
     def tick(self, now_s: float) -> None:
         """To be called every 0.2 s or so: answers new subscribers, and sends a heartbeat when one is due.
 
+        The path of an `ipc://` address that somebody deleted is there again with the next heartbeat; the log says so.
+
         Raises SinkError when nothing can be sent.
 
         Args:
@@ -116,6 +125,8 @@ class Publisher:
             self._answer_requests()
             if now_s >= self._heartbeat_due_s:
                 self._heartbeat_due_s = now_s + HEARTBEAT_S
+                if self._path is not None:
+                    self._path.keep()
                 heartbeat = headers.Heartbeat(v=1, run=self.run, published_unix_s=time.time())
                 self._send(wire.encode(self.stream, heartbeat))
 
@@ -134,6 +145,8 @@ class Publisher:
                 # With no time at all the end itself would be thrown away.
                 self._socket.setsockopt(zmq.LINGER, _LAST_WORD_MS)
         finally:
+            if self._path is not None:
+                self._path.release()
             self._socket.close()
             self._context.term()
 
@@ -215,8 +228,7 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _listen(socket: zmq.Socket[bytes], address: str) -> str:
-    """Binds; the address, with the port that was taken."""
+def _set_up(socket: zmq.Socket[bytes], address: str) -> None:
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.SNDHWM, QUEUE_MOST)
     socket.setsockopt(zmq.MAXMSGSIZE, _REQUEST_MOST)
@@ -224,12 +236,14 @@ def _listen(socket: zmq.Socket[bytes], address: str) -> str:
     # Says when a subscriber's queue is full, instead of dropping the message for it in silence.
     socket.setsockopt(zmq.XPUB_NODROP, 1)
     socket.setsockopt(zmq.IPV6, "[" in address)
+
+
+def _bind(socket: zmq.Socket[bytes], address: str) -> None:
     try:
         socket.bind(address)
     except zmq.ZMQError as exc:
         cure = "; another program listens there" if exc.errno == zmq.EADDRINUSE else ""
         raise SinkError(f"cannot listen on {address}: {exc.strerror}{cure}") from exc
-    return socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
 
 def unix_offset_s() -> float:

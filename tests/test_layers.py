@@ -84,6 +84,7 @@ LAYERS = [
     "streamer.worker",
     "streamer.headers",
     "streamer.wire",
+    "streamer.ipc",
     "streamer.publisher",
     "streamer.pubsub",
     "streamer.pictures",

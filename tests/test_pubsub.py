@@ -324,6 +324,120 @@ def test_a_path_in_the_file_system(tmp_path: Path, sockets: Sockets) -> None:
         Listener(sockets, publisher)
 
 
+@pytest.mark.parametrize("gone", ["path", "folder"])
+def test_a_path_that_is_deleted_is_there_again(
+    tmp_path: Path, sockets: Sockets, caplog: pytest.LogCaptureFixture, gone: str
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    path = folder / "masks"
+    with Publisher(f"ipc://{path}") as publisher:
+        before = Listener(sockets, publisher)
+        publisher.publish(a_parsing(1))
+        path.unlink()
+        if gone == "folder":
+            folder.rmdir()
+            seconds = itertools.count(int(time.monotonic()) + 1000)
+            for _ in range(3):
+                publisher.tick(next(seconds))
+            folder.mkdir()
+        after = Listener(sockets, publisher)
+        publisher.publish(a_parsing(2))
+        assert [before.mask().seq for _ in range(3)] == [1, 1, 2]  # the last one again, for the newcomer
+        assert [after.mask().seq for _ in range(2)] == [1, 2]
+        told = [record.getMessage() for record in caplog.records]
+        assert told[-1] == f"listening on ipc://{path} again, whose path was gone"
+        missing = f"do not find this publisher, whose path is gone: cannot listen on ipc://{path}: No such file or"
+        assert [missing in each for each in told] == ([True] if gone == "folder" else []) + [False]
+    assert not path.exists()
+
+
+KILLED = """
+import sys, time
+from streamer.pubsub import Publisher
+with Publisher(sys.argv[1]) as publisher:
+    print("up", flush=True)
+    while not publisher.tick(time.monotonic()):
+        pass
+"""
+
+
+def test_a_path_that_a_killed_publisher_left_is_taken(tmp_path: Path, sockets: Sockets) -> None:
+    address = f"ipc://{tmp_path}/masks"
+    socket = sockets.make(zmq.SUB)
+    socket.subscribe(b"hpm1/")
+    with a_program(KILLED, address) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "up\n"
+        socket.connect(address)
+        first = wire.decode(socket.recv_multipart()).header.run
+        program.kill()
+    assert (tmp_path / "masks").is_socket()
+    with Publisher(address) as publisher:
+        seconds = itertools.count(int(time.monotonic()))
+
+        def heard_anew() -> bool:
+            publisher.tick(next(seconds))
+            return bool(socket.poll(1)) and wire.decode(socket.recv_multipart()).header.run != first
+
+        until(heard_anew)
+
+
+def test_a_path_that_a_publisher_listens_at_stays_its_own(tmp_path: Path, sockets: Sockets) -> None:
+    address = f"ipc://{tmp_path}/masks"
+    with Publisher(address) as publisher:
+        listener = Listener(sockets, publisher)
+        with pytest.raises(SinkError, match=f"cannot listen on {address}: another program listens there"):
+            Publisher(address)
+        publisher.publish(a_parsing(1))
+        assert listener.mask().seq == 1
+        Listener(sockets, publisher)
+
+
+def test_a_path_that_another_took_meanwhile_stays_the_others(
+    tmp_path: Path, sockets: Sockets, caplog: pytest.LogCaptureFixture
+) -> None:
+    address, path = f"ipc://{tmp_path}/masks", tmp_path / "masks"
+    with Publisher(address) as first:
+        listener = Listener(sockets, first)
+        path.unlink()
+        with Publisher(address) as second:
+            for passed_s in (1000.0, 2000.0, 3000.0):
+                first.tick(time.monotonic() + passed_s)
+            (told,) = [record.getMessage() for record in caplog.records]
+            assert told.endswith(f"cannot listen on {address}: another program listens there")
+            first.publish(a_parsing(1))
+            assert listener.mask().run == first.run
+            first.close()
+            assert path.exists()
+            other = Listener(sockets, second)
+            second.publish(a_parsing(1))
+            assert other.mask().run == second.run
+
+
+def test_a_file_of_that_name_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "door.mp4").write_text("precious")
+    with pytest.raises(SinkError, match=r"/door\.mp4: what is there is no socket; name another path"):
+        Publisher(f"ipc://{tmp_path}/door.mp4")
+    assert (tmp_path / "door.mp4").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("path", "says"), [("nowhere/masks", "No such file or directory"), ("x" * 120, "too long"), ("", "no socket")]
+)
+def test_paths_that_cannot_be(tmp_path: Path, path: str, says: str) -> None:
+    with pytest.raises(SinkError, match=f"cannot listen on ipc://{tmp_path}/{path}: .*{says}"):
+        Publisher(f"ipc://{tmp_path}/{path}")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has sockets without a file")
+def test_an_address_without_a_file(sockets: Sockets) -> None:
+    with Publisher("ipc://@masks-of-a-test") as publisher:
+        Listener(sockets, publisher)
+        with pytest.raises(SinkError, match="another program listens there"):
+            Publisher(publisher.address)
+
+
 @pytest.mark.parametrize(
     "address", ["", "5556", "http://127.0.0.1:80", "tcp://127.0.0.1", "tcp://127.0.0.1:99999", "inproc://x", "ipc://"]
 )
