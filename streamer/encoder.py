@@ -49,7 +49,7 @@ class Encoder:
     def __init__(self, info: SourceInfo, sounds: tuple[AudioStream, ...], encoding: Encoding, *, live: bool) -> None:
         """
         Args:
-            sounds: what the source has beside its pictures; it is not encoded, but copied as it is.
+            sounds: what the source has beside its pictures; it is not encoded here.
             live: hold nothing back, so that a kill loses nothing; else look ahead, for smaller files.
 
         Raises:

@@ -12,6 +12,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.stream import Stream
 
+from streamer.aac import ToAac
 from streamer.encoder import Packet, Tracks
 from streamer.errors import SinkError
 from streamer.naming import VIDEO_SUFFIXES
@@ -75,6 +76,7 @@ class VideoFile:
         # FFmpeg writes nothing of a fragmented file before it has something of each track.
         self._delays = live and _is_fragmented(path)
         self._early = False
+        self._as_aac = _conversions(path.suffix, tracks)
         self._open(_all(tracks) if sounds is None else sounds)
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
         # between the two. Making the file now tells of a folder that cannot be written before any work is done.
@@ -106,9 +108,11 @@ class VideoFile:
         try:
             if self._waiting is not None:
                 self._settle()
+            for track in set(self._as_aac) & set(self._streams):
+                self._write(track, self._as_aac[track].finish())
             self._container.close()
             self._at.replace(self.path)
-        except OSError as exc:
+        except (OSError, ValueError) as exc:
             raise self._error(exc) from exc
 
     def keep(self) -> None:
@@ -136,23 +140,32 @@ class VideoFile:
         waiting, self._waiting = self._waiting or [], None
         heard = {track for track, _ in waiting} - {PICTURES}
         if len(heard) < len(self._tracks.sounds):
-            announced = {each for each in _all(self._tracks) if _announces(self._tracks.sounds[each - 1])}
+            for each in set(_all(self._tracks)) - heard - set(self._as_aac):
+                if not _announces(self._tracks.sounds[each - 1]):
+                    self._as_aac |= _converted(each, self._tracks)
+            announced = {each for each in _all(self._tracks) if _announces(self._template(each))}
             self._early = not announced <= heard
             self._open(sorted(heard | announced))
         for track, packet in waiting:
             self._mux(track, packet)
 
     def _mux(self, track: int, packet: Packet) -> None:
-        stream = self._streams.get(track)
-        if stream is None:
+        if track not in self._streams:
             return
         try:
-            if self._delays and track != PICTURES:
-                packet = self._without_frame(track, packet)
-            packet.stream = stream
-            self._container.mux(packet)
+            if track in self._as_aac:
+                self._write(track, self._as_aac[track].convert(packet))
+            elif self._delays and track != PICTURES:
+                self._write(track, [self._without_frame(track, packet)])
+            else:
+                self._write(track, [packet])
         except (OSError, ValueError) as exc:
             raise self._error(exc) from exc
+
+    def _write(self, track: int, packets: list[Packet]) -> None:
+        for packet in packets:
+            packet.stream = self._streams[track]
+            self._container.mux(packet)
 
     def _without_frame(self, track: int, packet: Packet) -> Packet:
         """As mp4 has it: AAC from MPEG-TS is framed, packet by packet, and with `delay_moov` FFmpeg leaves it so."""
@@ -173,9 +186,13 @@ class VideoFile:
         fragments = _EARLY_FRAGMENTS if self._early else _LIVE_FRAGMENTS
         return (_LIVE if self._live else {}) | (fragments if self._delays else {})
 
+    def _template(self, track: int) -> AudioStream:
+        return self._as_aac[track].stream if track in self._as_aac else self._tracks.sounds[track - 1]
+
     def _open(self, sounds: list[int]) -> None:
+        templates = {each: self._template(each) for each in sounds}
         try:
-            self._container, self._streams = _opened(self._at, self._tracks, sounds, self._options())
+            self._container, self._streams = _opened(self._at, self._tracks, templates, self._options())
         except (OSError, ValueError) as exc:
             raise SinkError(f"cannot write {self.path}: {_why_not(self.path.suffix, self._tracks)} ({exc})") from exc
         if self._began is not None:
@@ -186,10 +203,37 @@ def takers(tracks: Tracks) -> list[str]:
     """How the name of a file ends that takes these tracks, what most programs play first."""
     found = []
     for suffix in VIDEO_SUFFIXES:
+        as_aac = _conversions(suffix, tracks)
+        templates = {each: as_aac[each].stream if each in as_aac else tracks.sounds[each - 1] for each in _all(tracks)}
         with suppress(OSError, ValueError):
-            _opened(Path(f"any{suffix}"), tracks, _all(tracks), {})
+            _opened(Path(f"any{suffix}"), tracks, templates, {})
             found.append(suffix)
     return found
+
+
+def _conversions(suffix: str, tracks: Tracks) -> dict[int, ToAac]:
+    """Of the tracks of sound that files of a kind do not take as they are."""
+    found: dict[int, ToAac] = {}
+    for each in _all(tracks):
+        if not _takes(suffix, tracks.sounds[each - 1]):
+            found |= _converted(each, tracks)
+    return found
+
+
+def _converted(track: int, tracks: Tracks) -> dict[int, ToAac]:
+    """Empty where nothing decodes such sound."""
+    try:
+        return {track: ToAac(tracks.sounds[track - 1])}
+    except (OSError, ValueError):
+        return {}
+
+
+def _takes(suffix: str, sound: AudioStream) -> bool:
+    try:
+        av.open(f"any{suffix}", "w").add_stream_from_template(sound, opaque=True)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _is_fragmented(path: Path) -> bool:
@@ -207,22 +251,23 @@ def _announces(sound: AudioStream) -> bool:
 
 
 def _opened(
-    path: Path, tracks: Tracks, sounds: list[int], more: dict[str, str]
+    path: Path, tracks: Tracks, sounds: dict[int, AudioStream], more: dict[str, str]
 ) -> tuple[OutputContainer, dict[int, Stream]]:
     """Nothing of it is on the disk before the first packet. Raises OSError or ValueError.
 
     Args:
+        sounds: the tracks of sound, as they come.
         more: options of FFmpeg's, beside those of all files of the kind.
     """
     options = _CRASH_SAFE.get(path.suffix.lower(), {}) | more
     if _is_fragmented(path):
         # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
-        units = [tracks.tags.time_base.denominator, *(tracks.sounds[each - 1].sample_rate for each in sounds)]
+        units = [tracks.tags.time_base.denominator, *(sound.sample_rate for sound in sounds.values())]
         options["movie_timescale"] = str(min(lcm(*units), FINEST_TIMESCALE))
     container = av.open(str(path), "w", options=options)
     streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
-    for each in sounds:
-        streams[each] = container.add_stream_from_template(tracks.sounds[each - 1], opaque=True)
+    for each, sound in sounds.items():
+        streams[each] = container.add_stream_from_template(sound, opaque=True)
     return container, streams
 
 

@@ -103,6 +103,7 @@ LAYERS = [
     "streamer.naming",
     "streamer.encoding",
     "streamer.encoder",
+    "streamer.aac",
     "streamer.videofile",
     "streamer.sinks",
     "streamer.recorder",

@@ -403,19 +403,3 @@ def test_a_clip_has_its_sound_even_when_the_source_is_gone(tmp_path: Path, sourc
     assert all(0.015 < later - earlier < 0.03 for earlier, later in pairwise(sound))
     assert abs(sound[0]) < 0.05
     assert sound[-1] == pytest.approx(float(times[-1]), abs=0.1)
-
-
-def test_a_clip_of_sound_that_mp4_does_not_take_is_a_mov(tmp_path: Path) -> None:
-    """Of the telephone kind, as most cameras have it; .mkv has no name for it either."""
-    source = Clip(sound="pcm_alaw").make(tmp_path / "source.mov")
-    recent = Recent(4.0)
-    with open_source(source, audio=True) as opened:
-        with LiveRecorder(opened.info, opened.audio, Encoding(), None, recent) as recorder:
-            for frame in opened:
-                recorder.write(frame.picture, frame.pts_s)
-    assert recent.suffix == ".mov"
-    recent.clip(tmp_path / "clip.mov")
-    assert len(sound_of(tmp_path / "clip.mov")[0]) > 3
-    with pytest.raises(SinkError, match=r"\.mp4 does not take h264 with sound as pcm_alaw .*; \.mov does \("):
-        recent.clip(tmp_path / "clip.mp4")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mov", "source.mov"]
