@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from streamer.config import StreamConfig
 from streamer.errors import CannotOpen, Cause
-from streamer.live import TIMEOUTS, comes_by_itself, is_camera
-from streamer.reconnect import ABSENT, Backoff, Connector, Lasting
+from streamer.live import TIMEOUTS, comes_by_itself, is_camera, says_what_it_is
+from streamer.reconnect import ABSENT, HOPELESS, Backoff, Connector, Lasting
 from streamer.ring import FrameRing
 from streamer.source import Source
 from streamer.sources import open_source
@@ -79,7 +79,8 @@ def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
         return _unless_stopped(open_once, limit)
     # A webcam that is not there is nobody who turns us away.
     absent = ABSENT | {Cause.NOT_FOUND} if is_camera(config.source) else ABSENT
-    connector = Connector(open_once, config.reconnect_for_s, limit, stats, Backoff(absent=absent))
+    hopeless = HOPELESS if says_what_it_is(config.source) else HOPELESS - {Cause.CODEC}
+    connector = Connector(open_once, config.reconnect_for_s, limit, stats, Backoff(absent=absent), hopeless)
     source = connector.first()
     return Lasting(source, connector, limit) if source and source.info.live else source
 

@@ -15,7 +15,7 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from errno import EIO
 from itertools import chain
 
@@ -43,6 +43,8 @@ _AAC_CHANNELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 7}
 """Numbers of channels, and their numbers in table 1.19."""
 _AAC_PLAIN = 2
 """The "object type" of AAC as everybody means it, LC."""
+
+_PLAIN_TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/?#\[\]@]+):(?P<port>[0-9]{1,5})(?:/[^?#]*)?", re.IGNORECASE)
 
 _NO_TIMES = 0x0080
 """FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
@@ -94,6 +96,10 @@ class Failed(msgspec.Struct, frozen=True):
     host_known: bool = True
 
 
+class HungUp(OSError):
+    """Raised when a sender ends the connection before it said anything."""
+
+
 def serve() -> None:
     """The whole life of the process; its first argument is the number of its end of the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -102,11 +108,33 @@ def serve() -> None:
     with suppress(OSError):  # the parent wants no more
         request = _request(end)
         try:
-            _pour(request, end)
-        except (av.error.FFmpegError, ValueError) as exc:
+            with ExitStack() as stack:
+                _pour(_reached(request, stack), end)
+        except (av.error.FFmpegError, ValueError, OSError) as exc:
             _send(end, FAILED, msgspec.msgpack.encode(_failure(exc, request.url)))
         else:
             _send(end, ENDED)
+
+
+def is_plain_tcp(url: str) -> bool:
+    """Whether this is a sender's host and port, and nothing else."""
+    found = _PLAIN_TCP.fullmatch(url)
+    return found is not None and 0 < int(found["port"]) < 65_536
+
+
+def _reached(request: Request, stack: ExitStack) -> Request:
+    """What FFmpeg is to open. Raises OSError.
+
+    What FFmpeg reads of a sender that hangs up before it says anything it calls invalid, as it does what is no video:
+    so a sender is connected to here, and FFmpeg is given it when it has begun to speak.
+    """
+    found = _PLAIN_TCP.fullmatch(request.url)
+    if found is None or not is_plain_tcp(request.url):
+        return request
+    sender = stack.enter_context(socket.create_connection((found["host"].strip("[]"), int(found["port"]))))
+    if not sender.recv(1, socket.MSG_PEEK):
+        raise HungUp
+    return msgspec.structs.replace(request, url="fd:", options=request.options | {"fd": str(sender.fileno())})
 
 
 def _pour(request: Request, end: socket.socket) -> None:
@@ -224,10 +252,10 @@ def _head(packet: "av.Packet[Stream]", place: int) -> bytes:
     return PACKET_HEAD.pack(place, flags, packet.pts or 0, packet.dts or 0, packet.duration or 0)
 
 
-def _failure(exc: av.error.FFmpegError | ValueError, url: str) -> Failed:
-    if not isinstance(exc, av.error.FFmpegError):
+def _failure(exc: av.error.FFmpegError | ValueError | OSError, url: str) -> Failed:
+    if not isinstance(exc, (av.error.FFmpegError, OSError)):
         return Failed("ValueError", 0, str(exc))
-    known = exc.errno != EIO or _resolves(url)
+    known = not isinstance(exc, socket.gaierror) and (exc.errno != EIO or _resolves(url))
     return Failed(type(exc).__name__, exc.errno or 0, exc.strerror or "it fails", known)
 
 

@@ -5,7 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from errno import (
     EACCES,
     EBUSY,
@@ -14,10 +14,14 @@ from errno import (
     EHOSTUNREACH,
     EINVAL,
     EIO,
+    EISDIR,
     ENETUNREACH,
     ENODEV,
     ENOENT,
+    ENOTDIR,
     ENOTTY,
+    ENXIO,
+    EPERM,
 )
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +29,7 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
-from streamer.demux import Failed, Request
+from streamer.demux import Failed, Request, is_plain_tcp
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.feed import Packet
 from streamer.playing import Stopped
@@ -79,6 +83,7 @@ _KINDS = MappingProxyType(
         "HTTPForbiddenError": _Meaning(f"{_NO_PASSWORD} (403)", Cause.AUTH),
         "HTTPNotFoundError": _Meaning("there is no such stream at that host (404)", Cause.NOT_FOUND),
         "InvalidDataError": _Meaning("what comes from there is not a video", Cause.CODEC),
+        "HungUp": _Meaning("it hung up before it said anything", Cause.ENDED),
         "EOFError": _Meaning("the connection ended before there was a picture", Cause.ENDED),
         "NoVideo": _Meaning("there is no video in it", Cause.CODEC),
     }
@@ -101,16 +106,24 @@ _HUNG_UP = MappingProxyType(
         "tcp": _Meaning("it hung up, or what it sent is not a video", Cause.ENDED),
     }
 )
+_NO_DEVICE = _Meaning("there is no such device", Cause.NOT_FOUND)
+_NOT_A_CAMERA = _Meaning("it is not a camera", Cause.NOT_FOUND)
+_NOT_ALLOWED = _Meaning("it may not be read; on Linux the group 'video' may", Cause.AUTH)
 _NO_CAMERA = MappingProxyType(
     {
-        ENOENT: _Meaning("there is no such device", Cause.NOT_FOUND),
+        ENOENT: _NO_DEVICE,
+        ENOTDIR: _NO_DEVICE,
         ENODEV: _Meaning("there is no camera behind it", Cause.NOT_FOUND),
-        ENOTTY: _Meaning("it is not a camera", Cause.NOT_FOUND),
+        ENXIO: _Meaning("there is no camera behind it", Cause.NOT_FOUND),
+        ENOTTY: _NOT_A_CAMERA,
+        EISDIR: _NOT_A_CAMERA,
         EINVAL: _Meaning("it is not a camera that gives pictures", Cause.NOT_FOUND),
         EBUSY: _Meaning("another program uses it", Cause.FAILED),
-        EACCES: _Meaning("it may not be read; on Linux the group 'video' may", Cause.AUTH),
+        EACCES: _NOT_ALLOWED,
+        EPERM: _NOT_ALLOWED,
     }
 )
+_PULLED_OUT = _Meaning("it is not there any more", Cause.NOT_FOUND)
 
 
 def is_address(uri: str) -> bool:
@@ -126,6 +139,12 @@ def is_camera(uri: str) -> bool:
 def comes_by_itself(uri: str) -> bool:
     """Whether this is an address or a camera, so most likely live, and not a file."""
     return is_address(uri) or (is_camera(uri) and not Path(uri).is_file())
+
+
+def says_what_it_is(uri: str) -> bool:
+    """Whether that no video comes from there means that there is none: of what is sent without a word about it, as
+    over TCP, the beginning may just have been missed, or the sender not be ready."""
+    return not uri.lower().startswith("tcp:")
 
 
 def without_password(url: str) -> str:
@@ -165,6 +184,7 @@ class _Connection:
         """Raises CannotOpen."""
         self._name = name
         self._over_http = request.url.lower().startswith("http")
+        self._is_camera = request.format is not None
         try:
             self._remote = RemoteFeed(request, open_s, stopped)
         except RemoteSilent as exc:
@@ -182,7 +202,9 @@ class _Connection:
             # So FFmpeg calls the end of an answer over HTTP whose length it was not told.
             if exc.failed.errno == EIO and self._over_http and not self.facts.recorded:
                 return
-            raise SourceLost(f"{self._name}: {exc.failed.reason}", Cause.FAILED) from exc
+            pulled_out = self._is_camera and exc.failed.errno == ENODEV
+            why = _PULLED_OUT if pulled_out else _Meaning(exc.failed.reason, Cause.FAILED)
+            raise SourceLost(f"{self._name}: {why.reason}", why.cause) from exc
 
     def close(self) -> None:
         self._remote.close()
@@ -191,15 +213,21 @@ class _Connection:
 def _meaning(failed: Failed, request: Request) -> _Meaning:
     plain = _Meaning(failed.reason, Cause.FAILED)
     if request.format is not None:
-        return _NO_CAMERA.get(failed.errno, plain)
+        known = _NO_CAMERA.get(failed.errno, plain)
+        return replace(known, reason=f"{known.reason}; {_cameras()}") if known is _NO_DEVICE else known
     if not failed.host_known:
         return _Meaning("there is no host of that name", Cause.UNREACHABLE)
     if failed.errno == EINVAL and not _is_whole(request.url):
         return _NOT_WHOLE
     scheme = request.url.split("://")[0].lower()
-    if failed.kind == "InvalidDataError" and scheme in _HUNG_UP:
+    if failed.kind == "InvalidDataError" and scheme in _HUNG_UP and not is_plain_tcp(request.url):
         return _HUNG_UP[scheme]
     return _KINDS.get(failed.kind) or _NUMBERS.get(failed.errno, plain)
+
+
+def _cameras() -> str:
+    there = sorted(str(each) for each in Path("/dev").glob("video*"))
+    return f"there are: {', '.join(there)}" if there else "there is none at all"
 
 
 def _is_whole(url: str) -> bool:

@@ -99,21 +99,24 @@ class Connector:
         stopped: Stopped,
         stats: Stats,
         backoff: Backoff | None = None,
+        hopeless: Collection[Cause] = HOPELESS,
     ) -> None:
         """
         Args:
             open_once: opens it within so many seconds, or raises CannotOpen.
             for_s: how long to try after each loss; None is forever, but for a mistake in the address.
+            hopeless: what is such a mistake, when it is the first that is heard.
         """
         self._open_once = open_once
         self._for_s = for_s
         self._stopped, self._stats = stopped, stats
         self._backoff = backoff or Backoff()
+        self._hopeless = hopeless
 
     def first(self) -> Source | None:
         """The source, or None if it was stopped first. Raises CannotOpen."""
         try:
-            return self._opened(None, HOPELESS if self._for_s is None else ())
+            return self._opened(None, self._hopeless if self._for_s is None else ())
         except SourceLost as exc:
             raise CannotOpen(str(exc), exc.cause) from exc
 

@@ -1,5 +1,6 @@
 """What goes wrong with cameras and streams, and when what is played comes."""
 
+import random
 import re
 import socket
 import subprocess
@@ -44,6 +45,7 @@ PATIENT = replace(SHORT, open_s=10.0)
 """For what will open: the test's own machine may be busy."""
 PASSWORD = "-".join(["open", "sesame"])
 """Put together, for a traceback shows the lines of this file."""
+JUNK = random.Random(0).randbytes(300_000)
 SLACK_S = 1.5
 """Two cores that others use too."""
 
@@ -106,6 +108,14 @@ def test_half_an_address(url: str) -> None:
         open_source(url)
 
 
+@pytest.mark.parametrize(
+    ("answer", "says"), [(hang_up, "hung up before it said anything"), (raw(b"<html>Welcome</html>"), "not a video")]
+)
+def test_junk_and_silence_over_tcp_are_told_apart(answer: Answer, says: str) -> None:
+    with serving(answer) as port, pytest.raises(CannotOpen, match=f"cannot open tcp://127.0.0.1:{port}: .*{says}"):
+        open_source(f"tcp://127.0.0.1:{port}", timeouts=PATIENT)
+
+
 def test_what_is_not_a_video() -> None:
     with serving(http(b"<html>Welcome</html>", "Content-Type: text/html\r\n")) as port:
         with pytest.raises(CannotOpen, match="not a video"):
@@ -163,6 +173,8 @@ def test_what_is_wrong_has_a_kind(url: str, cause: Cause) -> None:
         ("rtsp", cut, Cause.ENDED),
         ("tcp", cut, Cause.ENDED),
         ("tcp", hang_up, Cause.ENDED),
+        ("tcp", raw(b"<html>Welcome</html>"), Cause.CODEC),
+        ("tcp", raw(JUNK), Cause.CODEC),
     ],
 )
 def test_what_is_said_instead_of_pictures_has_a_kind(scheme: str, answer: Answer, cause: Cause) -> None:
@@ -430,26 +442,6 @@ def test_addresses_without_a_password_are_shown_as_they_are() -> None:
 )
 def test_what_is_called_a_webcam(uri: str, yes: bool) -> None:
     assert is_camera(uri) is yes
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux's")
-@pytest.mark.parametrize(
-    ("uri", "says"),
-    [
-        ("/dev/video99", "no such device"),
-        ("webcam:99", "no such device"),
-        ("webcam:/dev/null", "not a camera"),
-        ("/dev/null", "is not a video"),
-    ],
-)
-def test_devices_that_are_no_cameras(uri: str, says: str) -> None:
-    with pytest.raises(CannotOpen, match=f"/dev/.*{says}"):
-        open_source(uri)
-
-
-def test_a_plain_file_is_not_a_camera(clip: Path) -> None:
-    with pytest.raises(CannotOpen, match="camera"):
-        open_source(f"webcam:{clip}")
 
 
 def test_opencvs_cameras_stand_in(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Cameras that misbehave: lost, silent, broken, back again; and a stream that goes on, or stops when it is told to."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -392,6 +393,18 @@ def test_a_sender_that_is_not_ready_yet_is_waited_for(clip: Path, answers: tuple
     assert loss is not None
     assert loss.cause is Cause.ENDED
     assert "hung up" in loss.why
+
+
+def test_a_sender_that_begins_with_something_else_is_waited_for(clip: Path) -> None:
+    """Over TCP nothing says what comes, and what it is may change."""
+    answers = by_turns(raw(b"220 ready\r\n"), raw(random.Random(0).randbytes(300_000)), raw(clip.read_bytes(), hold))
+    with serving(answers) as port, Stream(StreamConfig(f"tcp://127.0.0.1:{port}", **SMALL)) as stream:
+        assert eventually(lambda: stream.stats.last_loss is not None, 30)
+        assert eventually(lambda: stream.stats.captured > 3, 30)
+        loss = stream.stats.last_loss
+    assert loss is not None
+    assert loss.cause is Cause.CODEC
+    assert "not a video" in loss.why
 
 
 def test_what_is_heard_of_it_later_does_not_end_it(clip: Path) -> None:

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -110,3 +110,20 @@ def stopping(stream: Stream) -> float:
 def child(word: str) -> psutil.Process:
     """The process of ours whose command speaks of this: `demux` or `inference`."""
     return next(each for each in psutil.Process().children() if word in " ".join(each.cmdline()))
+
+
+def peak_mb(happened: Callable[[], bool], within_s: float = 30.0) -> float:
+    """The most resident memory that this process and its own had together until something was true."""
+    me, most = psutil.Process(), 0
+
+    def look() -> bool:
+        nonlocal most
+        held = 0
+        for each in (me, *me.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # a connection's, which may just be over
+                held += each.memory_info().rss
+        most = max(most, held)
+        return happened()
+
+    until(look, within_s)
+    return most / 1e6
