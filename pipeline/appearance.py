@@ -47,10 +47,10 @@ def appearances(
     if there is None:
         return np.zeros((people, BINS), np.float32)
     shrunk = cv2.resize(picture[fit.content][there], None, fx=1 / _STEP, fy=1 / _STEP, interpolation=cv2.INTER_NEAREST)
-    owners, classes = (each[there][::_STEP, ::_STEP] for each in (instances, labels))
-    bins = cv2.LUT(np.ascontiguousarray(classes), _first_bins(label_set)) + _colours(np.asarray(shrunk, np.uint8))
-    pixels = np.bincount((owners.astype(np.uint16) * BINS + bins).ravel(), minlength=(people + 1) * BINS)[BINS:]
-    counts = (pixels.reshape(people, len(PARTS), _COLOURS).astype(np.float32) @ _NEAR).reshape(people, BINS)
+    owners, classes = (np.ascontiguousarray(each[there][::_STEP, ::_STEP]) for each in (instances, labels))
+    bins = cv2.LUT(classes, _first_bins(label_set)) + _colours(np.asarray(shrunk, np.uint8))
+    pixels = cv2.calcHist([owners, bins], [0, 1], None, [people + 1, BINS], [0, people + 1, 0, BINS])[1:]
+    counts = (pixels.reshape(people, len(PARTS), _COLOURS) @ _NEAR).reshape(people, BINS)
     return np.asarray(np.sqrt(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)), np.float32)
 
 

@@ -31,8 +31,9 @@ def follow(values: NDArray[np.float32], picture: Picture) -> NDArray[np.float32]
     shared = _mean(cells * values) - mean_bright * mean_value
     slope = np.asarray(shared / (variance + CONTRAST**2), np.float32)
     size = bright.shape[::-1]
-    followed = cv2.multiply(cv2.resize(slope, size), bright, dtype=cv2.CV_32F)
-    return np.asarray(cv2.add(followed, cv2.resize(values - slope * cells, size)), np.float32)
+    followed = cv2.resize(slope, size)
+    cv2.multiply(followed, bright, dst=followed, dtype=cv2.CV_32F)
+    return np.asarray(cv2.add(followed, cv2.resize(values - slope * cells, size), dst=followed), np.float32)
 
 
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:

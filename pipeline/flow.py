@@ -31,6 +31,7 @@ TORN_PX = 1.0
 
 _SIDE_LEAST, _SIDE_MOST = 16, 1024
 _SHRINK_FIRST = 2
+_GRID_STEP = 128
 _DIFFERENCE_WINDOW = (3, 3)
 _LIKENESS_WINDOW = 9
 _CONTRAST_FLOOR = 60.0
@@ -78,7 +79,7 @@ class Follower:
         shape = start.pixels.shape
         self.flow = Flow(start, np.zeros((*shape, 2), np.float32), np.zeros(shape, np.uint8))
         """To the frame last followed to."""
-        self._dis = _dis()
+        self._dis = dis_flow()
 
     def follow(self, grey: Grey) -> Flow:
         """The flow to the next frame. Raises BadPicture if it is of another size."""
@@ -91,6 +92,12 @@ class Follower:
         return self.flow
 
 
+def flow_between(before: Grey, after: Grey, dis: cv2.DISOpticalFlow) -> Flow:
+    """The flow from a frame to the one right after it, of the same size; by what `dis_flow` made."""
+    step = _step(dis, before.pixels, after.pixels)
+    return Flow(after, step, _difference(_moved(before.pixels, step), after.pixels))
+
+
 def is_cut(before: Grey, after: Grey) -> bool:
     """Whether the second of two frames, one right after the other, shows another scene."""
     if before.frame_size != after.frame_size:
@@ -100,7 +107,7 @@ def is_cut(before: Grey, after: Grey) -> bool:
     weaker, stronger = sorted(float(grey.pixels.std()) for grey in (before, after))
     if weaker < BLANK * stronger:
         return True
-    step = _step(_dis(), before.pixels, after.pixels)
+    step = _step(dis_flow(), before.pixels, after.pixels)
     likeness = _likeness(_moved(before.pixels, step), after.pixels)
     return likeness - float(np.mean(torn(step))) < LIKENESS_LEAST
 
@@ -111,15 +118,21 @@ def torn(source: Field) -> NDArray[np.bool_]:
     return np.asarray(cv2.max(across, down) > TORN_PX)
 
 
-@lru_cache(maxsize=8)
 def grid(size: Size) -> Field:
     """Each pixel's own place, (across, down): float32 (h, w, 2), not to be written to."""
+    # Of parts of a picture each has its own size: made are few, and larger.
+    whole = _grid(Size(*(-(-side // _GRID_STEP) * _GRID_STEP for side in size)))
+    return whole[: size.height, : size.width]
+
+
+@lru_cache(maxsize=8)
+def _grid(size: Size) -> Field:
     places = np.dstack(np.meshgrid(np.arange(size.width), np.arange(size.height))).astype(np.float32)
     places.setflags(write=False)
     return places
 
 
-def _dis() -> cv2.DISOpticalFlow:
+def dis_flow() -> cv2.DISOpticalFlow:
     """The settings that carried masks best for their time; OpenCV's presets refine smoothly across edges, and lose."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     dis.setFinestScale(0)
@@ -143,14 +156,15 @@ def _moved(values: _Values, source: Field) -> _Values:
 
 def _difference(made: NDArray[np.uint8], seen: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """What is brighter all over, by a lamp or the camera's exposure, does not differ."""
-    brighter = np.median(seen[::3, ::3].astype(np.int16) - made[::3, ::3])
-    lit = cv2.convertScaleAbs(made, beta=brighter) if brighter > 0 else cv2.subtract(made, -brighter)
+    levels = (seen[::3, ::3].astype(np.int16) - made[::3, ::3]).ravel()
+    brighter = float(np.partition(levels, levels.size // 2)[levels.size // 2])
+    lit = cv2.add(made, brighter)  # type: ignore[call-overload]
     return np.asarray(cv2.blur(cv2.absdiff(lit, seen), _DIFFERENCE_WINDOW), np.uint8)
 
 
 def _correlation(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     """In [-1, 1]. Pictures with next to no contrast are alike, and like no others."""
-    a, b = (np.subtract(each, each.mean(), dtype=np.float32).ravel() for each in (one, other))
+    a, b = (np.subtract(each, cv2.mean(each)[0], dtype=np.float32).ravel() for each in (one, other))
     floor = _CONTRAST_FLOOR * a.size
     return float((a @ b + floor) / np.sqrt((a @ a + floor) * (b @ b + floor)))
 

@@ -111,10 +111,9 @@ class Wardrobe:
         dressed = np.zeros(fit.input_size, np.uint8)
         dressed[fit.content] = labels
         there = dressed[tuple(slice(each.start * scale, each.stop * scale) for each in cells)]
-        wanted = cv2.LUT(there, is_garment)
-        named = np.zeros(256, np.uint8)
-        named[: len(possible)] = np.array(garments.classes, np.uint8)[possible]
-        cv2.copyTo(cv2.LUT(best_enlarged(logits[possible], scale, wanted > 0), named), wanted, there)
+        types = np.array(garments.classes, np.uint8)[possible]
+        wanted = np.asarray(cv2.LUT(there, is_garment), np.uint8)
+        cv2.copyTo(best_enlarged(logits[possible], types, scale, wanted), wanted, there)
         return np.ascontiguousarray(dressed[fit.content])
 
     def _forget(self, pts_s: float) -> None:

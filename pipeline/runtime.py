@@ -131,16 +131,19 @@ def openvino_package() -> Any:
 
 
 class _OpenVinoRun:
-    def __init__(self, request: Any, tensor: Callable[..., Any], picture: Picture) -> None:
+    def __init__(
+        self, request: Any, tensor: Callable[..., Any], shapes: Sequence[tuple[int, ...]], picture: Picture
+    ) -> None:
         self._request = request
         # The runtime reads the picture's memory and writes into the outputs' until the run has ended: memory of this
         # run's own, for in that of the request the next run writes.
-        self._outputs = tuple(np.empty(list(each.shape), np.float32) for each in request.model_outputs)
+        self._outputs = tuple(np.empty(shape, np.float32) for shape in shapes)
         self._kept = [tensor(each, shared_memory=True) for each in (picture[None], *self._outputs)]
         self._answer: Answer | None = None
+        request.set_input_tensor(self._kept[0])
         for index, each in enumerate(self._kept[1:]):
             request.set_output_tensor(index, each)
-        request.start_async({0: self._kept[0]}, share_inputs=True)
+        request.start_async()
 
     def result(self) -> Answer:
         if self._answer is None:
@@ -181,6 +184,8 @@ class _OpenVinoNetwork:
             raise WeightsError(f"OpenVINO cannot run {path.name} at {input_size}: {exc}") from exc
         self._size = input_size
         self._tensor = openvino.Tensor
+        # Asked for at each run they would cost a tenth of a millisecond.
+        self._shapes = [tuple(each.shape) for each in compiled.outputs]
         self._requests = [compiled.create_infer_request() for _ in range(options.in_flight)]
         self._runs: list[_OpenVinoRun | None] = [None] * options.in_flight
         self._next = 0
@@ -192,7 +197,7 @@ class _OpenVinoNetwork:
         if earlier is not None:
             earlier.result()
         picture = np.array(_checked(picture, self._size), order="C")  # the caller may write to its own
-        run = _OpenVinoRun(self._requests[slot], self._tensor, picture)
+        run = _OpenVinoRun(self._requests[slot], self._tensor, self._shapes, picture)
         self._runs[slot] = run
         return run
 

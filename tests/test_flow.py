@@ -19,7 +19,8 @@ from scenes import (
     texture,
 )
 
-from pipeline import BadPicture, Follower, Grey, Yuv420, carry, is_cut
+from pipeline import BadPicture, Follower, Grey, Size, Yuv420, carry, is_cut
+from pipeline.flow import dis_flow, flow_between, grid
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,21 @@ def test_dark_pictures_with_a_little_noise_are_one_scene() -> None:
 def test_a_frame_of_another_size_is_refused() -> None:
     with pytest.raises(BadPicture, match="a frame of 360x640 cannot be followed into one of 360x480"):
         Follower(Grey.of(frame_of(texture(0)))).follow(Grey.of(frame_of(texture(0)[:, :480])))
+
+
+def test_the_flow_from_one_frame_to_the_next_is_as_a_follower_has_it() -> None:
+    before, after = (Grey.of(frame_of(person_scene(left), index)) for index, left in enumerate((100, 107)))
+    flow, followed = flow_between(before, after, dis_flow()), Follower(before).follow(after)
+    np.testing.assert_array_equal(flow.source, followed.source)
+    np.testing.assert_array_equal(flow.difference, followed.difference)
+    assert flow.to is after
+
+
+@pytest.mark.parametrize("size", [Size(1, 1), Size(118, 209), Size(128, 128), Size(129, 300)], ids=str)
+def test_each_pixel_has_its_own_place(size: Size) -> None:
+    places = grid(size)
+    np.testing.assert_array_equal(places, np.moveaxis(np.indices(size)[::-1], 0, -1))
+    assert not places.flags.writeable
 
 
 def test_video_and_bgr_agree() -> None:

@@ -2,6 +2,7 @@
 
 from itertools import islice, pairwise
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -74,6 +75,38 @@ def test_what_is_new_is_seen_at_once() -> None:
     steady(nothing, answer()[1] * 0, BACK, 0.0)
     said, _ = steady(*answer(sure=0.5), picture(), STEP_S)
     assert thing(said)[thing(answer()[0])].mean() > 0.95
+
+
+def test_who_is_missed_twice_is_held_as_long_as_remembered() -> None:
+    steady = Steady()
+    for count in range(5):
+        steady(*answer(), picture(), count * STEP_S)
+    for count in range(5, 7):
+        said, _ = steady(*answer(sure=-SURE / 2), picture(), count * STEP_S)
+    assert thing(said)[thing(answer()[0])].mean() > 0.95
+
+
+@pytest.mark.parametrize("where", ["in the middle", "in the corner", "everywhere"])
+def test_only_around_people_is_there_anything_to_average(where: str) -> None:
+    near = np.zeros(CELLS, np.bool_)
+    near[{"in the middle": np.s_[20:30, 50:60], "in the corner": np.s_[:1, :1], "everywhere": np.s_[:]}[where]] = True
+    around = cv2.dilate(near.view(np.uint8), np.ones((15, 15), np.uint8)) > 0
+    steady, steadied = Steady(), []
+    for other in (0.0, 1.0):
+        scores = np.stack([np.zeros(CELLS), np.where(near, SURE, -SURE)]).astype(np.float32)
+        steadied.append(steady(scores, np.full((1, *CELLS), other, np.float32), picture(), other * STEP_S))
+    ((scores, others),) = steadied[1:]
+    np.testing.assert_array_equal(thing(scores), near)
+    assert (others[0, near] < 0.3).all()
+    np.testing.assert_array_equal(others[0, ~around], 1.0)
+
+
+def test_where_nobody_is_nothing_is_averaged() -> None:
+    steady = Steady()
+    nobody = np.zeros((2, *CELLS), np.float32)
+    for other in (0.0, 1.0):
+        _, others = steady(nobody, np.full((1, *CELLS), other, np.float32), picture(), other * STEP_S)
+    np.testing.assert_array_equal(others, 1.0)
 
 
 def test_the_longer_ago_the_less_it_counts() -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fit import Fit, foreground
+from pipeline.fit import Fit, lead_of
 from pipeline.labels import CIHP
 from pipeline.model import Decoded
 from pipeline.outfits import GARMENTS, Garments
@@ -57,12 +57,14 @@ def decode(
         fit: how the frame went into the network.
         picture: the network's input, whose borders the labels follow; None leaves them as the grid has them.
     """
-    labels = fit.labels(scores, picture)
-    ids, kept = _persons(_centres(people[0]), people[1:], foreground(scores))
+    lead = lead_of(scores)
+    labels = fit.labels(scores, picture, lead)
+    ids, kept = _persons(_centres(people[0]), people[1:], lead > 0)
     instances = fit.enlarge_ids(ids)
     # What belongs to nobody is a ball, a chair or a coat on a hook: clothes are of persons.
-    theirs = np.minimum(labels, instances) > 0
-    labels, instances = labels * theirs, instances * theirs
+    theirs = np.logical_and(labels, instances)
+    labels *= theirs
+    instances *= theirs
     garments = Garments(_GARMENTS, scores[list(_GARMENTS)])
     return Decoded(labels, *persons_of(instances, kept, fit), garments)
 
