@@ -148,6 +148,17 @@ def test_shrinking_averages_all_that_falls_into_a_pixel() -> None:
     assert (picture == 50).all()
 
 
+@pytest.mark.parametrize("height", [255, 257, 190, 170])
+def test_no_row_is_skipped_at_any_size(height: int) -> None:
+    """One white row in black, wherever it is, is seen: a limb far away is one."""
+    fit = Fit.into(Size(height, 3 * height // 2), Size(96, 160))
+    for row in range(100, 110):
+        picture = np.zeros((*fit.frame_size, 3), np.uint8)
+        picture[row] = 255
+        scale = fit.content_size.height / height
+        assert fit.shrink(picture)[fit.content][..., 0].sum(axis=0, dtype=np.int64).min() > 0.3 * 255 * scale
+
+
 def test_a_frame_of_another_size_is_refused() -> None:
     fit = Fit.into(Size(30, 90), Size(64, 96))
     with pytest.raises(BadPicture, match="a picture of 30x90 was expected, not 90x30"):
