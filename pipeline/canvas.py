@@ -17,6 +17,10 @@ from pipeline.yuv import Yuv420
 ISLAND_CELL = 4
 """What is tinted is looked for in cells of so many pixels of the label map."""
 
+LARGE = 1 / 3
+"""If what is tinted is a larger share of the picture, all of it is looked at: a pixel of a whole picture is enlarged in
+a third of the time that one of a part takes."""
+
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 Colour = tuple[int, int, int]
@@ -78,6 +82,8 @@ class Canvas:
         spread = np.where(labels > 0, labels, cv2.dilate(labels, np.ones((3, 3), np.uint8)))
         solid = np.asarray(cv2.threshold(labels, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
         boxes = islands(solid)
+        if sum(box.area for box in boxes) > LARGE * labels.size:
+            boxes = [Box(0, 0, labels.shape[1], labels.shape[0])]
         for layer in self._layers:
             size = Size(*layer.pixels.shape[:2])
             coloured = layer.terms(palette)[spread]
@@ -149,6 +155,8 @@ def enlarge(small: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8
         size: of the picture.
         area: the part of the picture that is wanted.
     """
+    if area == Box(0, 0, size.width, size.height):
+        return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
     down, across = small.shape[0] / size.height, small.shape[1] / size.width
     # Pixel centres lie at half: picture pixel x is at (x + 0.5) * across - 0.5 of the map.
     matrix = np.array(

@@ -4,11 +4,12 @@ It is not one of `multiprocessing`, which would run the user's script again in t
 `if __name__ == "__main__"` could not stream, and would leave a tracker process behind.
 """
 
+import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from streamer.errors import ShutdownTimeout
@@ -24,13 +25,22 @@ os.set_inheritable(int(sys.argv[1]), False)  # or what a library starts would ho
 class Child:
     """One process, from its start to its end. Whoever reads from `end` sees it end when the process does."""
 
-    def __init__(self, what: str, code: str, arguments: Iterable[str], *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        what: str,
+        code: str,
+        arguments: Iterable[str],
+        *,
+        quiet: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Starts it. Raises OSError.
 
         Args:
             what: what to call it.
             code: Python; in `sys.argv` are the number of its socket and, after it, the arguments.
             quiet: throw away what it prints on standard error, too.
+            environment: variables that it has where this process has none of that name.
         """
         self._what = what
         self.end, theirs = socket.socketpair()
@@ -46,6 +56,7 @@ class Child:
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL if quiet else None,
                     pass_fds=[theirs.fileno()],
+                    env={**(environment or {}), **os.environ},
                     process_group=0,
                 )
             except OSError:

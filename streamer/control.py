@@ -1,8 +1,9 @@
 """How large a picture to parse, and how often, so that the masks on the screen stay young.
 
 The age of a mask is how much later the shown frame is than the one that was parsed. When parsings follow each other
-without a pause, a mask is shown from when it is ready until the next one is: at the end it is as old as two
-parsings take. Pure arithmetic: measured times go in, the plan comes out, and no clock is read here.
+without a pause, a mask is shown from when it is ready until the next one is: at the end it is as old as its own parsing
+took, from the capture of its frame, and the work on the next one after that. Pure arithmetic: measured times go in, the
+plan comes out, and no clock is read here.
 """
 
 from collections import deque
@@ -58,6 +59,7 @@ class Governor:
         self._pause_s = 0.0
         self._level = 0
         self._taken_s: deque[float] = deque(maxlen=REMEMBERED)
+        self._worked_s: deque[float] = deque(maxlen=REMEMBERED)
         self._calm_since_s: float | None = None
         self._grown_s: float | None = None
         self._patience = 1
@@ -70,25 +72,27 @@ class Governor:
     @property
     def age_s(self) -> float:
         """What masks will come to be at most, in all but the slowest tenth of cases; 0 before anything is known."""
-        return self._age_of(self._typical_s()) if len(self._taken_s) >= TRUSTED else 0.0
+        return self._age() if len(self._taken_s) >= TRUSTED else 0.0
 
     @property
     def within_reach(self) -> bool:
         """Whether the limit holds, or there still is a smaller size; who asks for a pause himself is not told."""
         return self.age_s <= self._limit_s or self._level < len(self._sizes) - 1 or self._wanted_s > 0
 
-    def parsed(self, now_s: float, taken_s: float, dropped: int) -> Plan:
+    def parsed(self, now_s: float, taken_s: float, worked_s: float, dropped: int) -> Plan:
         """After each parsing.
 
         Args:
             now_s: monotonic seconds.
             taken_s: from the frame's capture to its parsing.
+            worked_s: of it, since the parsing began: the next frame's begins when this one's is over.
             dropped: frames that were dropped since the last time because this machine was too slow.
         """
         if self._cold:  # the first of a size pays for compiling
             self._cold = False
             return self.plan
         self._taken_s.append(taken_s)
+        self._worked_s.append(worked_s)
         if len(self._taken_s) >= TRUSTED:
             self._pace(dropped)
             self._fit(now_s)
@@ -96,11 +100,10 @@ class Governor:
 
     def _pace(self, dropped: int) -> None:
         """Fewer parsings leave more of the processor to what draws and writes: as few as the age allows."""
-        spare_s = max(0.0, self._limit_s - 2 * self._typical_s())
+        worked_s = _typical(self._worked_s)
         if dropped:
-            self._pause_s = min(
-                max(self._pause_s, self._typical_s(), PAUSE_LEAST_S) * SLOWER, self._typical_s() + spare_s
-            )
+            most_s = max(worked_s, self._limit_s - _typical(self._taken_s))
+            self._pause_s = min(max(self._pause_s, worked_s, PAUSE_LEAST_S) * SLOWER, most_s)
         else:
             self._pause_s *= FASTER
         if self._pause_s < PAUSE_LEAST_S:
@@ -112,7 +115,7 @@ class Governor:
             if self._level < len(self._sizes) - 1:
                 self._shrink(now_s)
             return
-        if self._level == 0 or self._age_of(self._typical_s() * self._growth()) > ROOM * self._limit_s:
+        if self._level == 0 or self._age(self._growth()) > ROOM * self._limit_s:
             self._calm_since_s = None
             return
         if self._calm_since_s is None:
@@ -131,6 +134,7 @@ class Governor:
     def _change(self, level: int) -> None:
         self._level = level
         self._taken_s.clear()
+        self._worked_s.clear()
         self._cold = True
         self._calm_since_s = None
 
@@ -139,8 +143,11 @@ class Governor:
         larger, size = self._sizes[self._level - 1], self._sizes[self._level]
         return larger.height * larger.width / (size.height * size.width)
 
-    def _typical_s(self) -> float:
-        return float(np.percentile(self._taken_s, PERCENTILE))
+    def _age(self, slower: float = 1.0) -> float:
+        """What masks come to, if parsing takes so many times as long as it does."""
+        work_s = slower * _typical(self._worked_s)
+        return slower * _typical(self._taken_s) + max(work_s, self._wanted_s, self._pause_s)
 
-    def _age_of(self, taken_s: float) -> float:
-        return taken_s + max(taken_s, self._wanted_s, self._pause_s)
+
+def _typical(seconds: Sequence[float]) -> float:
+    return float(np.percentile(seconds, PERCENTILE))

@@ -16,7 +16,7 @@ from streamer.newest import Newest
 from streamer.outlets import Outlets
 from streamer.publisher import Publisher
 from streamer.repeats import Repeats
-from streamer.ring import EndOfStream, Reader
+from streamer.ring import EndOfStream, Freshest, Reader
 from streamer.stats import Stats
 from streamer.worker import Worker, WorkerSettings
 
@@ -67,6 +67,7 @@ class ParseLoop:
         for name in config.hide:
             self._parser.label_set.id_of(name)
         self._reader, self._newest, self._stats, self._stop = reader, newest, stats, stop
+        self._freshest = Freshest(reader)
         self._outlets = outlets
         self._publisher: Publisher | None = None
         self._repeats = Repeats(config.still_for_s)
@@ -89,7 +90,7 @@ class ParseLoop:
                     continue
                 self._newest.ready()
                 try:
-                    frame = self._reader.newest(WAIT_S)
+                    frame = self._freshest.take(WAIT_S)
                 except EndOfStream as end:
                     ending = self._ending(end)
                     break
@@ -145,6 +146,7 @@ class ParseLoop:
 
     def _parsed(self, frame: Frame, stack: ExitStack) -> Parsing | None:
         """None if the stream was stopped first, or the process died over it and another will take the next."""
+        began_s = time.monotonic()
         fit = self._parser.fit_for(frame.size, self._plan_for(frame.size).size)
         small = fit.shrink(frame.picture)
         reading = self._repeats.recall(small, time.monotonic())
@@ -155,7 +157,7 @@ class ParseLoop:
         if reading is None:
             return None
         self._repeats.remember(small, reading, time.monotonic())
-        self._govern(frame)
+        self._govern(frame, began_s)
         return self._parser.assemble(frame, reading)
 
     def _read(self, small: Picture, fit: Fit, pts_s: float, stack: ExitStack) -> Reading | None:
@@ -180,12 +182,12 @@ class ParseLoop:
         finally:
             self._stats.worker_restarts(self._worker.restarts)
 
-    def _govern(self, frame: Frame) -> None:
+    def _govern(self, frame: Frame, began_s: float) -> None:
         """Tells the governor how long this one took."""
         governor = self._governor
         if governor is not None:
             now_s = time.monotonic()
-            plan = governor.parsed(now_s, now_s - frame.captured_s, self._stats.fallen_behind())
+            plan = governor.parsed(now_s, now_s - frame.captured_s, now_s - began_s, self._stats.fallen_behind())
             self._stats.governed(plan.size, governor.age_s, within_reach=governor.within_reach)
 
     def _deliver(self, parsing: Parsing) -> None:

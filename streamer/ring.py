@@ -2,6 +2,8 @@
 
 import threading
 from collections import deque
+from contextlib import suppress
+from time import monotonic
 
 from pipeline import Frame
 from streamer.errors import ConfigError
@@ -113,3 +115,42 @@ class Reader:
         if ring._closed and not self._ahead():
             raise EndOfStream(ring._error) from ring._error
         return self._ahead() > 0
+
+
+class Rhythm:
+    """How often frames come, as seen by who does not take every one. Pure: it is told the time."""
+
+    def __init__(self) -> None:
+        self._last: Frame | None = None
+        self._every_s = 0.0
+
+    def took(self, frame: Frame) -> None:
+        last, self._last = self._last, frame
+        if last is not None:
+            self._every_s = (frame.captured_s - last.captured_s) / (frame.index - last.index)
+
+    def patience_s(self, frame: Frame, now_s: float) -> float:
+        """How long to wait for the next frame rather than begin with this one, the newest.
+
+        What is made of a frame comes as much later as was waited, and is as much younger as the next frame is: to wait
+        pays when the next one is nearer than this one. Should it not come, no more is lost than could have been won.
+        """
+        old_s = now_s - frame.captured_s
+        return old_s if self._every_s / 2 < old_s < self._every_s else 0.0
+
+
+class Freshest:
+    """A reader's newest frames, for whoever is busy with each for longer than the next one takes to come."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._rhythm = Rhythm()
+
+    def take(self, timeout_s: float) -> Frame | None:
+        """The newest frame, or the one after it where that is nearer; else as `Reader.newest`."""
+        frame = self._reader.newest(timeout_s)
+        if frame is not None:
+            with suppress(EndOfStream):  # told the next time: this one is the last
+                frame = self._reader.newest(self._rhythm.patience_s(frame, monotonic())) or frame
+            self._rhythm.took(frame)
+        return frame

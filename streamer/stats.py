@@ -116,7 +116,7 @@ class Snapshot:
         if self.worker_restarts:
             found.append(f"the inference process was replaced {_times(self.worker_restarts)}")
         if self.too_slow_s is not None:
-            found.append(f"masks get {self.too_slow_s * 1e3:.0f} ms old, and nothing smaller may be parsed")
+            found.append(f"masks get {self.too_slow_s * 1e3:.0f} ms old{self._at}, and nothing smaller may be parsed")
         return [*found, *map(str, self.sinks_ended), *([self.note] if self.note else [])]
 
     def without_sink(self) -> "Snapshot":

@@ -135,6 +135,19 @@ def test_tinting_piece_by_piece_is_tinting_the_whole(monkeypatch: pytest.MonkeyP
     assert (pictures[0] != quarters(*SIZE)).any()
 
 
+def test_who_fills_much_of_the_picture_is_tinted_with_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which is the quicker way, and differs from the other in last bits."""
+    labels = np.zeros((56, 80), np.uint8)
+    labels[4:48, 2:70] = np.random.default_rng(2).integers(1, 20, (44, 68))
+    pictures = []
+    for _ in range(2):
+        picture = quarters(*SIZE)
+        Canvas.on_bgr(picture).tint(labels, CIHP.palette, 0.5)
+        pictures.append(picture)
+        monkeypatch.setattr("pipeline.canvas.islands", lambda solid: [Box(0, 0, 80, 56)])
+    np.testing.assert_array_equal(*pictures)
+
+
 @pytest.mark.parametrize("size", [Size(2, 2), Size(4, 6), Size(32, 2)])
 def test_tiny_pictures(size: Size) -> None:
     source = yuv(np.zeros((*size, 3), np.uint8))

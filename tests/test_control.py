@@ -29,7 +29,7 @@ def play(
     while now_s < from_s + seconds:
         taken_s = cost_s(plan.size)
         now_s += max(taken_s, plan.interval_s)
-        plan = governor.parsed(now_s, taken_s, dropped(plan))
+        plan = governor.parsed(now_s, taken_s, taken_s, dropped(plan))
         yield now_s, plan
 
 
@@ -66,13 +66,13 @@ def test_one_size_is_kept_whatever_happens() -> None:
 def test_the_first_cold_parsings_decide_nothing() -> None:
     governor = Governor(LIMIT_S, SIZES)
     for index in range(TRUSTED - 1):
-        assert governor.parsed(index, 9.0, 0).size == SIZES[0]
+        assert governor.parsed(index, 9.0, 9.0, 0).size == SIZES[0]
 
 
 def test_one_hiccup_changes_nothing() -> None:
     governor = Governor(LIMIT_S, SIZES)
     list(play(governor, 10.0, machine(0.3)))
-    assert governor.parsed(10.5, 2.0, 0).size == SIZES[0]
+    assert governor.parsed(10.5, 2.0, 2.0, 0).size == SIZES[0]
     assert {plan.size for _, plan in play(governor, 10.0, machine(0.3), from_s=10.5)} == {SIZES[0]}
 
 
@@ -126,6 +126,14 @@ def test_drops_never_cost_the_age() -> None:
     governor = Governor(LIMIT_S, SIZES[:1])
     for _ in play(governor, 30.0, machine(0.5), lambda _: 3):
         assert governor.age_s <= LIMIT_S + 1e-9
+
+
+def test_how_old_a_frame_was_before_its_parsing_began_counts_once() -> None:
+    governor = Governor(LIMIT_S, SIZES)
+    for index in range(TRUSTED + 1):
+        governor.parsed(0.1 * index, 0.13, 0.1, 0)
+    assert governor.age_s == pytest.approx(0.13 + 0.1)
+    assert governor.plan.size == SIZES[0]
 
 
 def test_what_the_user_wants_is_the_least_pause() -> None:

@@ -205,6 +205,12 @@ def test_enlarging_a_part_gives_that_part_of_the_whole(
     assert np.abs(part - whole[top : bottom + 1, left : right + 1]).max() <= ONE_LEVEL
 
 
+def test_enlarging_the_whole_is_what_opencv_does_quickest() -> None:
+    small = np.random.default_rng(0).integers(0, 256, (63, 112), np.uint8)
+    whole = cv2.resize(small, (640, 360), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(enlarge(small, Size(360, 640), Box(0, 0, 640, 360)), whole)
+
+
 def rim(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """The pixels of a mask that touch what is outside it."""
     within = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)

@@ -1,7 +1,9 @@
 """The ring: order, what is dropped and counted, and how it ends."""
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline import Frame
 from streamer.errors import ConfigError
-from streamer.ring import EndOfStream, FrameRing, Reader
+from streamer.ring import EndOfStream, FrameRing, Freshest, Reader, Rhythm
 
 DOT = np.zeros((1, 1, 3), np.uint8)
 LONG_S = 60.0
@@ -197,3 +199,53 @@ def test_every_frame_is_accounted_for_between_threads() -> None:
         assert indices[-1] == 4999
         assert reader.delivered == len(indices)
         assert reader.delivered + reader.missed + reader.skipped == 5000
+
+
+def caught(index: int, captured_s: float) -> Frame:
+    return replace(frame(index), captured_s=captured_s)
+
+
+def test_the_next_frame_is_waited_for_where_it_is_nearer_than_this_one() -> None:
+    rhythm = Rhythm()
+    assert rhythm.patience_s(caught(0, 0.0), 0.3) == 0  # nothing is known yet
+    rhythm.took(caught(0, 0.0))
+    assert rhythm.patience_s(caught(2, 0.8), 1.1) == 0
+    rhythm.took(caught(2, 0.8))  # every 0.4 s
+    assert rhythm.patience_s(caught(4, 1.6), 1.7) == 0
+    assert rhythm.patience_s(caught(4, 1.6), 1.85) == pytest.approx(0.25)
+    assert rhythm.patience_s(caught(4, 1.6), 2.1) == 0  # the next one is late already: who knows when it comes
+
+
+def old_by_three_of_four_seconds() -> tuple[FrameRing, Freshest, Reader]:
+    """A ring whose frames come every four seconds, and of which the next one is due in one."""
+    ring = FrameRing(4)
+    reader = ring.reader()
+    freshest = Freshest(reader)
+    now_s = time.monotonic()
+    for index in range(3):
+        ring.put(caught(index, now_s - 11 + 4 * index))
+        if index < 2:
+            assert freshest.take(0.0) is not None
+    return ring, freshest, reader
+
+
+def test_who_waits_for_the_next_frame_gets_it() -> None:
+    ring, freshest, reader = old_by_three_of_four_seconds()
+    got: list[Frame | None] = []
+    thread = threading.Thread(target=lambda: got.append(freshest.take(0.0)))
+    thread.start()
+    assert eventually(lambda: reader.delivered == 3)
+    ring.put(caught(3, time.monotonic()))
+    thread.join(LONG_S)
+    assert got[0] is not None
+    assert got[0].index == 3
+
+
+def test_a_last_frame_is_not_lost_over_waiting_for_the_next() -> None:
+    ring, freshest, _ = old_by_three_of_four_seconds()
+    ring.close()
+    last = freshest.take(0.0)
+    assert last is not None
+    assert last.index == 2
+    with pytest.raises(EndOfStream):
+        freshest.take(0.0)

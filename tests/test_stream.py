@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import psutil
 import pytest
 from conftest import eventually
@@ -31,6 +32,7 @@ from streamer import (
     subscribe,
 )
 from streamer.sources import sample
+from streamer.stream import CORES_A_THREAD
 
 BACK_WITHIN_S = 3.0
 """What the issue of shutting down allows; the tests' own machine may be busy, so they allow as much again."""
@@ -132,6 +134,19 @@ def test_duration_and_loop(tmp_path: Path) -> None:
         assert stream.join(60)
     assert 25 <= stream.stats.captured <= 32
     assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
+
+
+@pytest.mark.parametrize("cores", [2, 16])
+def test_opencv_leaves_the_cores_to_the_network(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cv2.getNumThreads()
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    cv2.setNumThreads(cores)
+    try:
+        with Stream(StreamConfig("test:size=64x64,frames=2", **SMALL)) as stream:
+            assert stream.join(60)
+        assert cv2.getNumThreads() == max(1, cores // CORES_A_THREAD)
+    finally:
+        cv2.setNumThreads(before)
 
 
 # Stopping

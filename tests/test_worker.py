@@ -488,3 +488,20 @@ def test_programs_need_no_guard(way: str, tmp_path: Path) -> None:
     done = subprocess.run(command, check=False, input=code, capture_output=True, text=True, timeout=60)
     assert done.stdout.split()[1:] == ["True", "left"]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("own", [None, "3"])
+def test_libraries_have_one_thread_beside_the_network_unless_somebody_says_otherwise(
+    own: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        monkeypatch.delenv(name, raising=False)
+        if own is not None:
+            monkeypatch.setenv(name, own)
+    with Worker(QUICK) as worker:
+        assert worker.wait_ready(60)
+        told = psutil.Process(worker.pid).environ()
+    assert {told["OPENBLAS_NUM_THREADS"], told["OPENCV_FOR_THREADS_NUM"]} == {own or "1"}
+    count = "import cv2; print(cv2.getNumThreads())"
+    done = subprocess.run([sys.executable, "-c", count], env=told, capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= int(own or 1)

@@ -39,7 +39,7 @@ def decode(logits: NDArray[np.float32], masks: NDArray[np.float32], fit: Fit, co
         config: of the network.
     """
     queries = Queries.of(logits, masks)
-    scores = np.tensordot(queries.likely[:, : config.parts], queries.inside, axes=(0, 0))
+    scores = queries.scores(config.parts)
     np.maximum(scores[0], BACKGROUND_LEAST, out=scores[0])
     labels = fit.labels(scores)
     classes = scores.argmax(axis=0).astype(np.uint8)

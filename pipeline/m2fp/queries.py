@@ -5,6 +5,10 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+ONE_THREAD = 262_144
+"""Products in one call of BLAS that OpenBLAS still makes on the thread that asks. For more it wakes others, which then
+spin for 26 ms, on the cores that the network wants for the next picture: a parsing took half as long again."""
+
 
 class Queries(NamedTuple):
     """Q things that the network saw in one picture."""
@@ -18,6 +22,15 @@ class Queries(NamedTuple):
     def of(cls, logits: NDArray[np.float32], masks: NDArray[np.float32]) -> Self:
         """From float32 logits (Q, C + 1) of classes and (Q, h, w) of masks."""
         return cls(softmax(logits), sigmoid(masks))
+
+    def scores(self, classes: int) -> NDArray[np.float32]:
+        """Of the first so many classes at each cell, the sum over all queries: float32 (classes, h, w)."""
+        likely, inside = self.likely[:, :classes].T, self.inside.reshape(len(self.inside), -1)
+        cells = max(1, ONE_THREAD // max(1, likely.size))
+        scores = np.empty((classes, inside.shape[1]), np.float32)
+        for start in range(0, inside.shape[1], cells):
+            scores[:, start : start + cells] = likely @ inside[:, start : start + cells]
+        return scores.reshape(classes, *self.inside.shape[1:])
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

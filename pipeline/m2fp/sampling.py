@@ -6,6 +6,7 @@ channels of a head are added up in registers.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 from threading import Barrier
 from typing import Any
@@ -27,8 +28,12 @@ _LOG2_E = _F(1.44269504)
 _FAST = {"contract", "reassoc", "nsz", "arcp", "afn"}
 
 
+PARTS_A_THREAD = 4
+"""Threads take parts until none is left: one that has to wait for a processor holds up no more than its own."""
+
+
 class Sampler:
-    """Runs the kernel on all threads. Its threads end when it is forgotten.
+    """Runs the kernel on all threads, that of the caller among them. The others end when it is forgotten.
 
     Args:
         threads: processor threads to share the cells among.
@@ -36,10 +41,12 @@ class Sampler:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._pool = ThreadPoolExecutor(threads, "sampling")
+        self._pool = ThreadPoolExecutor(max(1, threads - 1), "sampling")
         # Started here: a thread inherits the cores of the one that starts it, and a runtime's own threads are pinned.
         together = Barrier(threads)
-        for each in [self._pool.submit(together.wait, 10.0) for _ in range(threads)]:
+        started = [self._pool.submit(together.wait, 10.0) for _ in range(threads - 1)]
+        together.wait(10.0)
+        for each in started:
             each.result()
 
     def __call__(
@@ -59,14 +66,20 @@ class Sampler:
             shapes: (levels, 2).
             out: (T, heads * 32), written to.
         """
-        cells = len(values)
-        edges = [cells * part // self._threads for part in range(self._threads + 1)]
-        parts = [
-            self._pool.submit(_sample, values, offsets, logits, shapes, out, first, last)
-            for first, last in pairwise(edges)
-        ]
-        for each in parts:
-            each.result()
+        count = PARTS_A_THREAD * self._threads if self._threads > 1 else 1
+        parts = list(pairwise(len(values) * part // count for part in range(count + 1)))
+
+        def work() -> None:
+            with suppress(IndexError):  # none is left
+                while True:
+                    _sample(values, offsets, logits, shapes, out, *parts.pop())
+
+        helping = [self._pool.submit(work) for _ in range(self._threads - 1)]
+        work()
+        for each in helping:
+            # One that has not begun yet, on a machine that is busy, is not waited for.
+            if not each.cancel():
+                each.result()
 
 
 @intrinsic

@@ -1,5 +1,8 @@
 """What M2FP says, read: on made-up answers known to the cell, and beside what ModelScope made of the same."""
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from itertools import pairwise, product
 from pathlib import Path
@@ -17,6 +20,7 @@ from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, M2fpConfig
 from pipeline.m2fp.decode import BACKGROUND_LEAST, decode
 from pipeline.m2fp.instances import CLAIM_LEAST, NOBODY, PEOPLE_MOST
 from pipeline.m2fp.masks import PAIRS_MOST, SCORE_LEAST, ClassMask, masks, scaled
+from pipeline.m2fp.queries import Queries
 from pipeline.model import Decoded
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -143,6 +147,47 @@ def test_labels_are_the_plain_fold(config: M2fpConfig, seed: int) -> None:
     chosen = np.take_along_axis(planes, decoded.labels[None].astype(np.intp), axis=0)[0]
     # Which of two that are equal but for rounding is left open.
     np.testing.assert_allclose(chosen, planes.max(axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (64, 112), (7, 3)])
+def test_classes_are_summed_over_queries_in_pieces(shape: tuple[int, int]) -> None:
+    logits, blots = noise(3, 20, shape)
+    queries = Queries.of(logits, blots)
+    plain = np.einsum("qc,qhw->chw", queries.likely.astype(np.float64), queries.inside)
+    np.testing.assert_allclose(queries.scores(20), plain[:20], rtol=1e-5)
+
+
+QUIETLY = """
+import numpy as np
+from pathlib import Path
+from pipeline.m2fp.queries import Queries
+
+def others(name):
+    me = Path("/proc/thread-self").resolve().name
+    return {each.name: (each / name).read_text() for each in Path("/proc/self/task").iterdir() if each.name != me}
+
+random = np.random.default_rng(0)
+queries = Queries.of(random.random((100, 22), np.float32), random.random((100, 64, 112), np.float32))
+while any(") S " not in state for state in others("stat").values()):
+    pass  # those of OpenBLAS look around for work when they are new
+before = others("schedstat")
+queries.scores(20)
+print(len(before), before == others("schedstat"))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux says which threads have run")
+def test_no_other_thread_is_woken_for_it() -> None:
+    """OpenBLAS's threads, once woken, take processors from the network for a while."""
+    done = subprocess.run(
+        [sys.executable, "-c", QUIETLY],
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split()[1] == "True"
 
 
 def test_a_whole_person_does_not_outvote_its_parts() -> None:

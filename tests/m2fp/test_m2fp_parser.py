@@ -268,7 +268,7 @@ def test_another_process_needs_no_torch_and_has_the_threads_asked_for(
     done = subprocess.run(
         [sys.executable, "-c", ELSEWHERE, *map(str, files)], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "3\n"
+    assert done.stdout == "2\n"  # beside the one that asks
     assert np.mean(np.load(tmp_path / "labels.npy") == expected) >= SAME_LABELS
     assert set((models.cache / "exported").iterdir()) == before
 
