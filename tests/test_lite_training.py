@@ -485,6 +485,15 @@ class TestNetworkFile:
             torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
         assert [each.name for each in tmp_path.iterdir()] == ["small.onnx"]
 
+    def test_depthwise_filters_are_stored_as_they_are(self, tmp_path: Path) -> None:
+        network = LiteNet(replace(SMALL, width=0.5, deepest=64))
+        export(network, tmp_path / "small.onnx")
+        again = load_onnx(tmp_path / "small.onnx")
+        theirs = dict(again.named_parameters())
+        changed = {name for name, each in network.named_parameters() if not torch.equal(each, theirs[name])}
+        assert "encoder.stages.5.0.project.weight" in changed, "large ones are rounded"
+        assert not any("depthwise" in name or "stem" in name or "bias" in name for name in changed)
+
     def test_a_file_that_answers_otherwise_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         traced: Callable[[LiteNet, Path], None] = exporting._trace
 
