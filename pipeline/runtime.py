@@ -29,8 +29,8 @@ class RunOptions:
     runtime: str = "openvino"
     """`openvino` or `onnx`."""
     precision: str = "auto"
-    """`f32`, `bf16`, or `auto`: bf16 where the processor has instructions for it, else f32. `int8`, of a network that
-    has such a form: the heavy part on whole numbers, the rest as `auto`."""
+    """`f32`, `bf16`, `int8`, or `auto`: bf16 where the processor has instructions for it, else f32. `int8`: the heavy
+    part on whole numbers, the rest as `auto`; of lite `auto`, too, where the processor has instructions for that."""
     threads: int | None = None
     """Processor threads; None is as many as there are cores."""
     in_flight: int = 1
@@ -74,7 +74,13 @@ class Network(Protocol):
         """Begins a run on uint8 (H, W, 3) BGR of the compiled size; waits while `in_flight` others are running."""
 
 
-def compile_network(path: Path, input_size: Size, options: RunOptions, extensions: Sequence[Any] = ()) -> Network:
+def compile_network(
+    path: Path,
+    input_size: Size,
+    options: RunOptions,
+    extensions: Sequence[Any] = (),
+    prepare: Callable[[Any], Any] | None = None,
+) -> Network:
     """Makes the network in a file ready to run.
 
     Args:
@@ -82,6 +88,7 @@ def compile_network(path: Path, input_size: Size, options: RunOptions, extension
         input_size: of the pictures that will come.
         options: which runtime, and how.
         extensions: operations that OpenVINO has to know for it.
+        prepare: what is done to OpenVINO's graph of it first.
 
     Raises:
         WeightsError: the file is missing or is no network.
@@ -90,7 +97,7 @@ def compile_network(path: Path, input_size: Size, options: RunOptions, extension
     if not path.is_file():
         raise WeightsError(f"no network at {path}; installing the package again puts it back")
     if options.runtime == "openvino":
-        return _OpenVinoNetwork(path, input_size, options, extensions)
+        return _OpenVinoNetwork(path, input_size, options, extensions, prepare)
     return RUNTIMES[options.runtime](path, input_size, options)
 
 
@@ -153,7 +160,14 @@ class _OpenVinoRun:
 
 
 class _OpenVinoNetwork:
-    def __init__(self, path: Path, input_size: Size, options: RunOptions, extensions: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        input_size: Size,
+        options: RunOptions,
+        extensions: Sequence[Any] = (),
+        prepare: Callable[[Any], Any] | None = None,
+    ) -> None:
         openvino = openvino_package()
         core = openvino.Core()
         for extension in extensions:
@@ -170,6 +184,7 @@ class _OpenVinoNetwork:
         try:
             model = core.read_model(path)
             model.reshape({0: [1, 3, *input_size]})
+            model = prepare(model) if prepare is not None else model
             steps = openvino.preprocess.PrePostProcessor(model)
             taken = steps.input().tensor()
             taken.set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC")).set_color_format(
@@ -224,7 +239,7 @@ class _OnnxNetwork:
         self.precision = _settled(options.precision, has_bf16=False)
         if self.precision != "f32":
             raise RuntimeUnavailable(
-                "ONNX Runtime runs this network in f32 only; precision bf16 needs runtime openvino"
+                f"ONNX Runtime runs this network in f32 only; precision {self.precision} needs runtime openvino"
             )
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3

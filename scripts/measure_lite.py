@@ -15,16 +15,17 @@ from rich.table import Table
 
 from pipeline.errors import PipelineError
 from pipeline.labels import CIHP
+from pipeline.lite.model import compile_file
 from pipeline.lite.training.measure import Answers, Figures, measure, validation_crowds
 from pipeline.lite.training.pack import UNKNOWN_SIDES, Photo, read_pack
-from pipeline.runtime import Network, RunOptions, compile_network
+from pipeline.runtime import Network, RunOptions
 from pipeline.types import Picture, Size
 
 
 def main() -> int:
     parser = ArgumentParser(description="Scores of network files, side by side.")
     parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--precision", default="f32", help="f32, bf16 or auto")
+    parser.add_argument("--precision", default="f32", help="f32, bf16, int8 or auto")
     parser.add_argument(
         "--wrong-sides", nargs="+", default=[], metavar="NAME", help="photos whose legs' and shoes' sides do not count"
     )
@@ -57,7 +58,7 @@ def answers_of(path: Path, precision: str) -> Answers:
     def answer(bgr: Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         size = Size(*bgr.shape[:2])
         if size not in compiled:
-            compiled[size] = compile_network(path, size, RunOptions(precision=precision))
+            compiled[size] = compile_file(path, size, RunOptions(precision=precision))
         scores, people = compiled[size].start(bgr).result().outputs
         return scores, people
 

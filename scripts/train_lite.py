@@ -29,7 +29,7 @@ from pipeline.lite.training.batches import make_batch
 from pipeline.lite.training.calibrate import add_shifts, scenes_for, shifts
 from pipeline.lite.training.compose import Scene
 from pipeline.lite.training.encoder import load_pretrained
-from pipeline.lite.training.export import export
+from pipeline.lite.training.export import add_int8_ranges, export
 from pipeline.lite.training.log import Log, plot
 from pipeline.lite.training.measure import Figures, measure, validation_crowds
 from pipeline.lite.training.narrow import narrowed
@@ -51,6 +51,8 @@ SPECK = 0.004
 """Of a strip: so little of somebody is a mistake of the parser's."""
 NARROWING_BATCHES, NARROWING_PIXELS, NARROWING_SEED = 24, 8 * 288 * 288, 77
 """What is seen before channels are taken away, and of which scenes."""
+INT8_EVERY = 5
+"""So many of the scenes that shifts are found on tell between what limits tensors lie."""
 # Each step asks for the same large blocks of memory: kept, and not given back to the system and zeroed again, they
 # make a step a fifth shorter. The C library reads this when a program starts.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
@@ -125,9 +127,11 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     if not stop.is_set():
         _validate(trainer, pack, crowds, log, console)
         with console.status("calibrating"):
-            add_shifts(trainer.average, shifts(trainer.answers(), scenes_for(stock)))
+            seen = scenes_for(stock)
+            add_shifts(trainer.average, shifts(trainer.answers(), seen))
         _validate(trainer, pack, crowds, log, console)
         export(trainer.average.cpu(), options.out / "lite.onnx")
+        add_int8_ranges(options.out / "lite.onnx", [scene.bgr for scene in seen[::INT8_EVERY]])
         console.print(f"wrote {options.out / 'lite.onnx'}")
     plot(log.entries(), options.out / "log.png")
 

@@ -25,6 +25,7 @@ LAYERS = [
     "pipeline.motion",
     "pipeline.steady",
     "pipeline.runtime",
+    "pipeline.quantize",
     "pipeline.model",
     "pipeline.closer",
     "pipeline.lite",
@@ -142,7 +143,7 @@ LAYERS = [
 
 # Slow to import or not always there: only in the rooms that need them, and no room of ours brings them in by itself.
 HEAVY = {
-    "openvino": ("pipeline.runtime", "pipeline.m2fp.graph"),
+    "openvino": ("pipeline.runtime", "pipeline.quantize", "pipeline.m2fp.graph"),
     "onnxruntime": ("pipeline.runtime", "pipeline.lite.training"),
     "onnx": ("pipeline.lite.training",),
     "torch": ("pipeline.m2fp", "pipeline.lite.training"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, BadPicture, ExportMismatch, Frame, Size, WeightsError, load_parser
+from pipeline import CIHP, BadPicture, ExportMismatch, Frame, RunOptions, Size, WeightsError, load_parser
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -19,12 +19,13 @@ pytest.importorskip("onnxruntime")
 
 from pipeline.fit import Fit  # noqa: E402
 from pipeline.lite.decode import OFFSET_CELLS, decode  # noqa: E402
+from pipeline.lite.model import compile_file  # noqa: E402
 from pipeline.lite.training import export as exporting  # noqa: E402
 from pipeline.lite.training.augment import View, develop, warp_labels, warp_picture  # noqa: E402
 from pipeline.lite.training.batches import make_batch  # noqa: E402
 from pipeline.lite.training.calibrate import BACKGROUND, add_shifts, scenes_for, shifts  # noqa: E402
 from pipeline.lite.training.compose import Scene, empty, paste_person, paste_thing, place_photo  # noqa: E402
-from pipeline.lite.training.export import export  # noqa: E402
+from pipeline.lite.training.export import add_int8_ranges, export  # noqa: E402
 from pipeline.lite.training.log import Log, plot  # noqa: E402
 from pipeline.lite.training.losses import Losses, Truth, Weights, offset, outlines, overlap  # noqa: E402
 from pipeline.lite.training.measure import measure, merged_ious, parse, swapped, validation_crowds  # noqa: E402
@@ -35,6 +36,7 @@ from pipeline.lite.training.targets import targets_of  # noqa: E402
 from pipeline.lite.training.threads import Pace  # noqa: E402
 from pipeline.lite.training.train import Settings, Trainer  # noqa: E402
 from pipeline.lite.training.weights import load_onnx  # noqa: E402
+from pipeline.quantize import RANGES_KEY  # noqa: E402
 from streamer.sources import open_source, sample  # noqa: E402
 
 BUNDLED = Path(__file__).parent.parent / "pipeline" / "lite" / "lite.onnx"
@@ -493,6 +495,25 @@ class TestNetworkFile:
         changed = {name for name, each in network.named_parameters() if not torch.equal(each, theirs[name])}
         assert "encoder.stages.5.0.project.weight" in changed, "large ones are rounded"
         assert not any("depthwise" in name or "stem" in name or "bias" in name for name in changed)
+
+    def test_ranges_of_tensors_are_added_and_nothing_else(self, tmp_path: Path) -> None:
+        path = tmp_path / "small.onnx"
+        export(LiteNet(SMALL), path)
+        before = onnx.load(str(path))
+        pictures = [drawn()[0], np.full((90, 160, 3), 200, np.uint8)]
+        add_int8_ranges(path, pictures)
+        after = onnx.load(str(path))
+        assert after.graph == before.graph
+        ranges = json.loads(next(each.value for each in after.metadata_props if each.key == RANGES_KEY))
+        assert all(low <= 0 < high for low, high in ranges.values())
+        exact, rounded = (
+            compile_file(path, Size(64, 96), RunOptions(precision=precision))
+            .start(cv2.resize(pictures[0], (96, 64)))
+            .result()
+            .outputs[0]
+            for precision in ("f32", "int8")
+        )
+        assert 0 < np.abs(exact - rounded).max() < 0.2 * np.abs(exact).max()
 
     def test_a_file_that_answers_otherwise_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         traced: Callable[[LiteNet, Path], None] = exporting._trace

@@ -1,12 +1,14 @@
 """The bundled network: its file, and how it becomes a parser."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.errors import RuntimeUnavailable, WeightsError
+from pipeline.errors import WeightsError
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.model import Model
+from pipeline.quantize import int8_form, is_quick
 from pipeline.runtime import Network, RunOptions, compile_network
 from pipeline.types import Size
 
@@ -36,10 +38,8 @@ def compile_lite(size: Size, options: RunOptions, file: Path = FILE) -> Network:
 
     Raises:
         WeightsError: the file is missing, or not the one that the code was written for.
-        RuntimeUnavailable: see `compile_network`; or int8 was asked for.
+        RuntimeUnavailable: see `compile_network`.
     """
-    if options.precision == "int8":
-        raise RuntimeUnavailable("lite has no int8 form; use f32, bf16 or auto")
     try:
         found = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as exc:
@@ -49,4 +49,11 @@ def compile_lite(size: Size, options: RunOptions, file: Path = FILE) -> Network:
             f"{file} is damaged or another network: its SHA-256 begins with {found[:12]}, not {SHA256[:12]};"
             " installing the package again puts it back"
         )
-    return compile_network(file, size, options)
+    if options.precision == "auto" and options.runtime == "openvino" and is_quick():
+        options = replace(options, precision="int8")
+    return compile_file(file, size, options)
+
+
+def compile_file(file: Path, size: Size, options: RunOptions) -> Network:
+    """Makes any network file of this kind ready. Raises as `compile_network` does."""
+    return compile_network(file, size, options, prepare=int8_form if options.precision == "int8" else None)

@@ -35,7 +35,7 @@ def run(
     model_dir: ModelDir = None,
     size: InputSize = None,
     runtime: Annotated[str | None, typer.Option(help="openvino by default.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, f32, bf16, or int8 for m2fp.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, f32, bf16 or int8.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the network.")] = None,
     parse_hz: Annotated[float | None, typer.Option(help="Parse so many frames a second at most.")] = None,
     max_mask_age: MaskAge = None,

@@ -25,7 +25,9 @@ def bench(
     parser: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all that are ready by default.")] = None,
     model_dir: ModelDir = None,
     runtime: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
-    precision: Annotated[list[str] | None, typer.Option(help="Repeat to compare; f32 and bf16 by default.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Repeat to compare; f32, bf16 and int8 by default.")
+    ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
     size: Sizes = None,
     refine: Refine = False,
@@ -39,7 +41,7 @@ def bench(
         settings(
             parser or [name for name in PARSERS if name not in WEIGHTS or WEIGHTS[name].ready],
             runtime or list(RUNTIMES),
-            precision or ["f32", "bf16"],
+            precision or ["f32", "bf16", "int8"],
             threads or [None],
             size or [None],
         )

@@ -52,9 +52,7 @@ Refine = Annotated[
     ),
 ]
 Runtime = Annotated[str, typer.Option(help=f"What runs the network: {', '.join(RUNTIMES)}.")]
-Precision = Annotated[
-    str, typer.Option(help="auto, f32, bf16, or int8 for m2fp; auto takes bf16 where the processor has it.")
-]
+Precision = Annotated[str, typer.Option(help="auto, f32, bf16 or int8; auto takes what is quickest here without loss.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads of the network; all by default.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite.")]

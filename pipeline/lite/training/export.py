@@ -1,5 +1,6 @@
 """The network as a file that any runtime reads, refused unless it answers as torch does."""
 
+import json
 import math
 import warnings
 from collections.abc import Sequence
@@ -13,13 +14,19 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.errors import ExportMismatch
+from pipeline.fit import Fit
 from pipeline.lite.training.network import LiteNet
+from pipeline.quantize import RANGES_KEY, folded, ranges_of
+from pipeline.runtime import openvino_package
+from pipeline.types import Picture, Size
 
 OPSET = 18
 _TRIED = ((64, 64), (96, 160), (256, 448))
 """Inputs on which both must agree: the file may not have learnt the size that it was traced at."""
 AGREES_WITHIN = 1e-3
 """Of a logit: what runtimes add up in another order."""
+_WATCHED_AT = Size(256, 448)
+"""The size at which tensors are watched. What lies in them hardly depends on it."""
 _HALVED_LEAST = 4096
 ROUNDED_WITHIN = 0.2
 """Of a logit, on noise: what float16 weights may cost. Logits reach 20; what decides is rarely closer than this."""
@@ -41,6 +48,24 @@ def export(network: LiteNet, path: Path) -> None:
     except ExportMismatch:
         written.unlink()
         raise
+    written.replace(path)
+
+
+def add_int8_ranges(path: Path, pictures: Sequence[Picture]) -> None:
+    """Writes into a network file between what limits its tensors lie on some pictures, for `pipeline.quantize`.
+
+    Args:
+        path: of a file that `export` wrote; the same network is in it afterwards.
+        pictures: such as it is for, of any size.
+    """
+    graph = openvino_package().Core().read_model(path)
+    graph.reshape({0: [1, 3, *_WATCHED_AT]})
+    planes = [Fit.into(Size(*bgr.shape[:2]), _WATCHED_AT).shrink(bgr)[..., ::-1].transpose(2, 0, 1) for bgr in pictures]
+    ranges = ranges_of(folded(graph), [each[None].astype(np.float32) for each in planes])
+    model = onnx.load(str(path))
+    helper.set_model_props(model, {RANGES_KEY: json.dumps(ranges)})
+    written = path.with_suffix(".part")
+    onnx.save(model, str(written))
     written.replace(path)
 
 
