@@ -28,7 +28,7 @@ def test_a_limit_that_cannot_be_kept_leads_to_the_smallest_input_and_is_told(tmp
     smallest = network_size(Size(240, 320), int(SMALLER[-1] * 256 * 448))
     assert stream.stats.size is not None
     assert stream.stats.size.height * stream.stats.size.width <= smallest.height * smallest.width
-    assert "nothing smaller may be parsed" in stream.stats.line()
+    assert f" ms old at {stream.stats.size}, and nothing smaller may be parsed" in stream.stats.line()
     assert stream.stats.shown == 150
 
 
