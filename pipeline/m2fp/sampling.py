@@ -69,10 +69,14 @@ class Sampler:
         count = PARTS_A_THREAD * self._threads if self._threads > 1 else 1
         parts = list(pairwise(len(values) * part // count for part in range(count + 1)))
 
-        def work() -> None:
+        def take() -> tuple[int, int] | None:
             with suppress(IndexError):  # none is left
-                while True:
-                    _sample(values, offsets, logits, shapes, out, *parts.pop())
+                return parts.pop()
+            return None
+
+        def work() -> None:
+            while (part := take()) is not None:
+                _sample(values, offsets, logits, shapes, out, *part)
 
         helping = [self._pool.submit(work) for _ in range(self._threads - 1)]
         work()
