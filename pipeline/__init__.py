@@ -25,6 +25,7 @@ from pipeline.person_ap import PersonFigures
 from pipeline.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
+from pipeline.zoom import Zoom
 
 __all__ = [
     "CIHP",
@@ -73,6 +74,7 @@ __all__ = [
     "UnknownName",
     "WeightsError",
     "Yuv420",
+    "Zoom",
     "between",
     "blend",
     "carry",

@@ -172,9 +172,7 @@ def _rounded(height: float, width: float) -> Size:
 
 def _usefulness(frame_size: Size, size: Size, pixels: int) -> float:
     content = Fit.into(frame_size, size).content_size
-    used = content.height * content.width
-    spent = max(size.height * size.width, pixels)
-    return used / spent - max(0.0, size.height * size.width / pixels - 1.15)
+    return content.area / max(size.area, pixels) - max(0.0, size.area / pixels - 1.15)
 
 
 def box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:

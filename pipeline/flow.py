@@ -180,7 +180,7 @@ def _likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 def _small_size(size: Size) -> Size:
-    scale = min(1.0, (PIXELS / (size.height * size.width)) ** 0.5)
+    scale = min(1.0, (PIXELS / size.area) ** 0.5)
     return Size(*(min(_SIDE_MOST, max(_SIDE_LEAST, round(side * scale))) for side in size))
 
 

@@ -19,6 +19,7 @@ from pipeline.people import PersonTracker
 from pipeline.runtime import Answer, Network, Run, RunOptions
 from pipeline.steady import Steady
 from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
+from pipeline.zoom import Zoom, larger
 
 SIZES_KEPT = 8
 """Networks compiled for so many input sizes stay in memory; a folder of pictures has more than one shape."""
@@ -49,6 +50,7 @@ class Parser:
         self._tracker = PersonTracker()
         self._wardrobe = Wardrobe()
         self._steady = Steady()
+        self._zoom = Zoom()
 
     @property
     def label_set(self) -> LabelSet:
@@ -59,7 +61,7 @@ class Parser:
 
     def start(self, frame: Frame) -> "Pending":
         """Begins to parse a frame. Results must be asked for in the order of the frames, for `track_id`'s sake."""
-        fit = self.fit_for(frame.size)
+        fit = self.zoomed(frame.size, self._zoom.times(frame.pts_s))
         small = fit.shrink(frame.picture)
         return Pending(self, frame, fit, small, self.network(fit.input_size).start(small))
 
@@ -107,6 +109,15 @@ class Parser:
         self._tracker = PersonTracker()
         self._wardrobe = Wardrobe()
         self._steady = Steady()
+        self._zoom = Zoom()
+
+    def zoomed(self, frame_size: Size, times: float) -> Fit:
+        """How frames of this size go into the network when it is to see so many times the usual rows and columns: as
+        usual, if the input size was named or it is a network that is not soon ready for another one."""
+        usual = self.fit_for(frame_size)
+        if times == 1 or self._size is not None or not self.model.compiles_at_once:
+            return usual
+        return self.fit_for(frame_size, larger(usual, times))
 
     def fit_for(self, frame_size: Size, input_size: Size | None = None) -> Fit:
         """How frames of this size go into the network, at its usual input size or another one."""
@@ -135,12 +146,31 @@ class Parser:
         looks = appearances(picture, labels, instances, len(people), self.label_set, fit)
         return Reading(labels, instances, people, tuple(looks), garments, fit, seconds)
 
-    def _read_twice(self, frame: Frame, answer: Answer, fit: Fit, small: Picture) -> "Reading":
-        """The reading of a frame, its small people seen closer if that was asked for."""
-        afar, seconds = self.model.decode(answer, fit, small), answer.seconds
+    def _read(self, pending: "Pending") -> "Reading":
+        """The reading of a frame; seen larger where people turn out to be small, and closer if that was asked for."""
+        frame, fit, small = pending.frame, pending._fit, pending._small
+        answer = pending._run.result()
+        seconds = answer.seconds
+        due = self.zoomed(frame.size, self._zoom.times(frame.pts_s))
+        if due.input_size.area > fit.input_size.area:  # it was begun before that was known
+            fit, small, answer = self._seen(frame, due)
+            seconds += answer.seconds
+        afar = self.model.decode(self._steadied(answer, small, frame.pts_s), fit, small)
+        wanted = self.zoomed(frame.size, self._zoom.seen(afar.people, self.fit_for(frame.size), frame.pts_s))
+        if wanted.input_size.area > fit.input_size.area:
+            fit, small, answer = self._seen(frame, wanted)
+            seconds += answer.seconds
+            afar = self.model.decode(self._steadied(answer, small, frame.pts_s), fit, small)
         times = how_close(afar.people, fit) if self.refine else 1
         if times == 1:
             return self._reading(afar, fit, small, seconds)
+        return self._read_closer(frame, afar, fit, times, seconds)
+
+    def _seen(self, frame: Frame, fit: Fit) -> tuple[Fit, Picture, Answer]:
+        small = fit.shrink(frame.picture)
+        return fit, small, self.network(fit.input_size).start(small).result()
+
+    def _read_closer(self, frame: Frame, afar: Decoded, fit: Fit, times: int, seconds: float) -> "Reading":
         size = fit.input_size
         closer = self.model.fit(frame.size, Size(size.height * times, size.width * times))
         picture = closer.shrink(frame.picture)
@@ -182,8 +212,7 @@ class Pending:
 
     def result(self) -> Parsing:
         """Waits for the network and reads what it says. To be called once."""
-        answer = self._parser._steadied(self._run.result(), self._small, self.frame.pts_s)
-        return self._parser.assemble(self.frame, self._parser._read_twice(self.frame, answer, self._fit, self._small))
+        return self._parser.assemble(self.frame, self._parser._read(self))
 
 
 def load_parser(
@@ -204,7 +233,8 @@ def load_parser(
         model_dir: the folder with the weights of one that is not bundled, as ModelScope makes it; None is where
             `pull_weights` puts them.
         size: (height, width) of the network's input, multiples of 32; None chooses by the shape of the frames
-            that come. Larger finds smaller people and takes longer.
+            that come, and of lite a larger one while the people in them are small (`pipeline.zoom`). Larger finds
+            smaller people and takes longer.
         runtime, precision, threads, in_flight: see `RunOptions`.
         refine: look a second time, closer, at people who are small in frames with more pixels than the network's
             input; maps of such frames are larger. Only lite can, and only of whole frames: `infer` does not.

@@ -28,6 +28,10 @@ class Size(NamedTuple):
     height: int
     width: int
 
+    @property
+    def area(self) -> int:
+        return self.height * self.width
+
     def __str__(self) -> str:
         return f"{self.height}x{self.width}"
 

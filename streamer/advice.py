@@ -70,5 +70,5 @@ def best(forecasts: Iterable[Forecast], limit_s: float) -> Forecast | None:
     every = list(forecasts)
     holding = [each for each in every if each.mask_age_s <= limit_s]
     if holding:
-        return max(holding, key=lambda each: (each.way.size.height * each.way.size.width, -each.mask_age_s))
+        return max(holding, key=lambda each: (each.way.size.area, -each.mask_age_s))
     return min(every, key=lambda each: each.mask_age_s, default=None)

@@ -5,6 +5,7 @@ import platform
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -112,16 +113,18 @@ def measure(
     """
     for setting in wanted:
         try:
-            parser = load_parser(
+            load = partial(
+                load_parser,
                 setting.parser,
                 model_dir=None if setting.parser == "lite" else model_dir,
-                size=setting.size,
                 runtime=setting.runtime,
                 precision=setting.precision,
                 threads=setting.threads,
                 refine=refine,
             )
-            yield _timed(setting, parser, frames, seconds)
+            # A named size stays as it is, however small the people in the pictures are.
+            size = setting.size or load().fit_for(frames[0].size).input_size
+            yield _timed(setting, load(size=size), frames, seconds)
         except RuntimeUnavailable as exc:
             yield NotToBeHad(setting, str(exc))
 

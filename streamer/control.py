@@ -69,6 +69,17 @@ class Governor:
     def plan(self) -> Plan:
         return Plan(self._sizes[self._level], max(self._wanted_s, self._pause_s))
 
+    def offer(self, sizes: Sequence[Size]) -> None:
+        """Others may be chosen from now on. Who had the largest has the largest again, and who was too slow for it gets
+        none that is larger than before."""
+        before, had_largest = self._sizes[self._level], self._level == 0
+        self._sizes = tuple(sizes)
+        fitting = (level for level, size in enumerate(sizes) if size.area <= before.area)
+        level = 0 if had_largest else next(fitting, len(sizes) - 1)
+        if self._sizes[level] != before:
+            self._change(level)
+        self._level = level
+
     @property
     def age_s(self) -> float:
         """What masks will come to be at most, in all but the slowest tenth of cases; 0 before anything is known."""
@@ -141,7 +152,7 @@ class Governor:
     def _growth(self) -> float:
         """How much longer the next larger size takes: as its pixels are more."""
         larger, size = self._sizes[self._level - 1], self._sizes[self._level]
-        return larger.height * larger.width / (size.height * size.width)
+        return larger.area / size.area
 
     def _age(self, slower: float = 1.0) -> float:
         """What masks come to, if parsing takes so many times as long as it does."""

@@ -142,7 +142,7 @@ def ways(frame_size: Size, model_dir: Path | None) -> list[tuple[str, Size]]:
         parser = load_parser(name, model_dir=model_dir if name in WEIGHTS else None)
         usual = parser.fit_for(frame_size).input_size
         shares = (1.0, *SMALLER) if parser.model.compiles_at_once else (1.0,)
-        sizes = [network_size(frame_size, round(share * usual.height * usual.width)) for share in shares]
+        sizes = [network_size(frame_size, round(share * usual.area)) for share in shares]
         found += [(name, size) for size in dict.fromkeys(sizes)]
     return found
 

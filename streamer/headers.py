@@ -145,7 +145,7 @@ class Mask(Heartbeat, frozen=True, kw_only=True):
     def check(self) -> None:
         if not all(1 <= side <= _SIDE_MOST for side in (*self.frame_size, *self.map_size)):
             raise ValueError(f"sizes {self.frame_size}, {self.map_size}: sides are 1 to {_SIDE_MOST}")
-        if self.map_size.height * self.map_size.width > PIXELS_MOST:
+        if self.map_size.area > PIXELS_MOST:
             raise ValueError(f"a map of {self.map_size} has more than {PIXELS_MOST} pixels")
         height, width = self.frame_size
         for box in (each.box for each in self.people):

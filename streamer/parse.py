@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, astuple
 from pathlib import Path
 
-from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, load_parser, network_size
+from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, Zoom, load_parser, network_size
 from streamer.config import StreamConfig
 from streamer.control import Governor, Plan
 from streamer.errors import SinkError, WorkerDied
@@ -73,6 +73,7 @@ class ParseLoop:
         self._repeats = Repeats(config.still_for_s)
         self._governor: Governor | None = None
         self._governed: Size | None = None
+        self._zoom, self._times = Zoom(), 1.0
         self._worker: Worker | None = None
 
     def run(self) -> None:
@@ -133,16 +134,21 @@ class ParseLoop:
         if self._governor is None or self._governed != frame_size:
             self._governed, self._repeats = frame_size, Repeats(self._config.still_for_s)
             interval_s = 1.0 / self._config.parse_hz if self._config.parse_hz else 0.0
-            self._governor = Governor(self._config.max_mask_age_s, self._sizes(frame_size), interval_s)
+            self._governor = Governor(self._config.max_mask_age_s, self._sizes(frame_size, self._times), interval_s)
         return self._governor.plan
 
-    def _sizes(self, frame_size: Size) -> list[Size]:
-        """Of the network's input, that the governor may choose from, the largest first."""
+    def _sizes(self, frame_size: Size, times: float) -> list[Size]:
+        """Of the network's input, that the governor may choose from, the largest first.
+
+        Args:
+            times: so many of the usual rows and columns the largest is to have.
+        """
         own = self._parser.fit_for(frame_size).input_size
         if self._config.size is not None or not self._parser.model.compiles_at_once:
             return [own]
-        smaller = (network_size(frame_size, int(share * own.height * own.width)) for share in SMALLER)
-        return sorted({own, *smaller}, key=lambda size: -size.height * size.width)
+        smaller = (network_size(frame_size, int(share * own.area)) for share in SMALLER)
+        zoomed = self._parser.zoomed(frame_size, times).input_size
+        return sorted({zoomed, own, *smaller}, key=lambda size: -size.area)
 
     def _parsed(self, frame: Frame, stack: ExitStack) -> Parsing | None:
         """None if the stream was stopped first, or the process died over it and another will take the next."""
@@ -158,6 +164,7 @@ class ParseLoop:
             return None
         self._repeats.remember(small, reading, time.monotonic())
         self._govern(frame, began_s)
+        self._look_closer(frame, reading)
         return self._parser.assemble(frame, reading)
 
     def _read(self, small: Picture, fit: Fit, pts_s: float, stack: ExitStack) -> Reading | None:
@@ -189,6 +196,13 @@ class ParseLoop:
             now_s = time.monotonic()
             plan = governor.parsed(now_s, now_s - frame.captured_s, now_s - began_s, self._stats.fallen_behind())
             self._stats.governed(plan.size, governor.age_s, within_reach=governor.within_reach)
+
+    def _look_closer(self, frame: Frame, reading: Reading) -> None:
+        """The next frames are parsed larger, as far as there is time for it, while the people in them are small."""
+        times = self._zoom.seen(reading.people, self._parser.fit_for(frame.size), frame.pts_s)
+        if self._governor is not None and times != self._times:
+            self._times = times
+            self._governor.offer(self._sizes(frame.size, times))
 
     def _deliver(self, parsing: Parsing) -> None:
         self._stats.parsed(time.monotonic(), parsing.captured_s)

@@ -210,14 +210,14 @@ def _encode_map(ids: LabelMap, encoding: str) -> bytes:
 def _decode_map(body: bytes, encoding: str, size: Size) -> LabelMap:
     match encoding:
         case "zstd":
-            ids = _from_zstd(body, size.height * size.width)
+            ids = _from_zstd(body, size.area)
         case "png":
             ids = _from_png(body, size)
         case "raw":
             ids = body
         case _:
             raise BadMessage(_no_encoding(encoding))
-    if len(ids) != size.height * size.width:
+    if len(ids) != size.area:
         raise BadMessage(f"a map of {size} cannot have {len(ids)} ids")
     return np.frombuffer(ids, np.uint8).reshape(size)
 

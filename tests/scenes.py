@@ -1,12 +1,15 @@
 """People before a wall, moving as a test wants, and parsings of them that are known to the pixel."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import CIHP, Box, Frame, Parsing, Person, Size
+from pipeline import CIHP, Box, Frame, Parser, Parsing, Person, Picture, RunOptions, Size
+from pipeline.lite.model import lite_model
+from pipeline.runtime import Answer, Network, Run
 
 FACE, COAT = CIHP.id_of("Face"), CIHP.id_of("Coat")
 FRAME = Size(360, 640)
@@ -90,3 +93,26 @@ def person_scene(left: float, seed: int = 2, post: tuple[int, int] | None = None
 
 def person_at(left: float, size: Size = FRAME) -> NDArray[np.bool_]:
     return rectangle(size, (left, 100, left + 60, 260))
+
+
+def counting_parser(size: Size | None = None, *, refine: bool = False) -> Parser:
+    """Lite, each run of whose network is said to take a second: `inferred_s` is how often it ran."""
+
+    class OfASecond:
+        def __init__(self, network: Network) -> None:
+            self._network, self.precision = network, network.precision
+
+        def start(self, picture: Picture) -> Run:
+            return Ended(replace(self._network.start(picture).result(), seconds=1.0))
+
+    @dataclass
+    class Ended:
+        answer: Answer
+
+        def result(self) -> Answer:
+            return self.answer
+
+    lite = lite_model()
+    return Parser(
+        replace(lite, compile=lambda *how: OfASecond(lite.compile(*how))), size, RunOptions(precision="f32"), refine
+    )

@@ -63,6 +63,28 @@ def test_one_size_is_kept_whatever_happens() -> None:
     assert {plan.size for _, plan in play(governor, 30.0, machine(9.0))} == {SIZES[0]}
 
 
+def test_other_sizes_may_be_offered() -> None:
+    governor = Governor(LIMIT_S, SIZES[1:])
+    list(play(governor, 10.0, machine(0.1)))
+    governor.offer(SIZES)
+    assert governor.plan.size == SIZES[0]
+    assert governor.age_s == 0.0  # what was measured was measured of another size
+    governor.offer(SIZES[2:])
+    assert governor.plan.size == SIZES[2]
+
+
+def test_larger_ones_are_not_for_who_is_too_slow_but_may_be_tried_later() -> None:
+    governor = Governor(LIMIT_S, SIZES[1:])
+    list(play(governor, 60.0, machine(1.9)))
+    assert governor.plan.size == SIZES[2]
+    measured_s = governor.age_s
+    governor.offer(SIZES)
+    assert governor.plan.size == SIZES[2]
+    assert governor.age_s == measured_s > 0
+    list(play(governor, 120.0, machine(0.1), from_s=60.0))
+    assert governor.plan.size == SIZES[0]
+
+
 def test_the_first_cold_parsings_decide_nothing() -> None:
     governor = Governor(LIMIT_S, SIZES)
     for index in range(TRUSTED - 1):

@@ -51,6 +51,7 @@ LAYERS = [
     "pipeline.m2fp.instances",
     "pipeline.m2fp.decode",
     "pipeline.m2fp.model",
+    "pipeline.zoom",
     "pipeline.parser",
     "pipeline.confusion",
     "pipeline.person_ap",

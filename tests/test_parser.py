@@ -118,7 +118,7 @@ def test_a_missing_network_is_told_at_the_first_frame(tmp_path: Path) -> None:
 
 def test_a_parsing_says_which_frame_it_is_of(street: list[Frame]) -> None:
     frame = street[2]
-    parsing = load_parser(precision="f32")(frame)
+    parsing = load_parser(precision="f32", size=(288, 384))(frame)
     assert (parsing.frame_index, parsing.carried_from) == (frame.index, frame.index)
     assert (parsing.pts_s, parsing.captured_s) == (frame.pts_s, frame.captured_s)
     assert parsing.frame_size == frame.size == Size(576, 768)

@@ -42,7 +42,8 @@ InputSize = Annotated[
         "--size",
         parser=_size,
         metavar="HxW",
-        help="Of the network's input, multiples of 32; larger finds smaller people and takes longer.",
+        help="Of the network's input, multiples of 32; larger finds smaller people and takes longer. By default it"
+        " follows the picture's shape and how small its people are.",
     ),
 ]
 Refine = Annotated[

@@ -18,6 +18,7 @@ from pipeline.model import Decoded
 from pipeline.outfits import Wardrobe
 from pipeline.people import PersonTracker
 from pipeline.types import LabelMap, Picture, Size
+from pipeline.zoom import larger, times_for
 
 MERGED = {
     "background": ("Background",),
@@ -108,13 +109,21 @@ def validation_crowds(photos: Sequence[Photo]) -> list[Scene]:
 def parse(answers: Answers, bgr: Picture, size: Size | None = None) -> Decoded:
     """A picture parsed as `pipeline.parser` does it, at an input size of choice or its own."""
     fit = Fit.into(Size(*bgr.shape[:2]), size or network_size(Size(*bgr.shape[:2]), PIXELS))
-    small = fit.shrink(bgr)
-    found = decode(*answers(small), fit, small)
+    found = _seen(answers, bgr, fit)
+    grown = fit.input_size if size else larger(fit, times_for(found.people, fit))
+    if grown != fit.input_size:
+        fit = Fit.into(fit.frame_size, grown)
+        found = _seen(answers, bgr, fit)
     people = PersonTracker().update(found.people, 0.0)
     if found.garments is None:
         return found
     labels = Wardrobe().dress(found.labels, found.instances, people, found.garments, fit, 0.0)
     return found._replace(labels=labels, people=people)
+
+
+def _seen(answers: Answers, bgr: Picture, fit: Fit) -> Decoded:
+    small = fit.shrink(bgr)
+    return decode(*answers(small), fit, small)
 
 
 def merged_ious(counts: NDArray[np.int64]) -> dict[str, float]:
