@@ -4,8 +4,9 @@ A decoded frame is never turned into BGR and back only to have something drawn o
 what the camera sent, and the two conversions, as long as the network itself at 720p, are saved.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from threading import Lock
 from types import MappingProxyType
 
 import av
@@ -34,6 +35,9 @@ class Yuv420:
 
     video: av.VideoFrame
     """In one of `YUV_FORMATS`, of even height and width."""
+    _converting: Lock = field(default_factory=Lock, init=False, repr=False)
+    """Whatever converts a frame PyAV keeps with it, and meanwhile it changes the frame's tags: of two threads at once,
+    as those that parse and show a picture are, each would free memory that the other writes to."""
 
     def __post_init__(self) -> None:
         if self.video.format.name not in YUV_FORMATS:
@@ -58,15 +62,17 @@ class Yuv420:
         how = TRUE_COLOURS if same or enlarging else Interpolation.AREA | _EXACTLY
         # One thread: a picture takes half a millisecond, and several wait for each other where the cores are busy.
         # Into planes, for swscale takes twice as long to write the same colours side by side.
-        small = self.video.reformat(width, height, "gbrp", interpolation=how, threads=1)
+        with self._converting:
+            small = self.video.reformat(width, height, "gbrp", interpolation=how, threads=1)
         green, blue, red = _planes(small)
         return np.asarray(cv2.merge([blue, green, red]), np.uint8)
 
     def copy(self) -> "Yuv420":
         """The same picture in memory of its own."""
         video = av.VideoFrame(self.video.width, self.video.height, self.video.format.name)
-        video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
-        video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
+        with self._converting:
+            video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
+            video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
         copied = Yuv420(video)
         for target, source in zip(copied.planes, self.planes):
             target[:] = source

@@ -1,5 +1,8 @@
 """One contract over both kinds of picture: what is drawn on YUV planes looks like what is drawn on BGR."""
 
+import subprocess
+import sys
+
 import av
 import cv2
 import numpy as np
@@ -183,3 +186,29 @@ def test_scaling_averages_and_keeps_the_right_way_up() -> None:
 def test_other_pictures_are_refused(height: int, width: int, pixels: str) -> None:
     with pytest.raises(BadPicture, match=pixels if pixels == "yuv444p" else f"{height}x{width}"):
         Yuv420(av.VideoFrame(width, height, pixels))
+
+
+AT_ONCE = """
+import av, threading
+from pipeline import Yuv420
+
+def convert(picture, together, size):
+    together.wait(20)
+    for _ in range(3):
+        picture.scaled(*size)
+
+for _ in range(300):
+    picture, together = Yuv420(av.VideoFrame(320, 240, "yuv420p")), threading.Barrier(2)
+    sizes = (96, 128), (240, 320)
+    threads = [threading.Thread(target=convert, args=(picture, together, size)) for size in sizes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_two_threads_convert_one_picture() -> None:
+    """As those that parse and show it do. In a process of its own: one that did not take turns was gone within 30."""
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], check=False, capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
