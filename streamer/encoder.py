@@ -36,7 +36,7 @@ class Tracks:
     add_pictures: Callable[[OutputContainer], VideoStream]
     """Into a file that has not been begun; of what is not live, into one only. Raises OSError or ValueError."""
     sounds: tuple[AudioStream, ...]
-    """As in `AudioTap.streams`; those of what is live outlive it."""
+    """As in `AudioTap.streams`."""
     codec: str
     size: Size
     """As stored."""
@@ -64,7 +64,8 @@ class Encoder:
         self._key_ticks = 0
         add = self._add_pictures
         if live:
-            add, sounds = self._copied, self._templates(sounds)
+            self._begin()
+            add = self._copied
         self.tracks = Tracks(add, sounds, encoding.codec, self._size, info.tags)
 
     def encode(self, picture: Picture | Yuv420, pts_s: float, *, key: bool = False) -> list[Packet]:
@@ -105,18 +106,15 @@ class Encoder:
                 packet.duration = self._step
         return packets
 
-    def _templates(self, sounds: tuple[AudioStream, ...]) -> tuple[AudioStream, ...]:
-        """Begins a file in memory, of a kind that takes everything, that will have no packets."""
+    def _begin(self) -> None:
+        """Begins a file in memory that will have no packets: only then is there what other files know pictures by."""
         container = av.open(io.BytesIO(), "w", format="nut")
         try:
             self._add_pictures(container)
-            # Those of the source itself end with it, and a camera is lost and comes back.
-            copies = tuple(container.add_stream_from_template(stream, opaque=True) for stream in sounds)
             container.start_encoding()
         except (OSError, ValueError) as exc:
             size, codec = self._size, self._encoding.codec
             raise SinkError(f"cannot encode {size.height}x{size.width} as {codec}: {exc}") from exc
-        return copies
 
     def _copied(self, container: OutputContainer) -> VideoStream:
         stream = container.add_stream_from_template(self._stream)

@@ -1,6 +1,7 @@
 """Packets of video and sound: from a file here, or (in `remote.py`) from a process that holds a connection."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -45,6 +46,7 @@ class Feed(Protocol):
 
     video: VideoStream
     audio: tuple[AudioStream, ...]
+    """They outlive it."""
     facts: Facts
 
     def packets(self) -> Iterator[Packet | None]:
@@ -60,7 +62,9 @@ class FileFeed:
         """Raises CannotOpen."""
         self._container = container
         self.video = _picture_stream(container, name)
-        self.audio = tuple(each for each in container.streams.audio if audio and is_known(each))
+        sounds = [each for each in container.streams.audio if audio and is_known(each)]
+        self.audio = _copies(sounds)
+        self._copies = dict(zip(sounds, self.audio))
         self.facts = Facts(
             self.video.time_base,
             self.video.average_rate or self.video.guessed_rate,
@@ -72,10 +76,19 @@ class FileFeed:
         )
 
     def packets(self) -> Iterator[Packet | None]:
-        yield from self._container.demux(self.video, *self.audio)
+        for packet in self._container.demux(self.video, *self._copies):
+            if isinstance(packet.stream, AudioStream):
+                packet.stream = self._copies[packet.stream]
+            yield packet
 
     def close(self) -> None:
         self._container.close()
+
+
+def _copies(sounds: Sequence[AudioStream]) -> tuple[AudioStream, ...]:
+    """What records the sound may ask for its streams when the file is closed, and then PyAV reads freed memory."""
+    container = av.open(io.BytesIO(), "w", format="null")  # it takes every kind, and is never written
+    return tuple(container.add_stream_from_template(each, opaque=True) for each in sounds)
 
 
 def _picture_stream(container: InputContainer, name: str) -> VideoStream:

@@ -18,6 +18,7 @@ class AudioTap:
 
     def __init__(self, streams: tuple[AudioStream, ...] = ()) -> None:
         self.streams = streams
+        """They outlive the source: a recording may begin when a short file is over, and a camera is lost."""
         self._packets: deque[av.Packet[AudioStream]] = deque(maxlen=SOUND_MOST)
         self._last_s: dict[int, Fraction] = {}
 

@@ -196,6 +196,19 @@ def test_a_rate_that_is_not_kept_makes_no_difference(tmp_path: Path) -> None:
     assert keys_of(tmp_path / "out.mkv") == [True, False] * 5
 
 
+def test_a_recording_that_begins_when_its_file_is_over(tmp_path: Path) -> None:
+    """As that of a short file does on a busy machine: what is closed by then had the streams of sound in it."""
+    clip = Clip(sound="aac").make(tmp_path / "clip.mp4")
+    opened = open_source(clip, audio=True)
+    frames = list(opened)
+    (stream,) = opened.audio.streams
+    assert stream in list(stream.container.streams), "PyAV empties a container that it closes, and frees its streams"
+    with live(tmp_path / "out.mp4", opened.info, opened.audio) as recorder:
+        for frame in frames:
+            recorder.write(frame.picture, frame.pts_s)
+    assert [body for _, body in sound_of(tmp_path / "out.mp4")[0]] == [body for _, body in sound_of(clip)[0]]
+
+
 # Files
 
 
