@@ -5,7 +5,7 @@ arrays that are each used once. Here a cell's softmax, places and bilinear weigh
 channels of a head are added up in registers.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from itertools import pairwise
 from threading import Barrier
@@ -79,11 +79,15 @@ class Sampler:
                 _sample(values, offsets, logits, shapes, out, *part)
 
         helping = [self._pool.submit(work) for _ in range(self._threads - 1)]
-        work()
-        for each in helping:
-            # One that has not begun yet, on a machine that is busy, is not waited for.
-            if not each.cancel():
-                each.result()
+        try:
+            work()
+        finally:
+            # Ctrl-C does not end them, and what they read and write is the caller's to free. One that has not begun
+            # yet, on a machine that is busy, is not waited for.
+            begun = [each for each in helping if not each.cancel()]
+            wait(begun)
+        for each in begun:
+            each.result()
 
 
 @intrinsic

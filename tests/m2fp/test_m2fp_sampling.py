@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -232,6 +233,30 @@ def test_a_thread_that_cannot_begin_is_not_waited_for() -> None:
         free.set()
     assert done
     np.testing.assert_array_equal(out, given.sampled())
+
+
+def test_ctrl_c_leaves_nothing_at_work() -> None:
+    """What a thread wrote to after that would be somebody else's memory by then."""
+    made(LEVELS[0]).sampled()  # or the first call would compile it
+    sampler, given = Sampler(2), made([(100, 100), (100, 200)], heads=8)
+    out = np.full_like(given.values, np.nan)
+
+    def interrupt() -> None:
+        assert eventually(lambda: not np.isnan(out[:, 0]).all())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sampler(*given, out)
+        left = out.copy()
+        sampler._pool.shutdown()
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        interrupting.join()
+    np.testing.assert_array_equal(out, left)
 
 
 def graph_of(given: Given, sampling: Any, batch: int = 1) -> Any:
