@@ -1,11 +1,13 @@
 """What the bundled network says, read: on made-up answers known to the cell, and once on a real picture."""
 
+import math
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import av
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -22,6 +24,7 @@ from pipeline.lite.decode import (
     Decoded,
     decode,
 )
+from pipeline.lite.model import FILE
 
 CELL = 4
 """Input pixels to a side of a cell."""
@@ -335,3 +338,10 @@ def test_people_on_a_street() -> None:
     back = mirrored.labels[:, ::-1] > 0
     here = there.labels > 0
     assert np.count_nonzero(here & back) >= 0.7 * np.count_nonzero(here | back)
+
+
+def test_what_is_said_of_the_network_is_of_this_one() -> None:
+    weights = onnx.load(str(FILE)).graph.initializer
+    millions = f"{sum(math.prod(each.dims) for each in weights) / 1e6:.1f}"
+    assert f"a human parser of {millions} million parameters" in (FILE.parent / "NOTICE").read_text()
+    assert f"{millions} M parameters" in load_parser("lite").model.about
