@@ -145,7 +145,7 @@ def _legend_panel(
         colour = tuple(int(channel) for channel in label_set.palette[index])
         cv2.rectangle(panel, (4, top + 3), (line, top + line - 3), colour, cv2.FILLED)
         ink = _WHITE if present[index] else (128, 128, 128)
-        place = (line + line // 3, top + round(line * 0.72))
+        place = (line + line // 3, top + round(line * 0.8))
         cv2.putText(panel, label_set.names[index], place, FONT, scale, ink, stroke, cv2.LINE_AA)
     panel.setflags(write=False)
     return panel

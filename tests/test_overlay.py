@@ -360,3 +360,16 @@ def test_the_legend_shows_which_classes_are_there() -> None:
     assert first - 5 <= brighter.top < brighter.bottom <= second
     assert somebody.sum() > nobody.sum()
     assert swatches(somebody, CIHP.names[1:]) == swatches(nobody, CIHP.names[1:])
+
+
+def test_the_legend_writes_each_name_beside_its_colour() -> None:
+    size = Size(1080, 1920)
+    black = Frame.still(np.zeros((*size, 3), np.uint8))
+    picture = blend(black, parsing_of(np.zeros((30, 40), np.uint8), size), LEGEND_ONLY)
+    panel = picture[:, picture.any(axis=(0, 2))]
+    line = 29  # rows to a name at this size
+    hat = panel[:line]
+    colour, name = hat[:, 4:line].max(axis=2), hat[:, line + 6 :].max(axis=2)
+    places = [np.flatnonzero((part > 60).any(axis=1)) for part in (colour, name)]
+    middles = [(rows[0] + rows[-1]) / 2 for rows in places]
+    assert middles[0] == pytest.approx(middles[1], abs=2)
