@@ -24,6 +24,9 @@ from pipeline.zoom import Zoom, larger
 SIZES_KEPT = 8
 """Networks compiled for so many input sizes stay in memory; a folder of pictures has more than one shape."""
 
+PIXELS_MOST = 2**24
+"""Of the network's input: 4096x4096, with which a parsing takes gigabytes."""
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -259,6 +262,8 @@ def _checked_size(size: tuple[int, int] | None) -> Size | None:
     if tuple(size) != nearest:
         given = "x".join(str(side) for side in size)
         raise PipelineError(f"size {given}: sides are multiples of {MULTIPLE}, at least 64; the nearest is {nearest}")
+    if nearest.area > PIXELS_MOST:
+        raise PipelineError(f"size {nearest}: {PIXELS_MOST} pixels are the most, as 4096x4096 has")
     return nearest
 
 

@@ -1,6 +1,7 @@
 """What a live stream is told: in Python, in a TOML file, or on the command line, under the same names."""
 
 import re
+import threading
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -12,6 +13,7 @@ import msgspec
 from pipeline import Look, Size
 from streamer.encoding import Encoding
 from streamer.errors import ConfigError
+from streamer.naming import VIDEO_SUFFIXES
 
 CLIP_S = 30.0
 """How much of what is recorded is kept for a clip."""
@@ -99,6 +101,12 @@ class StreamConfig:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise ConfigError(f"{name} is 0 or more, not {value}")
+        for name in ("mask_ttl_s", "mask_wait_s", "segment_s"):
+            if (getattr(self, name) or 0) > threading.TIMEOUT_MAX:
+                raise ConfigError(f"{name} is a time that can be waited, not {getattr(self, name)}")
+        if self.record is not None and Path(self.record).suffix.lower() not in VIDEO_SUFFIXES:
+            raise ConfigError(f"record is a file that ends with {', '.join(VIDEO_SUFFIXES)}, not {self.record!r}")
+        _ = self.encoding  # raises ConfigError itself
 
     @property
     def look(self) -> Look:
@@ -152,6 +160,11 @@ def read_duration(text: str) -> float:
     return number * _SECONDS[unit]
 
 
+def read_age(text: str) -> float:
+    """As `read_duration`; or infinite, from `any`."""
+    return float("inf") if text == "any" else read_duration(text)
+
+
 def read_bytes(text: str) -> int:
     """From `500MB` or `2GB`; 0 needs no unit. Raises ConfigError."""
     number, unit = _number(text)
@@ -167,7 +180,7 @@ def _number(text: str) -> tuple[float | None, str]:
 
 _READERS: Mapping[str, Callable[[str], object]] = {
     "size": read_size,
-    "max_mask_age_s": read_duration,
+    "max_mask_age_s": read_age,
     "segment_s": read_duration,
     "keep_free_bytes": read_bytes,
 }

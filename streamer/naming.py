@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from streamer.errors import SinkError
+from streamer.errors import ConfigError, SinkError
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
 
@@ -16,6 +16,16 @@ def check_target(path: Path, force: bool) -> None:
         raise SinkError(f"{path} is a folder")
     if path.exists() and not force:
         raise SinkError(f"{path} exists; --force overwrites it")
+
+
+def check_apart(source: str | Path, out: Path) -> None:
+    """Raises ConfigError where what is to be written is what is read: not even --force means that."""
+    try:
+        same = out.samefile(source)
+    except OSError:  # one of them is not there
+        return
+    if same:
+        raise ConfigError(f"{out} is the source itself; name another file to write")
 
 
 def free_name(path: Path) -> Path:

@@ -5,7 +5,7 @@ keeps a picture in the network while the one before it is drawn here.
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +13,8 @@ from pathlib import Path
 from pipeline import Follower, Frame, Grey, Look, Parser, Parsing, Pending, between, carry, draw, is_cut
 from streamer.encoding import Encoding
 from streamer.errors import ConfigError, SinkError
-from streamer.naming import VIDEO_SUFFIXES
-from streamer.pictures import is_picture
+from streamer.naming import VIDEO_SUFFIXES, check_apart
+from streamer.pictures import is_picture, list_pictures
 from streamer.recorder import Recorder
 from streamer.sinks import PictureFolder, Sink
 from streamer.source import Pictures, Source, SourceInfo
@@ -99,7 +99,7 @@ def render_file(
     done = parsed = 0
     shown_s = 0.0
     stopped = False
-    _check_apart(source, Path(out))
+    check_apart(source, Path(out))
     with open_source(source, audio=True) as opened:
         with _sink(opened, Path(out), settings) as sink:
             for frame, parsing in _parsed(settings.parser, opened, settings.parse_every):
@@ -128,13 +128,19 @@ def targets(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
         raise ConfigError("name what to read and, last, what to write: streamer render IN... OUT")
     if len(sources) == 1 and (out.suffix or not _is_still(sources[0])) and not out.is_dir():
         return [(sources[0], out)]
-    _make_folder(out)
     jobs = [(source, out if _is_still(source) else out / _video_name(source)) for source in sources]
-    names = [source.name if _is_still(source) else target.name for source, target in jobs]
-    for name in names:
-        if names.count(name) > 1:
+    for name, times in Counter(name for job in jobs for name in _written(*job)).items():
+        if times > 1:
             raise ConfigError(f"two of the sources would become {out / name}; render them into folders of their own")
+    _make_folder(out)
     return jobs
+
+
+def _written(source: Path, target: Path) -> list[str]:
+    """Names of the files that a source becomes in the folder for several."""
+    if source.is_dir():
+        return [path.name for path in list_pictures(source)]
+    return [source.name if is_picture(source) else target.name]
 
 
 def _is_still(source: Path) -> bool:
@@ -228,6 +234,8 @@ def _sink(source: Source, out: Path, settings: Rendering) -> Sink:
         return Recorder(out, source.info, source.audio, settings.encoding, force=force)
     if isinstance(source, Pictures):
         if out.is_dir():
+            for path in source.paths:
+                check_apart(path, out / path.name)
             return PictureFolder(out, [path.name for path in source.paths], force=force)
         if is_picture(out) and len(source.paths) == 1:
             return PictureFolder(out.parent, [out.name], force=force)
@@ -235,8 +243,3 @@ def _sink(source: Source, out: Path, settings: Rendering) -> Sink:
     raise ConfigError(
         f"{out} is no kind of file that can be written here: videos are {allowed}; pictures go into a folder"
     )
-
-
-def _check_apart(source: str | Path, out: Path) -> None:
-    if out.exists() and Path(source).exists() and out.samefile(source):
-        raise ConfigError(f"{out} is the source itself; name another file to write")

@@ -10,6 +10,7 @@ from pipeline import Picture, Size
 from streamer.errors import ConfigError
 
 PATTERN_SIZE = Size(480, 640)
+SIDE_MOST = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +54,6 @@ def read_pattern(uri: str) -> Pattern:
         raise ConfigError(f"test pattern {text!r} cannot be read; it is {allowed}") from exc
     if min(pattern.size) < 1 or pattern.rate <= 0 or (pattern.frames is not None and pattern.frames < 1):
         raise ConfigError(f"test pattern {text!r}: sizes, rate and frames are above 0")
+    if max(pattern.size) > SIDE_MOST:
+        raise ConfigError(f"test pattern {text!r}: sides are {SIDE_MOST} at most")
     return pattern

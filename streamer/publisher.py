@@ -206,7 +206,7 @@ def _check_bindable(address: str, insecure: bool) -> None:
     if host and not insecure and not _is_loopback(host):
         raise ConfigError(
             f"{address} can be reached from other machines, and anybody there would see who is in the picture; "
-            "listen on tcp://127.0.0.1:PORT or ipc://PATH, or say that it may be insecure"
+            "listen on tcp://127.0.0.1:PORT or ipc://PATH, or allow it by --insecure (in Python insecure=True)"
         )
 
 

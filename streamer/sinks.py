@@ -17,6 +17,7 @@ class Sink(Protocol):
     """Takes pictures in the order of time."""
 
     path: Path
+    """Of what it leaves behind."""
 
     def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
         """Takes a picture, which nobody writes to any more. Raises SinkError when it cannot be encoded or stored."""
@@ -30,8 +31,8 @@ class PictureFolder:
     """A folder of pictures, one for each that comes, named as they are told."""
 
     def __init__(self, path: Path, names: list[str], *, force: bool) -> None:
-        self.path = path
         self._targets = [path / name for name in names]
+        self.path = path if len(names) > 1 else self._targets[0]
         for target in self._targets:
             check_target(target, force)
         self._written = 0

@@ -77,8 +77,10 @@ def _opened(text: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Sou
         return TestPattern(text)
     if is_address(text):
         return _Shots(open_address(text, audio, timeouts, stopped))
+    if not text:
+        raise CannotOpen("cannot open a source without a name")  # and not the current folder
     path = Path(text)
-    if path.is_dir():
+    if _is_folder(path):
         return Pictures(text, list_pictures(path))
     if comes_by_itself(text):
         return _Shots(open_camera(text, timeouts, stopped))
@@ -88,6 +90,13 @@ def _opened(text: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Sou
     if is_picture(path):
         return Pictures(text, [path])
     return _Shots(open_file(path, audio), name=path.name)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as exc:  # of a name that there cannot be
+        raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
 
 
 def sample(name: str) -> Path:

@@ -14,6 +14,8 @@ from pipeline import Parsing
 from streamer.capture import capture
 from streamer.config import StreamConfig
 from streamer.errors import ConfigError, ShutdownTimeout, SinkError
+from streamer.live import comes_by_itself
+from streamer.naming import check_apart, check_target
 from streamer.newest import Newest
 from streamer.outlets import Outlets
 from streamer.parse import WAIT_S, ParseLoop
@@ -57,7 +59,17 @@ class Stream:
     """
 
     def __init__(self, config: StreamConfig) -> None:
-        """Raises PipelineError or ConfigError for settings that cannot be; nothing runs yet."""
+        """Nothing runs yet.
+
+        Raises:
+            PipelineError, ConfigError: for settings that cannot be.
+            SinkError: there is no folder for the recording, or something in its place.
+        """
+        if config.record is not None:
+            if not comes_by_itself(config.source):
+                check_apart(config.source, Path(config.record))
+            # It would else be told when the camera is there, maybe hours later.
+            check_target(Path(config.record), config.force or config.segment_s is not None)
         self.config = config
         self._stop = threading.Event()
         self._stats = Stats()

@@ -253,7 +253,8 @@ class _Patience:
 def open_file(path: Path, audio: bool) -> Video:
     """A file with a video in it. Raises CannotOpen."""
     try:
-        container = av.open(path, metadata_errors="replace")
+        # By its protocol: of a name such as 10:30.mp4 FFmpeg would take the beginning for one.
+        container = av.open(f"file:{path}", metadata_errors="replace")
     except av.error.EOFError as exc:
         raise CannotOpen(f"{path} has no frames in it", Cause.CODEC) from exc
     except av.error.InvalidDataError as exc:

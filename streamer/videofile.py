@@ -264,7 +264,8 @@ def _opened(
         # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
         units = [tracks.tags.time_base.denominator, *(sound.sample_rate for sound in sounds.values())]
         options["movie_timescale"] = str(min(lcm(*units), FINEST_TIMESCALE))
-    container = av.open(str(path), "w", options=options)
+    # By its protocol: of a name such as 10:30.mp4 FFmpeg would take the beginning for one.
+    container = av.open(f"file:{path}", "w", options=options)
     streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
     for each, sound in sounds.items():
         streams[each] = container.add_stream_from_template(sound, opaque=True)
@@ -274,5 +275,6 @@ def _opened(
 def _why_not(suffix: str, tracks: Tracks) -> str:
     sound = ", ".join(stream.codec_context.name for stream in tracks.sounds)
     with_sound = f" with sound as {sound}" if sound else ""
-    cure = " and ".join(takers(tracks)) or "no other kind of file"
-    return f"{suffix} does not take {tracks.codec}{with_sound} at {tracks.size}; {cure} does"
+    takes = takers(tracks)
+    cure = f"{' and '.join(takes)} {'does' if len(takes) == 1 else 'do'}" if takes else "no other kind of file does"
+    return f"{suffix} does not take {tracks.codec}{with_sound} at {tracks.size}; {cure}"

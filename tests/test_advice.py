@@ -25,6 +25,12 @@ def test_a_slow_parser_parses_as_often_as_what_is_left_allows() -> None:
     assert expected.load <= USED_MOST + 1e-9
 
 
+def test_what_shows_frames_takes_its_time_from_the_network() -> None:
+    """Of 1.7 cores showing has 0.9, so that a parsing takes as much longer."""
+    expected = forecast(FAST, 30.0, Costs(decode_s=0.01, draw_s=0.02), cores=2)
+    assert expected.mask_age_s == pytest.approx(FAST.takes_s * 1.7 / 0.8)
+
+
 def test_where_showing_takes_everything_nothing_is_parsed_and_frames_are_lost() -> None:
     expected = forecast(FAST, 60.0, Costs(0.02, 0.01, 0.03), cores=2)
     assert expected.shown_hz == pytest.approx(USED_MOST * 2 / 0.06)

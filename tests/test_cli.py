@@ -87,6 +87,12 @@ def test_a_second_look_is_asked_for_with_refine(tmp_path: Path) -> None:
         ("render in.mp4 out.mp4 --opacity 2", 2, "--opacity"),
         ("render in.mp4 out.mp4 --parse-every 0", 2, "--parse-every"),
         ("render in.mp4", 1, "name what to read and, last, what to write"),
+        ("render in.mp4 out.mp4 --size 9600x9600", 1, "16777216 pixels are the most, as 4096x4096 has"),
+        ("render in.mp4 out.webm", 1, ".webm does not take h264 at 64x96; .mp4 and .mkv and .mov do"),
+        ("run test: --record no/out.mp4", 1, "no folder no to write out.mp4 into"),
+        ("run in.mp4 --record in.mp4 --force", 1, "in.mp4 is the source itself"),
+        ("run tcp://127.0.0.1:9 --record there.mp4", 1, "there.mp4 exists; --force overwrites it"),
+        ("run test: --publish tcp://0.0.0.0:5556", 1, "or allow it by --insecure"),
         ("fly", 2, "No such command"),
         ("evaluate lite --images . --labels nowhere", 1, "no folder nowhere"),
         ("evaluate lite --images . --labels . --instances nowhere", 1, "no folder nowhere"),
@@ -113,6 +119,13 @@ def test_what_cannot_be_is_one_clear_line(tmp_path: Path, arguments: str, status
         assert done.stderr.count("\n") == 1
     assert {path.name for path in tmp_path.iterdir()} == {"in.mp4", "there.mp4"}
     assert (tmp_path / "there.mp4").read_text() == "precious"
+
+
+def test_a_folder_that_stays_empty_is_not_left_behind(tmp_path: Path) -> None:
+    done = run("render", "no.mp4", "nothing.mp4", "out", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "2 of 2 could not be rendered" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_debug_shows_where(tmp_path: Path) -> None:

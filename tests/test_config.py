@@ -33,7 +33,7 @@ def test_every_setting_can_stand_in_a_file(tmp_path: Path) -> None:
     for field in fields(StreamConfig):
         kind = str(field.type).removesuffix(" | None").replace("<class '", "").removesuffix("'>")
         value = examples.get(kind, '["Hat"]')
-        value = {"codec": '"h264"', "sync": '"exact"'}.get(field.name, value)
+        value = {"codec": '"h264"', "sync": '"exact"', "preset": '"medium"', "record": '"x.mp4"'}.get(field.name, value)
         path = tmp_path / f"{field.name}.toml"
         path.write_text(f"{field.name} = {value}\n")
         config = read_config(path, {} if field.name == "source" else {"source": "test:"})
@@ -60,6 +60,13 @@ def test_every_setting_can_stand_in_a_file(tmp_path: Path) -> None:
         ("keep_free_bytes = '-1MB'", r"'-1MB' is no size"),
         ("keep_free_bytes = -1", "keep_free_bytes is 0 or more, not -1"),
         ("clip_seconds = -1", "clip_seconds is 0 or more, not -1"),
+        ("segment_s = inf", "segment_s is a time that can be waited, not inf"),
+        ("mask_wait_s = inf", "mask_wait_s is a time that can be waited, not inf"),
+        ("mask_ttl_s = 1e300", "mask_ttl_s is a time that can be waited, not 1e\\+300"),
+        ("record = 'door.avi'", r"record is a file that ends with \.mp4, \.mkv, \.mov, \.webm, not 'door\.avi'"),
+        ("record = '.mp4'", "record is a file that ends with"),
+        ("codec = 'divx'", "no codec 'divx'; there are: h264"),
+        ("preset = 'hasty'", "h264 has no preset 'hasty'"),
         ("legend = 1", r"door\.toml: legend = 1: expected `bool"),
     ],
 )
@@ -77,6 +84,11 @@ def test_times_as_people_write_them(text: str, seconds: float, tmp_path: Path) -
     assert read_config(tmp_path / "door.toml", {}).segment_s == seconds
 
 
+def test_masks_of_any_age(tmp_path: Path) -> None:
+    (tmp_path / "door.toml").write_text('source = "test:"\nmax_mask_age_s = "any"\n')
+    assert read_config(tmp_path / "door.toml", {}).max_mask_age_s == float("inf")
+
+
 @pytest.mark.parametrize(("text", "count"), [("500MB", 500_000_000), ("2 GB", 2 * 10**9), ("1.5kB", 1500), ("0", 0)])
 def test_sizes_as_people_write_them(text: str, count: int, tmp_path: Path) -> None:
     assert read_bytes(text) == count
@@ -91,6 +103,10 @@ def test_what_is_kept_for_clips() -> None:
     assert StreamConfig("test:").keeps_s == 0
     assert not StreamConfig("test:").encodes
     assert StreamConfig("test:", clip_seconds=5).encodes
+
+
+def test_a_recording_may_be_called_in_capitals() -> None:
+    assert StreamConfig("test:", record="DOOR.MP4").encodes
 
 
 def test_no_file_and_no_source(tmp_path: Path) -> None:

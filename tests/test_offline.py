@@ -90,6 +90,19 @@ def test_a_file_cut_short_is_told(parser: Parser, tmp_path: Path) -> None:
     assert done.missing_s == pytest.approx(8 - done.frames / 25, abs=0.2)
 
 
+def test_a_last_picture_that_stands_for_long_is_no_file_cut_short(parser: Parser, tmp_path: Path) -> None:
+    with av.open(str(Clip().make(tmp_path / "in.mp4"))) as source, av.open(str(tmp_path / "slow.mp4"), "w") as slow:
+        copied = slow.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        packets[-1].duration = round(10 / packets[-1].time_base)
+        for packet in packets:
+            packet.stream = copied
+            slow.mux(packet)
+    with open_source(tmp_path / "slow.mp4") as opened:
+        assert (opened.info.frames, round(opened.info.duration_s or 0)) == (12, 10)
+    assert render_file(tmp_path / "slow.mp4", tmp_path / "out.mp4", Rendering(parser)).missing_s == 0
+
+
 def test_a_size_that_changes_in_the_middle(parser: Parser, tmp_path: Path) -> None:
     small = Clip(size=(64, 96)).make(tmp_path / "small.h264").read_bytes()
     large = Clip(size=(128, 160)).make(tmp_path / "large.h264").read_bytes()
@@ -114,9 +127,10 @@ def test_pictures_become_pictures_or_a_video(parser: Parser, tmp_path: Path) -> 
     out.mkdir()
     for name in ("a.png", "b.jpg"):
         cv2.imwrite(str(folder / name), quarters(100, 120))
-    render_file(folder, out, Rendering(parser))
+    assert render_file(folder, out, Rendering(parser)).path == out
     assert {path.name for path in out.iterdir()} == {"a.png", "b.jpg"}
-    render_file(folder / "a.png", tmp_path / "one.webp", Rendering(parser))
+    one = render_file(folder / "a.png", tmp_path / "one.webp", Rendering(parser))
+    assert (one.path, one.frames) == (tmp_path / "one.webp", 1)
     assert cv2.imread(str(tmp_path / "one.webp")).shape == (100, 120, 3)
     render_file(folder, tmp_path / "out.mp4", Rendering(parser))
     assert len(pts_of(tmp_path / "out.mp4")) == 2
@@ -128,6 +142,11 @@ def test_what_cannot_be_is_said(parser: Parser, street: Path, tmp_path: Path) ->
         render_file(street, street, Rendering(parser, force=True))
     with pytest.raises(ConfigError, match=r"out\.gif is no kind of file"):
         render_file(street, tmp_path / "out.gif", Rendering(parser))
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), quarters(64, 96))
+    with pytest.raises(ConfigError, match=r"photo\.png is the source itself"):
+        render_file(photo, tmp_path, Rendering(parser, force=True))
+    assert (cv2.imread(str(photo)) == quarters(64, 96)).all()
     with pytest.raises(ConfigError, match="parse_every is at least 1, not 0"):
         Rendering(parser, parse_every=0)
     assert street.read_bytes() == before
@@ -152,7 +171,22 @@ def test_targets_of_several(tmp_path: Path) -> None:
     ]
     assert out.is_dir()
     with pytest.raises(ConfigError, match="two of the sources would become"):
-        targets([Path("x/a.mp4"), Path("y/a.mp4"), out])
+        targets([Path("x/a.mp4"), Path("y/a.mp4"), tmp_path / "no"])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").touch()
+    with pytest.raises(ConfigError, match=r"two of the sources would become .*a\.png"):
+        targets([tmp_path / "one", tmp_path / "other", tmp_path / "no"])
+
+
+def test_names_that_begin_like_an_address(
+    parser: Parser, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    street.rename("10:30.mp4")
+    assert render_file("10:30.mp4", "http:out.mp4", Rendering(parser)).frames == 12
+    assert pts_of(tmp_path / "http:out.mp4") == pts_of(tmp_path / "10:30.mp4")
 
 
 def test_a_free_name_is_numbered(tmp_path: Path) -> None:

@@ -84,6 +84,12 @@ def test_a_size_that_cannot_be_is_refused_with_the_nearest(size: tuple[int, int]
         load_parser(size=size)
 
 
+def test_a_size_that_no_machine_parses_is_refused() -> None:
+    with pytest.raises(PipelineError, match="size 4128x4096: 16777216 pixels are the most, as 4096x4096 has"):
+        load_parser(size=(4128, 4096))
+    assert load_parser(size=(4096, 4096)).fit_for(Size(9, 9)).input_size == (4096, 4096)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "error", "message"),
     [

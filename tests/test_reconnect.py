@@ -45,11 +45,13 @@ from media import (
     spread,
 )
 
-from pipeline import Frame
-from streamer import CannotOpen, SinkError, Source, SourceLost, Stream, StreamConfig, open_source
+from pipeline import Frame, Size
+from streamer import CannotOpen, SinkError, Source, SourceInfo, SourceLost, Stream, StreamConfig, open_source
 from streamer.errors import Cause
 from streamer.live import Timeouts
 from streamer.reconnect import ABSENT, ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Connector, Lasting, Seam
+from streamer.sound import AudioTap
+from streamer.source import Closing
 from streamer.stats import Stats
 
 SHORT = Timeouts(open_s=10.0, read_s=0.4, segment_s=0.4)
@@ -318,6 +320,25 @@ def test_half_a_frame_and_damaged_packets_are_got_over(clip: Path) -> None:
             frames = take(iter(source), 25)
     assert goes_on(frames)
     assert all(each.size == (64, 96) for each in frames)
+
+
+class Damaged(Closing):
+    """One picture, beside a piece that could not be decoded."""
+
+    damaged = 1
+    audio = AudioTap()
+    info = SourceInfo("camera", Size(4, 6), live=True)
+
+    def __iter__(self) -> Iterator[Frame]:
+        yield Frame.still(np.zeros((*self.info.frame_size, 3), np.uint8))
+
+
+def test_damage_is_counted_over_all_connections() -> None:
+    stopped = threading.Event()
+    connector = Connector(lambda within_s: Damaged(), None, stopped, Stats(), Hasty())
+    with Lasting(Damaged(), connector, stopped) as source:
+        take(iter(source), 3)
+        assert source.damaged == 3
 
 
 @pytest.mark.parametrize("then", [hang_up, pulled, hold], ids=["hangs up", "is reset", "freezes"])

@@ -361,12 +361,16 @@ def test_sound_and_pictures_stay_together_for_ten_minutes(tmp_path: Path, broadc
 # Clips
 
 
-def feed(recent: Recent, seconds: float, begins_s: float = 0.0) -> None:
+def feed(recent: Recent, seconds: float, begins_s: float = 0.0, sound_bytes: int = 0) -> None:
     encoder = Encoder(info(), (), Encoding(), live=True)
     recent.begin(encoder.tracks)
     for index in range(round(seconds * 25)):
         for packet in encoder.encode(quarters(*SIZE, shade=index % 30), begins_s + index / 25):
             recent.put(PICTURES, packet)
+        if sound_bytes:
+            sound = av.Packet(bytes(sound_bytes))
+            sound.pts, sound.dts, sound.time_base = index, index, Fraction(1, 25)
+            recent.put(1, sound)
 
 
 def test_a_clip_is_of_the_last_seconds_and_begins_with_a_key_frame(tmp_path: Path) -> None:
@@ -398,6 +402,12 @@ def test_what_is_kept_for_clips_has_an_end() -> None:
     assert 0 < recent.bytes <= 20_000
     recent.clear()
     assert recent.bytes == 0
+
+
+def test_sound_is_kept_as_long_as_its_pictures() -> None:
+    recent = Recent(2.0)
+    feed(recent, 40.0, sound_bytes=200)
+    assert 2 * 25 * 200 < recent.bytes < 60_000  # of all forty seconds, 200,000 of sound alone
 
 
 @pytest.mark.parametrize("source_suffix", [".mp4", ".ts"])

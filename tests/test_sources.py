@@ -377,8 +377,14 @@ def test_what_cannot_be_opened_says_why_at_once(tmp_path: Path, make: Callable[[
 
 
 @pytest.mark.parametrize(
-    "settings", ["size=0x5", "size=axb", "rate=0", "rate=-1", "rate=1/0", "frames=0", "colour=red"]
+    "settings", ["size=0x5", "size=axb", "rate=0", "rate=-1", "rate=1/0", "frames=0", "colour=red", "size=16416x64"]
 )
 def test_test_pattern_settings_that_cannot_be(settings: str) -> None:
     with pytest.raises(ConfigError, match="test pattern"):
         open_source(f"test:{settings}")
+
+
+@pytest.mark.parametrize("name", ["", "a" * 5000], ids=["none", "too long"])
+def test_a_name_that_there_cannot_be(name: str) -> None:
+    with pytest.raises(CannotOpen, match="cannot open"):
+        open_source(name)

@@ -25,7 +25,6 @@ from pipeline.types import Size
 
 FORMAT = 1
 """Counted up when the same weights make another graph."""
-FORMS = ("float", "int8")
 PEOPLE = Path(__file__).parent / "people.jpg"
 """Four pictures of people, side by side: what an export is tried on, and where the scales of int8 come from."""
 _PICTURES = 4

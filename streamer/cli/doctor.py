@@ -1,16 +1,16 @@
 """The verb that says what a camera gives and what will hold here."""
 
-import json
 import shlex
 from dataclasses import asdict
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from streamer.bench import Machine
 from streamer.cli.console import say, status, stop_on_interrupt, watched
 from streamer.cli.options import Json, ModelDir
-from streamer.config import read_duration
+from streamer.config import read_age
 from streamer.doctor import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.doctor import watch as look_at
 from streamer.live import without_password
@@ -23,12 +23,12 @@ def doctor(
     source: Annotated[str, typer.Argument(help="As for run: an address, webcam:0, or a file.")],
     seconds: Annotated[float, typer.Option(min=1.0, help="How long to look at it.")] = 10.0,
     record: Annotated[bool, typer.Option("--record", help="Count in what recording costs.")] = False,
-    max_mask_age: Annotated[str, typer.Option(metavar="TIME", help="How old masks may get.")] = USUAL_AGE,
+    max_mask_age: Annotated[str, typer.Option(metavar="TIME", help="How old masks may get; or any.")] = USUAL_AGE,
     model_dir: ModelDir = None,
     as_json: Json = False,
 ) -> None:
     """Look at a camera and at this machine: what comes, what it costs, and the settings that will hold."""
-    limit_s = read_duration(max_mask_age)
+    limit_s = read_age(max_mask_age)
     with stop_on_interrupt() as asked:
         with status() as show:
             show(f"looking at it for {seconds:g} s")
@@ -42,7 +42,8 @@ def doctor(
     machine = Machine.here()
     diagnosis = diagnosed(camera, costs, machine.cores, every, limit_s)
     if as_json:
-        say(json.dumps(_row(diagnosis, machine), indent=2, default=str))
+        # What is infinite is null: JSON knows no infinity.
+        say(msgspec.json.format(msgspec.json.encode(_row(diagnosis, machine), enc_hook=str)).decode())
         return
     _say(diagnosis, machine, record=record)
     _say_best(diagnosis, source, max_mask_age, record=record)

@@ -1,5 +1,7 @@
 """The verbs that turn files into files."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -78,7 +80,11 @@ def render(
     )
     look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
     settings = Rendering(loaded, look, parse_every, Encoding(codec, crf, preset), force)
-    jobs = targets(paths)
+    with _no_empty_folder(paths[-1]):
+        _render_all(targets(paths), settings)
+
+
+def _render_all(jobs: Sequence[tuple[Path, Path]], settings: Rendering) -> None:
     failed = 0
     for source, out in jobs:
         try:
@@ -94,6 +100,18 @@ def render(
         raise StreamerError(f"{failed} of {len(jobs)} could not be rendered")
 
 
+@contextmanager
+def _no_empty_folder(out: Path) -> Iterator[None]:
+    """One that is made meanwhile goes again if nothing was written into it."""
+    was_there = out.exists()
+    try:
+        yield
+    finally:
+        if not was_there and out.is_dir():
+            with suppress(OSError):  # something is in it
+                out.rmdir()
+
+
 def _watched_render(source: Path, out: Path, settings: Rendering) -> Rendered:
     with stop_on_interrupt() as asked, progress(source.name, "frames") as show:
 
@@ -106,7 +124,8 @@ def _watched_render(source: Path, out: Path, settings: Rendering) -> Rendered:
 
 def _report(done: Rendered) -> None:
     rate = done.frames / done.seconds if done.seconds else 0.0
-    say(f"{done.path}: {done.frames} frames in {done.seconds:.1f} s, {rate:.1f} frames/s")
+    frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
+    say(f"{done.path}: {frames} in {done.seconds:.1f} s, {rate:.1f} frames/s")
     if done.damaged:
         say(f"{done.damaged} damaged pieces of the source could not be decoded and were left out")
     if done.missing_s:

@@ -11,10 +11,11 @@ import msgspec
 import numpy as np
 import typer
 
-from pipeline import Frame, Look, Parsing, blend
+from pipeline import PARSERS, RUNTIMES, Frame, Look, Parsing, blend
 from streamer.cli.console import say, status, stop_on_interrupt
-from streamer.cli.options import Crf, Hide, InputSize, Json, KeepFree, MaskAge, ModelDir, Preset, Segment
+from streamer.cli.options import Hide, InputSize, Json, KeepFree, LiveCrf, MaskAge, ModelDir, Preset, Segment
 from streamer.config import StreamConfig, read_config
+from streamer.encoding import CODECS
 from streamer.headers import Totals
 from streamer.pubsub import subscribe
 from streamer.stream import Stream
@@ -27,14 +28,17 @@ def run(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="rtsp://…, http://…, tcp://… or udp://… (MPEG-TS), webcam:0, /dev/video0, a file, or test:"
+            help="rtsp://…, rtmp://…, http://…, tcp://… or udp://… (MPEG-TS), webcam:0, /dev/video0, a file, or test:"
         ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="A TOML file; its keys are these options, with _ for -.")] = None,
-    parser: Annotated[str | None, typer.Option(help="lite by default.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file; its keys are these options, with _ for -, and _s after what is seconds."),
+    ] = None,
+    parser: Annotated[str | None, typer.Option(help=f"One of: {', '.join(PARSERS)}; lite by default.")] = None,
     model_dir: ModelDir = None,
     size: InputSize = None,
-    runtime: Annotated[str | None, typer.Option(help="openvino by default.")] = None,
+    runtime: Annotated[str | None, typer.Option(help=f"One of: {', '.join(RUNTIMES)}; openvino by default.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, f32, bf16 or int8.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the network.")] = None,
     parse_hz: Annotated[float | None, typer.Option(help="Parse so many frames a second at most.")] = None,
@@ -95,8 +99,10 @@ def run(
     legend: Annotated[bool | None, typer.Option("--legend/--no-legend", help="What the colours mean.")] = None,
     tags: Annotated[bool | None, typer.Option("--tags/--no-tags", help="Each person's number.")] = None,
     hide: Hide = None,
-    codec: Annotated[str | None, typer.Option(help="Of the recording; h264 by default.")] = None,
-    crf: Crf = None,
+    codec: Annotated[
+        str | None, typer.Option(help=f"Of the recording, one of: {', '.join(CODECS)}; h264 by default.")
+    ] = None,
+    crf: LiveCrf = None,
     preset: Preset = None,
     force: Annotated[bool | None, typer.Option("--force", help="Overwrite the recording.")] = None,
 ) -> None:
@@ -218,5 +224,5 @@ def _line(parsing: Parsing) -> str:
     row = _row(parsing)
     most = sorted(row["share"].items(), key=lambda each: -each[1])[:4]
     ids = " ".join(str(person.track_id) for person in parsing.people) or "nobody"
-    shares = ", ".join(f"{name} {share:.1%}" for name, share in most)
-    return f"frame {row['frame']}, {row['pts_s']:.2f} s, {row['age_s'] * 1e3:.0f} ms old: {ids}; {shares}"
+    shares = [", ".join(f"{name} {share:.1%}" for name, share in most)] if most else []
+    return f"frame {row['frame']}, {row['pts_s']:.2f} s, {row['age_s'] * 1e3:.0f} ms old: {'; '.join([ids, *shares])}"

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from pipeline import PARSERS, RUNTIMES, Size
-from streamer.config import read_bytes, read_duration, read_size
+from streamer.config import read_age, read_bytes, read_duration, read_size
 from streamer.encoding import CODECS
 from streamer.errors import ConfigError
 
@@ -25,10 +25,6 @@ def _reading(read: Callable[[str], Value]) -> Callable[[str], Value]:
 
 
 _size = _reading(read_size)
-
-
-def _age(text: str) -> float:
-    return float("inf") if text == "any" else read_duration(text)
 
 
 ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(PARSERS)}.")]
@@ -63,14 +59,20 @@ Tags = Annotated[bool, typer.Option(help="Each person's number.")]
 Legend = Annotated[bool, typer.Option(help="What the colours mean.")]
 Hide = Annotated[list[str] | None, typer.Option(help="A class not to draw, as in --hide Hat; may be repeated.")]
 CodecName = Annotated[str, typer.Option("--codec", help=f"One of: {', '.join(CODECS)}.")]
-Crf = Annotated[int | None, typer.Option(help="Quality; lower is better and larger. 20 for h264 by default.")]
+Crf = Annotated[
+    int | None, typer.Option(help=f"Quality; lower is better and larger. {CODECS['h264'].crf} for h264 by default.")
+]
+LiveCrf = Annotated[
+    int | None,
+    typer.Option("--crf", help=f"Quality; lower is better and larger. {CODECS['h264'].live_crf} for h264 by default."),
+]
 Preset = Annotated[str | None, typer.Option(help="Work to spend on a small file, as in ultrafast or medium.")]
 Sizes = Annotated[list[Size] | None, typer.Option("--size", parser=_size, metavar="HxW", help="Repeat to compare.")]
 MaskAge = Annotated[
     float | None,
     typer.Option(
         "--max-mask-age",
-        parser=_reading(_age),
+        parser=_reading(read_age),
         metavar="TIME",
         help="How old masks may get, 250ms by default: how large and how often is parsed follows from it; or any.",
     ),
