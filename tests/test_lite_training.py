@@ -442,6 +442,12 @@ class TestTraining:
         (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 no checkpoint")
         with pytest.raises(WeightsError, match=r"broken\.pt"):
             other.load(tmp_path / "broken.pt")
+        (tmp_path / "broken.pt").write_bytes(b"neither an archive nor a pickle")
+        with pytest.raises(WeightsError, match=r"cannot read .*broken\.pt"):
+            other.load(tmp_path / "broken.pt")
+        torch.save({"step": 3}, tmp_path / "other.pt")
+        with pytest.raises(WeightsError, match=r"other\.pt is no checkpoint"):
+            other.load(tmp_path / "other.pt")
 
     def test_the_log_and_its_plot(self, tmp_path: Path) -> None:
         log = Log(tmp_path / "log.jsonl")

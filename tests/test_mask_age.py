@@ -25,7 +25,8 @@ def test_a_limit_that_cannot_be_kept_leads_to_the_smallest_input_and_is_told() -
         while "nothing smaller may be parsed" not in line and time.monotonic() < ends_s:
             stream.join(0.1)
             line = stream.stats.line()
-    assert stream.stats.size is not None and stream.stats.size.area <= smallest.area
+    assert stream.stats.size is not None
+    assert stream.stats.size.area <= smallest.area
     assert f" ms old at {stream.stats.size}, and nothing smaller may be parsed" in line
 
 

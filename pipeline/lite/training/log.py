@@ -30,7 +30,7 @@ class Log:
 
 
 def plot(entries: list[dict[str, Any]], path: Path) -> None:
-    """Draws `total` of the losses, and mIoU of photos and crowds, over minutes: three curves, each in its own scale."""
+    """Draws `total` of the losses, mIoU of photos and crowds, and persons' IoU over minutes, each in its own scale."""
     canvas = np.full((*_SIZE, 3), 255, np.uint8)
     for place, name in enumerate(("total", "miou", "crowd_miou", "person_iou")):
         points = [(each["seconds"] / 60, each[name]) for each in entries if name in each]

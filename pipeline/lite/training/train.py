@@ -1,6 +1,7 @@
 """Training: steps, the average of the weights, checkpoints, and what is written down on the way."""
 
 import math
+import pickle
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -20,6 +21,9 @@ from pipeline.lite.training.network import LiteNet, Shape
 from pipeline.lite.training.pack import Photo
 from pipeline.lite.training.scenes import Stock
 from pipeline.types import Picture
+
+_PARTS = {"step", "seconds", "settings", "network", "average", "optimizer"}
+"""Of a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +177,15 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """What `Trainer.save` wrote, its `settings` as a dictionary.
 
     Raises:
-        WeightsError: the file cannot be read.
+        WeightsError: the file cannot be read, or is no checkpoint.
     """
     try:
-        return dict(torch.load(path, map_location=device, weights_only=True))
-    except (OSError, RuntimeError, EOFError) as exc:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as exc:
         raise WeightsError(f"cannot read {path}: {exc}") from exc
+    if not isinstance(state, dict) or not state.keys() >= _PARTS:
+        raise WeightsError(f"{path} is no checkpoint of train_lite.py")
+    return state
 
 
 def torch_answers(network: LiteNet, device: torch.device) -> Answers:
