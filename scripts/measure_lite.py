@@ -29,13 +29,20 @@ def main() -> int:
     parser.add_argument(
         "--wrong-sides", nargs="+", default=[], metavar="NAME", help="photos whose legs' and shoes' sides do not count"
     )
+    parser.add_argument(
+        "--times",
+        type=float,
+        help="show every picture with so many times the usual rows and columns, and none by its people",
+    )
     parser.add_argument("networks", type=Path, nargs="+")
     options = parser.parse_args()
     try:
         photos = read_pack(options.pack).validation
         crowds = validation_crowds(photos)
         photos = tuple(without_sides(photo) if photo.name in options.wrong_sides else photo for photo in photos)
-        scores = [measure(answers_of(path, options.precision), photos, crowds) for path in options.networks]
+        scores = [
+            measure(answers_of(path, options.precision), photos, crowds, options.times) for path in options.networks
+        ]
     except PipelineError as exc:
         print(exc, file=sys.stderr)
         return 1

@@ -64,19 +64,30 @@ class Figures:
     per_class: dict[str, float]
 
 
-def measure(answers: Answers, photos: Sequence[Photo], crowds: Sequence[Scene]) -> Figures:
-    """Runs a network on photos of single persons, on pictures without anybody, and on crowds."""
+def measure(answers: Answers, photos: Sequence[Photo], crowds: Sequence[Scene], times: float | None = None) -> Figures:
+    """Runs a network on photos of single persons, on pictures without anybody, and on crowds.
+
+    Args:
+        answers: the network.
+        photos, crowds: what is measured on.
+        times: so many times the usual rows and columns of each are shown; None shows as much as the people ask for.
+    """
+
+    def parsed(bgr: Picture) -> Decoded:
+        size = network_size(Size(*bgr.shape[:2]), round(times * times * PIXELS)) if times else None
+        return parse(answers, bgr, size)
+
     singles, groups = Confusion(CIHP), Confusion(CIHP)
     empty: list[float] = []
     for photo in photos:
-        labels = parse(answers, photo.bgr).labels
+        labels = parsed(photo.bgr).labels
         if photo.anybody:
             singles.add(_known(photo.labels), labels)
         else:
             empty.append(np.count_nonzero(labels) / labels.size)
     found = _Persons()
     for crowd in crowds:
-        decoded = parse(answers, crowd.bgr)
+        decoded = parsed(crowd.bgr)
         groups.add(_known(crowd.labels), decoded.labels)
         found.add(crowd.persons, _enlarged(decoded.instances, crowd.persons.shape))
     arms, legs, shoes = (swapped(singles.counts, part) for part in ("arm", "leg", "shoe"))
