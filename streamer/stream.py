@@ -1,14 +1,11 @@
 """A live stream: builds its threads, starts them, stops them, and says how they ended."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import cv2
 
 from pipeline import Parsing
 from streamer.capture import capture
@@ -17,6 +14,7 @@ from streamer.errors import ConfigError, ShutdownTimeout, SinkError
 from streamer.live import comes_by_itself
 from streamer.naming import check_apart, check_target
 from streamer.newest import Newest
+from streamer.opencv import held_back
 from streamer.outlets import Outlets
 from streamer.parse import WAIT_S, ParseLoop
 from streamer.render import RenderLoop
@@ -26,8 +24,6 @@ from streamer.source import Source
 from streamer.stats import Snapshot, Stats
 from streamer.sync import ExactSync, LiveSync, Sync
 
-CORES_A_THREAD = 4
-"""Of so many cores OpenCV may use one; it has one thread in any case."""
 RING_FRAMES = 16
 """Frames kept for a renderer that is behind: half a second of a usual camera."""
 STOP_S = 10.0
@@ -95,7 +91,6 @@ class Stream:
         """Starts the threads, once; what fails in them is raised by `join`."""
         if any(thread.ident for thread in self._threads):
             raise ConfigError("a stream is started once; make another to run it again")
-        _hold_opencv_back()
         for thread in self._threads:
             thread.start()
 
@@ -172,20 +167,12 @@ class Stream:
     def _guarded(self, work: Callable[[], None], stops_others: bool) -> None:
         """The boundary of a thread: what fails is kept for `join`, and stops the others."""
         try:
-            work()
+            with held_back():
+                work()
         except Exception as exc:  # noqa: BLE001
             self._failures.append(exc)
             if stops_others:
                 self._stop.set()
-
-
-def _hold_opencv_back() -> None:
-    """In this process, for good: its threads wait for work by asking again and again.
-
-    Where the network has all cores busy, a second one makes drawing a little faster when nothing else runs, and costs
-    half as much processor time again.
-    """
-    cv2.setNumThreads(max(1, min(cv2.getNumThreads(), (os.cpu_count() or 1) // CORES_A_THREAD)))
 
 
 def _sync(config: StreamConfig, newest: Newest) -> Sync:

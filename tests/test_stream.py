@@ -31,8 +31,8 @@ from streamer import (
     open_source,
     subscribe,
 )
+from streamer.opencv import CORES_A_THREAD
 from streamer.sources import sample
-from streamer.stream import CORES_A_THREAD
 
 BACK_WITHIN_S = 3.0
 """What the issue of shutting down allows; the tests' own machine may be busy, so they allow as much again."""
@@ -141,10 +141,27 @@ def test_opencv_leaves_the_cores_to_the_network(cores: int, monkeypatch: pytest.
     before = cv2.getNumThreads()
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     cv2.setNumThreads(cores)
+    one, other = (Stream(StreamConfig("test:size=64x64", **SMALL)) for _ in range(2))
+    held = max(1, cores // CORES_A_THREAD)
     try:
-        with Stream(StreamConfig("test:size=64x64,frames=2", **SMALL)) as stream:
-            assert stream.join(60)
-        assert cv2.getNumThreads() == max(1, cores // CORES_A_THREAD)
+        with one:
+            with other:
+                assert eventually(lambda: min(one.stats.captured, other.stats.captured) > 0, 30)
+                assert cv2.getNumThreads() == held
+            assert cv2.getNumThreads() == held
+        assert cv2.getNumThreads() == cores  # as the program had it that the streams are a part of
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_a_number_of_opencv_threads_that_was_chosen_meanwhile_stays() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        with Stream(StreamConfig("test:size=64x64", **SMALL)) as stream:
+            assert eventually(lambda: stream.stats.captured > 0, 30)
+            cv2.setNumThreads(3)
+        assert cv2.getNumThreads() == 3
     finally:
         cv2.setNumThreads(before)
 
@@ -368,7 +385,7 @@ def test_a_worker_that_dies_again_and_again_ends_the_stream() -> None:
                 child.kill()
 
     with Stream(StreamConfig("test:size=64x64,rate=60", **SMALL)) as stream:
-        with pytest.raises(WorkerDied):
+        with pytest.raises(WorkerDied, match="restarted 5 times within 60 s and is not again; the last time, "):
             kill_all(stream)
 
 
