@@ -6,7 +6,7 @@ A stream of 720p at 25 frames a second with sound, played in real time and recor
 at random moments with a signal that nothing can catch; what its file lacks is counted from the picture that was due at
 that moment. Then, in this process and as fast as it can: how long encoder and files take for each picture, what is kept
 for clips, how long it takes to write one or to change files, and how far sound drifts from pictures in ten minutes, as
-it is copied and, of a camera's telephone sound, as it becomes AAC.
+it is copied and, of a camera's telephone sound, as it becomes AAC or, in .webm, Opus.
 """
 
 import argparse
@@ -34,9 +34,9 @@ import media  # noqa: E402
 
 from pipeline import Picture, Size, Yuv420  # noqa: E402
 from streamer import Encoding, SourceInfo, Stream, StreamConfig, open_source  # noqa: E402
-from streamer.aac import ToAac  # noqa: E402
 from streamer.live_recorder import LiveRecorder  # noqa: E402
 from streamer.recent import Recent  # noqa: E402
+from streamer.recode import AAC, OPUS, Coding, Recoder  # noqa: E402
 from streamer.segments import Filing  # noqa: E402
 from streamer.sound import AudioTap  # noqa: E402
 from streamer.video import VideoTags  # noqa: E402
@@ -161,28 +161,28 @@ def report_telephone(folder: Path, minutes: float) -> None:
     """Flashes and clicks, as they are seen and heard in the end."""
     marks = [10.0 * number + 1 for number in range(round(6 * minutes))]
     source = clicks.flashing(folder / "telephone.nut", 60 * minutes, marks)
-    for suffix in (".mp4", ".mkv"):
+    for suffix, codec, coding in ((".mp4", "h264", AAC), (".mkv", "h264", AAC), (".webm", "vp9", OPUS)):
         out_path = folder / f"telephone{suffix}"
         with open_source(source, audio=True) as opened:
-            with LiveRecorder(opened.info, opened.audio, Encoding(), Filing(out_path), None) as recorder:
+            with LiveRecorder(opened.info, opened.audio, Encoding(codec), Filing(out_path), None) as recorder:
                 for frame in opened:
                     recorder.write(frame.picture, frame.pts_s)
         seen, heard = clicks.seen_and_heard(out_path)
         late = [(click - flash) * 1e3 for flash, click in zip(seen, heard, strict=True)]
         print(
             f"{suffix} of {minutes:g} minutes of telephone sound: {len(late)} clicks drift {late[-1] - late[0]:+.2f} ms"
-            f" against their flashes, at most {max(map(abs, late)):.2f} ms apart; {1e3 * aac_s(source):.1f} ms of one"
-            " core a second",
+            f" against their flashes, at most {max(map(abs, late)):.2f} ms apart; {1e3 * cost_s(source, coding):.1f} ms"
+            " of one core a second",
             flush=True,
         )
 
 
-def aac_s(source: Path) -> float:
-    """Seconds that a second of a file's sound takes to become AAC."""
+def cost_s(source: Path, coding: Coding) -> float:
+    """Seconds that a second of a file's sound takes to become another kind."""
     with av.open(str(source)) as container:
         sound = container.streams.audio[0]
         packets = [packet for packet in container.demux(sound) if packet.size]
-        begun_s, convert = time.process_time(), ToAac(sound).convert
+        begun_s, convert = time.process_time(), Recoder(sound, coding).convert
         made = [each for packet in packets for each in convert(packet)]
         return (time.process_time() - begun_s) / float(made[-1].pts * made[-1].time_base)
 

@@ -12,10 +12,11 @@ from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.stream import Stream
 
-from streamer.aac import ToAac
 from streamer.encoder import Packet, Tracks
+from streamer.encoding import CODECS
 from streamer.errors import SinkError
 from streamer.naming import VIDEO_SUFFIXES
+from streamer.recode import AAC, OPUS, Recoder
 
 PICTURES = 0
 """The track of the pictures; those of sound are counted from 1."""
@@ -76,7 +77,7 @@ class VideoFile:
         # FFmpeg writes nothing of a fragmented file before it has something of each track.
         self._delays = live and _is_fragmented(path)
         self._early = False
-        self._as_aac = _conversions(path.suffix, tracks)
+        self._recoded = _conversions(path.suffix, tracks)
         self._open(_all(tracks) if sounds is None else sounds)
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
         # between the two. Making the file now tells of a folder that cannot be written before any work is done.
@@ -108,8 +109,8 @@ class VideoFile:
         try:
             if self._waiting is not None:
                 self._settle()
-            for track in set(self._as_aac) & set(self._streams):
-                self._write(track, self._as_aac[track].finish())
+            for track in set(self._recoded) & set(self._streams):
+                self._write(track, self._recoded[track].finish())
             self._container.close()
             self._at.replace(self.path)
         except (OSError, ValueError) as exc:
@@ -140,9 +141,9 @@ class VideoFile:
         waiting, self._waiting = self._waiting or [], None
         heard = {track for track, _ in waiting} - {PICTURES}
         if len(heard) < len(self._tracks.sounds):
-            for each in set(_all(self._tracks)) - heard - set(self._as_aac):
+            for each in set(_all(self._tracks)) - heard - set(self._recoded):
                 if not _announces(self._tracks.sounds[each - 1]):
-                    self._as_aac |= _converted(each, self._tracks)
+                    self._recoded |= _converted(each, self._tracks, self.path.suffix)
             announced = {each for each in _all(self._tracks) if _announces(self._template(each))}
             self._early = not announced <= heard
             self._open(sorted(heard | announced))
@@ -153,8 +154,8 @@ class VideoFile:
         if track not in self._streams:
             return
         try:
-            if track in self._as_aac:
-                self._write(track, self._as_aac[track].convert(packet))
+            if track in self._recoded:
+                self._write(track, self._recoded[track].convert(packet))
             elif self._delays and track != PICTURES:
                 self._write(track, [self._without_frame(track, packet)])
             else:
@@ -187,7 +188,7 @@ class VideoFile:
         return (_LIVE if self._live else {}) | (fragments if self._delays else {})
 
     def _template(self, track: int) -> AudioStream:
-        return self._as_aac[track].stream if track in self._as_aac else self._tracks.sounds[track - 1]
+        return self._recoded[track].stream if track in self._recoded else self._tracks.sounds[track - 1]
 
     def _open(self, sounds: list[int]) -> None:
         templates = {each: self._template(each) for each in sounds}
@@ -203,27 +204,27 @@ def takers(tracks: Tracks) -> list[str]:
     """How the name of a file ends that takes these tracks, what most programs play first."""
     found = []
     for suffix in VIDEO_SUFFIXES:
-        as_aac = _conversions(suffix, tracks)
-        templates = {each: as_aac[each].stream if each in as_aac else tracks.sounds[each - 1] for each in _all(tracks)}
+        recoded = {each: recoder.stream for each, recoder in _conversions(suffix, tracks).items()}
+        templates = dict(enumerate(tracks.sounds, start=1)) | recoded
         with suppress(OSError, ValueError):
             _opened(Path(f"any{suffix}"), tracks, templates, {})
             found.append(suffix)
     return found
 
 
-def _conversions(suffix: str, tracks: Tracks) -> dict[int, ToAac]:
+def _conversions(suffix: str, tracks: Tracks) -> dict[int, Recoder]:
     """Of the tracks of sound that files of a kind do not take as they are."""
-    found: dict[int, ToAac] = {}
+    found: dict[int, Recoder] = {}
     for each in _all(tracks):
         if not _takes(suffix, tracks.sounds[each - 1]):
-            found |= _converted(each, tracks)
+            found |= _converted(each, tracks, suffix)
     return found
 
 
-def _converted(track: int, tracks: Tracks) -> dict[int, ToAac]:
+def _converted(track: int, tracks: Tracks, suffix: str) -> dict[int, Recoder]:
     """Empty where nothing decodes such sound."""
     try:
-        return {track: ToAac(tracks.sounds[track - 1])}
+        return {track: Recoder(tracks.sounds[track - 1], OPUS if suffix.lower() == ".webm" else AAC)}
     except (OSError, ValueError):
         return {}
 
@@ -275,6 +276,16 @@ def _opened(
 def _why_not(suffix: str, tracks: Tracks) -> str:
     sound = ", ".join(stream.codec_context.name for stream in tracks.sounds)
     with_sound = f" with sound as {sound}" if sound else ""
+    codecs = [] if _encodes(suffix, tracks.codec) else [each for each in CODECS if _encodes(suffix, each)]
+    but = f", but {' and '.join(codecs)}" if codecs else ""
     takes = takers(tracks)
     cure = f"{' and '.join(takes)} {'does' if len(takes) == 1 else 'do'}" if takes else "no other kind of file does"
-    return f"{suffix} does not take {tracks.codec}{with_sound} at {tracks.size}; {cure}"
+    return f"{suffix} does not take {tracks.codec}{with_sound} at {tracks.size}{but}; {cure}"
+
+
+def _encodes(suffix: str, codec: str) -> bool:
+    try:
+        av.open(f"any{suffix}", "w").add_stream(CODECS[codec].encoder)
+    except (OSError, ValueError):
+        return False
+    return True

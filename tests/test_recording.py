@@ -42,7 +42,8 @@ def info(rate: int | None = 25) -> SourceInfo:
 
 
 def live(path: Path, about: SourceInfo | None = None, audio: AudioTap | None = None, **filing: Any) -> LiveRecorder:
-    return LiveRecorder(about or info(), audio or AudioTap(), Encoding(), Filing(path, **filing), None)
+    encoding = Encoding("vp9" if path.suffix == ".webm" else "h264")
+    return LiveRecorder(about or info(), audio or AudioTap(), encoding, Filing(path, **filing), None)
 
 
 def recorded(source: Path | str, out: Path, **filing: Any) -> list[float]:

@@ -1,4 +1,4 @@
-"""Sound that a file does not take as it is becomes AAC, each sample at its time."""
+"""Sound that a file does not take as it is becomes AAC or Opus, each sample at its time."""
 
 import io
 from dataclasses import dataclass
@@ -17,12 +17,26 @@ RATE = 48_000
 """Samples a second, which every player takes; a frame is then 21 ms, where at the telephone's rate it is 128."""
 BITS_PER_S = 64_000
 """Of each channel; as many as the telephone's sound has."""
-FRAME = 1024
-"""Samples that are encoded together."""
 SLACK_S = Fraction(1, 50)
 """Sound that is so much off the end of what came before follows on it: times are rounded, and clocks jitter."""
 FILLED_MOST_S = 2
 """A gap up to this is filled with silence; a longer one costs nothing, and is a gap in the file, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """What sound is to become."""
+
+    encoder: str
+    """FFmpeg's name of it."""
+    samples: int
+    """That are encoded together."""
+    format: str
+    """FFmpeg's name of how the encoder has them."""
+
+
+AAC = Coding("aac", 1024, "fltp")
+OPUS = Coding("libopus", 960, "flt")
 
 
 @dataclass(slots=True)
@@ -39,17 +53,19 @@ class _Run:
         return self.begins_s + Fraction(self.samples, self.kind[2])
 
 
-class ToAac:
-    """Packets of one track in, in the order of time; packets of AAC out, about 40 ms later."""
+class Recoder:
+    """Packets of one track in, in the order of time; packets of the other coding out, about 40 ms later."""
 
-    def __init__(self, sound: AudioStream) -> None:
+    def __init__(self, sound: AudioStream, coding: Coding) -> None:
         """Raises OSError or ValueError where nothing here decodes such sound."""
-        self._decoder = _decoder(sound)
+        self._decoder, self._coding = _decoder(sound), coding
         self._layout = "mono" if sound.codec_context.channels == 1 else "stereo"
         self._container = av.open(io.BytesIO(), "w", format="nut")
         channels = 1 if self._layout == "mono" else 2
-        self.stream = self._container.add_stream("aac", RATE, layout=self._layout, bit_rate=BITS_PER_S * channels)
+        bits = BITS_PER_S * channels
+        self.stream = cast(Any, self._container.add_stream(coding.encoder, RATE, layout=self._layout, bit_rate=bits))
         """What a file has to know of it."""
+        self.stream.codec_context.format = coding.format
         self._container.start_encoding()
         self._run: _Run | None = None
         self._held: NDArray[np.float32] = np.zeros((channels, 0), np.float32)
@@ -57,8 +73,10 @@ class ToAac:
         """The time of the first sample that is held, in samples."""
         self._skip = 0
         self._count = 0
+        self._early = 0
+        """So many samples before a frame of ours the packet begins that it begins in: Opus looks ahead."""
         self._times: dict[int, int] = {}
-        """Of the frames in the encoder, by their number: when they are heard, in samples."""
+        """Of the frames in the encoder and the one after them, by their number: when they are heard, in samples."""
         self._ready: list[Packet] = []
 
     def convert(self, packet: Packet) -> list[Packet]:
@@ -75,7 +93,7 @@ class ToAac:
     def finish(self) -> list[Packet]:
         """What was held back; after that there is no more. Raises OSError or ValueError."""
         self._end_run()
-        self._pad()
+        self._pad(0)
         self._keep(self.stream.encode(None))
         return self._taken()
 
@@ -98,7 +116,7 @@ class ToAac:
             self._begins = begins
         gap = begins - (self._begins + self._held.shape[1])
         if gap > FILLED_MOST_S * RATE:
-            self._pad()
+            self._pad(self._early)
             self._begins, gap = begins, 0
         self._skip = max(0, -gap)  # said twice
         self._append(np.zeros((len(self._held), max(0, gap)), np.float32))
@@ -121,27 +139,38 @@ class ToAac:
     def _append(self, samples: NDArray[np.float32]) -> None:
         self._held = np.concatenate((self._held, samples), axis=1)
 
-    def _pad(self) -> None:
-        """Silence up to the end of a frame."""
-        self._append(np.zeros((len(self._held), -self._held.shape[1] % FRAME), np.float32))
+    def _pad(self, least: int) -> None:
+        """So many samples of silence, and more up to the end of a frame."""
+        more = least + -(self._held.shape[1] + least) % self._coding.samples
+        self._append(np.zeros((len(self._held), more), np.float32))
         self._encode()
 
     def _encode(self) -> None:
-        while self._begins is not None and self._held.shape[1] >= FRAME:
-            block, self._held = np.ascontiguousarray(self._held[:, :FRAME]), self._held[:, FRAME:]
-            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=self._layout)
-            frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), self._count * FRAME
+        size = self._coding.samples
+        while self._begins is not None and self._held.shape[1] >= size:
+            block, self._held = self._held[:, :size], self._held[:, size:]
             self._times[self._count] = self._begins
+            self._begins += size
+            self._times[self._count + 1] = self._begins
+            self._keep(self.stream.encode(self._frame(block)))
             self._count += 1
-            self._begins += FRAME
-            self._keep(self.stream.encode(frame))
+
+    def _frame(self, block: NDArray[np.float32]) -> av.AudioFrame:
+        name = self._coding.format
+        samples = np.ascontiguousarray(block if name.endswith("p") else block.T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(samples, format=name, layout=self._layout)
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), self._count * block.shape[1]
+        return frame
 
     def _keep(self, packets: list[Packet]) -> None:
+        size = self._coding.samples
         for packet in packets:
-            number = packet.pts // FRAME
-            # Before the first frame comes one that only sets the decoder going.
-            packet.pts = packet.dts = self._times.pop(number) if number >= 0 else self._times[0] - FRAME
-            packet.time_base, packet.duration = Fraction(1, RATE), FRAME
+            self._early = -packet.pts % size
+            number = (packet.pts + self._early) // size
+            # AAC begins with a packet that only sets the decoder going, and Opus ends with the rest of the last frame.
+            begins = self._times[0] - size if number < 0 else self._times.pop(number)
+            packet.pts = packet.dts = begins - self._early
+            packet.time_base = Fraction(1, RATE)
             self._ready.append(packet)
 
     def _taken(self) -> list[Packet]:
