@@ -1,8 +1,8 @@
-"""What runs in the process that holds the connection to a camera, and what crosses the pipe from it: packets.
+"""What runs in the process that holds the connection to a camera.
 
 FFmpeg cannot be interrupted while it looks up a name, connects or waits for a sender that says nothing, and what it
-reads is broken once it gave up waiting. A process can be ended at any moment. This file imports nothing else of ours,
-so that the process is there within a tenth of a second.
+reads is broken once it gave up waiting. A process can be ended at any moment. This file imports nothing of ours but
+what crosses the pipe, so that the process is there within a tenth of a second.
 """
 
 import io
@@ -11,10 +11,9 @@ import re
 import select
 import signal
 import socket
-import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from errno import EIO
 from itertools import chain
@@ -25,12 +24,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 
-HEAD = struct.Struct(">IB")
-"""Before each message: its length, its kind."""
-PACKET_HEAD = struct.Struct(">BBqqq")
-"""Before the bytes of a packet: which stream (0 is the video's), flags, pts, dts, duration."""
-OPENED, PACKET, ENDED, FAILED = range(4)
-KEY, CORRUPT, NO_PTS, NO_DTS = 1, 2, 4, 8
+from streamer.crossing import ENDED, FAILED, HEAD, OPENED, PACKET, Failed, Opened, Request, packet_head
 
 LEAVE_S = 0.3
 """To say goodbye to the camera, when nobody wants its packets any more."""
@@ -48,52 +42,6 @@ _PLAIN_TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/?#\[\]@]+):(?P<port>[0-9
 
 _NO_TIMES = 0x0080
 """FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
-
-
-class Request(msgspec.Struct, frozen=True):
-    """What to open. It crosses the pipe, for a command line can be read by everybody and this has the password."""
-
-    url: str
-    audio: bool
-    options: dict[str, str]
-    format: str | None = None
-    """FFmpeg's name of it; None finds out."""
-
-
-class Opened(msgspec.Struct, frozen=True):
-    """What came of it."""
-
-    template: bytes
-    """A file without packets: only its streams count, that of the pictures and then those of sound."""
-    time_bases: list[tuple[int, int]]
-    """Seconds a tick of each stream, as a fraction."""
-    rate: tuple[int, int] | None
-    """Pictures a second, as a fraction."""
-    pixels: str | None
-    """FFmpeg's name of the kind. Of raw pictures the template knows neither that nor the next."""
-    tag: str
-    """Four letters for the codec."""
-    timeless: bool
-    """It has no times; what looks like them FFmpeg made up."""
-    frames: int | None
-    duration_s: float | None
-    recorded: bool
-    """It has an end, and comes as fast as it is read."""
-    rotation: int
-    """Degrees counterclockwise, of a recording."""
-    unknown: int
-    """Tracks of sound that are announced and left out: what they are is not known, or was not in time."""
-
-
-class Failed(msgspec.Struct, frozen=True):
-    """What FFmpeg said instead."""
-
-    kind: str
-    """The name of the error's class."""
-    errno: int
-    reason: str
-    """Without the address."""
-    host_known: bool = True
 
 
 class HungUp(OSError):
@@ -144,14 +92,14 @@ def _pour(request: Request, end: socket.socket) -> None:
         if not streams:
             _send(end, FAILED, msgspec.msgpack.encode(Failed("NoVideo", 0, "there is no video in it")))
             return
-        rotation, packets = _rotation(container, container.demux(*streams))
+        rotation, packets = _rotation(container, packets_of(container, streams))
         _send(end, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation, request.audio)))
         place = {stream.index: number for number, stream in enumerate(streams)}
         for packet in packets:
             if _changed(packet, streams[0]):
                 raise ValueError("it changed its format")
             if packet.size:
-                _send(end, PACKET, _head(packet, place[packet.stream.index]), packet)
+                _send(end, PACKET, packet_head(packet, place[packet.stream.index]), packet)
 
 
 def _changed(packet: "av.Packet[Stream]", video: Stream) -> bool:
@@ -167,6 +115,13 @@ def _streams(container: InputContainer, audio: bool) -> list[Stream]:
     videos = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
     sounds = [each for each in container.streams.audio if audio and is_known(each)]
     return [*videos[:1], *sounds] if videos else []
+
+
+def packets_of(container: InputContainer, streams: Iterable[Stream]) -> Iterator["av.Packet[Stream]"]:
+    """All there are, and an empty one of each stream after the last."""
+    # PyAV fails after them where a track has begun meanwhile, of which it knows nothing.
+    with suppress(IndexError):
+        yield from container.demux(*streams)
 
 
 def is_known(sound: AudioStream) -> bool:
@@ -187,14 +142,15 @@ def _opened(container: InputContainer, streams: list[Stream], rotation: int, aud
         tag=video.codec_context.codec_tag,
         timeless=timeless,
         frames=video.frames or None,
-        duration_s=_duration_s(container, video),
+        duration_s=duration_s(container, video),
         recorded=_recorded(container, video),
         rotation=rotation,
         unknown=sum(not is_known(each) for each in container.streams.audio) if audio else 0,
     )
 
 
-def _duration_s(container: InputContainer, video: Stream) -> float | None:
+def duration_s(container: InputContainer, video: Stream) -> float | None:
+    """How long a video is, where it says so."""
     if video.duration is not None and video.time_base is not None:
         return float(video.duration * video.time_base)
     return None if container.duration is None else container.duration / av.time_base
@@ -202,7 +158,7 @@ def _duration_s(container: InputContainer, video: Stream) -> float | None:
 
 def _recorded(container: InputContainer, video: Stream) -> bool:
     # A web server that cannot wind says how many bytes a file of MPEG-TS has, and so nobody knows how many seconds.
-    return _duration_s(container, video) is not None or (container.format.name == "mpegts" and container.size > 0)
+    return duration_s(container, video) is not None or (container.format.name == "mpegts" and container.size > 0)
 
 
 def _rotation(
@@ -246,12 +202,6 @@ def _aac_config(sound: AudioStream) -> bytes | None:
     return (_AAC_PLAIN << 11 | _AAC_RATES.index(context.sample_rate) << 7 | channels << 3).to_bytes(2)
 
 
-def _head(packet: "av.Packet[Stream]", place: int) -> bytes:
-    flags = KEY * packet.is_keyframe | CORRUPT * packet.is_corrupt
-    flags |= NO_PTS * (packet.pts is None) | NO_DTS * (packet.dts is None)
-    return PACKET_HEAD.pack(place, flags, packet.pts or 0, packet.dts or 0, packet.duration or 0)
-
-
 def _failure(exc: av.error.FFmpegError | ValueError | OSError, url: str) -> Failed:
     if not isinstance(exc, (av.error.FFmpegError, OSError)):
         return Failed("ValueError", 0, str(exc))
@@ -292,7 +242,3 @@ def _leave_with(end: socket.socket) -> None:
         if closing.poll(LEAVE_S * 1000):
             threading.main_thread().join(LEAVE_S)
             os._exit(0)
-
-
-if __name__ == "__main__":
-    serve()

@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from streamer.demux import is_known
+from streamer.demux import duration_s, is_known, packets_of
 from streamer.errors import CannotOpen, Cause
 
 _CLOCK_STARTS_ANYWHERE = 0x0200
@@ -69,14 +69,14 @@ class FileFeed:
             self.video.time_base,
             self.video.average_rate or self.video.guessed_rate,
             self.video.frames or None,
-            _duration_s(container, self.video),
+            duration_s(container, self.video),
             True,
             _origin_s(container),
             unknown=len(container.streams.audio) - len(self.audio) if audio else 0,
         )
 
     def packets(self) -> Iterator[Packet | None]:
-        for packet in self._container.demux(self.video, *self._copies):
+        for packet in packets_of(self._container, (self.video, *self._copies)):
             if isinstance(packet.stream, AudioStream):
                 packet.stream = self._copies[packet.stream]
             yield packet
@@ -107,9 +107,3 @@ def _origin_s(container: InputContainer) -> Fraction:
     if container.start_time is None or not container.format.flags & _CLOCK_STARTS_ANYWHERE:
         return Fraction(0)
     return Fraction(container.start_time, av.time_base)
-
-
-def _duration_s(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base

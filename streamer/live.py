@@ -29,7 +29,8 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
-from streamer.demux import Failed, Request, is_plain_tcp
+from streamer.crossing import Failed, Request
+from streamer.demux import is_plain_tcp
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.feed import Packet
 from streamer.playing import Stopped

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 
 import av
@@ -12,15 +13,13 @@ import msgspec
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from streamer import demux
 from streamer.child import Child, exit_text
-from streamer.demux import (
+from streamer.crossing import (
     CORRUPT,
     ENDED,
     FAILED,
     HEAD,
     KEY,
-    LEAVE_S,
     NO_DTS,
     NO_PTS,
     OPENED,
@@ -29,6 +28,7 @@ from streamer.demux import (
     Opened,
     Request,
 )
+from streamer.demux import LEAVE_S
 from streamer.feed import Facts, Packet
 from streamer.playing import Stopped
 
@@ -36,10 +36,15 @@ WAIT_S = 0.05
 """That nothing comes is noticed so much late at most."""
 
 _READ_BYTES = 1 << 18
+# An empty package of that name spares the process all that `import streamer` brings along, which takes longer than
+# many a camera takes to answer.
 _CODE = """
-import runpy
+import types
 sys.path[:] = sys.argv[3:]
-runpy.run_path(sys.argv[2], run_name="__main__")
+sys.modules["streamer"] = types.ModuleType("streamer")
+sys.modules["streamer"].__path__ = [sys.argv[2]]
+from streamer.demux import serve
+serve()
 """
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -75,7 +80,8 @@ class RemoteFeed:
         self._read = bytearray()
         self._heard_s = time.monotonic()
         try:
-            self._child = Child("the process of a connection", _CODE, [demux.__file__, *sys.path], quiet=True)
+            arguments = [str(Path(__file__).parent), *sys.path]
+            self._child = Child("the process of a connection", _CODE, arguments, quiet=True)
         except OSError as exc:
             raise RemoteFailed(Failed("OSError", 0, f"no process for it can be started: {exc.strerror}")) from exc
         try:

@@ -95,6 +95,7 @@ LAYERS = [
     "streamer.playing",
     "streamer.sound",
     "streamer.vitals",
+    "streamer.crossing",
     "streamer.demux",
     "streamer.feed",
     "streamer.remote",
@@ -105,7 +106,7 @@ LAYERS = [
     "streamer.naming",
     "streamer.encoding",
     "streamer.encoder",
-    "streamer.aac",
+    "streamer.recode",
     "streamer.videofile",
     "streamer.sinks",
     "streamer.recorder",
@@ -129,6 +130,7 @@ LAYERS = [
     "streamer.render",
     "streamer.advice",
     "streamer.doctor",
+    "streamer.opencv",
     "streamer.stream",
     "streamer",
     "streamer.cli.console",
@@ -207,6 +209,12 @@ def test_importing_brings_nothing_heavy(package: str) -> None:
     code = f"import sys, {package}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not set(HEAVY) & set(loaded.stdout.split())
+
+
+def test_the_process_of_a_connection_needs_nothing_else_of_ours() -> None:
+    """It would be there when a camera has long answered."""
+    names = _imports(_files()["streamer.demux"]) | _imports(_files()["streamer.crossing"])
+    assert {name for name in names if name.split(".")[0] in ("pipeline", "streamer")} == {"streamer.crossing"}
 
 
 def test_files_stay_small() -> None:

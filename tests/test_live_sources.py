@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from clicks import flashing
 from hypothesis import given
 from hypothesis import strategies as st
 from media import (
@@ -197,6 +198,19 @@ def test_sound_that_is_announced_and_does_not_come_is_left_out(
             assert len(list(islice(source, 100))) == 100
     (said,) = [record.getMessage() for record in caplog.records]
     assert said == f"{name} announces sound of a kind that is not known, or not yet: it is left out"
+
+
+@pytest.mark.parametrize("over", ["tcp", "disk"])
+def test_sound_that_begins_unannounced_is_left_out(tmp_path: Path, over: str) -> None:
+    """In mid-stream PyAV has no place for it, and fails at the end."""
+    path = flashing(tmp_path / "late.flv", 40.0, (), heard=((30.0, 40.0),))
+    mute = bytearray(path.read_bytes())
+    mute[4] = 1  # of FLV's head: there are pictures and no sound
+    path.write_bytes(mute)
+    with serving(raw(mute)) as port:
+        with open_source(f"tcp://127.0.0.1:{port}" if over == "tcp" else path, audio=True, timeouts=PATIENT) as source:
+            assert source.audio.streams == ()
+            assert len(list(source)) == 1000
 
 
 def test_another_codec_in_mid_stream_is_no_silence(clip: Path, tmp_path: Path) -> None:

@@ -527,10 +527,11 @@ def test_ctrl_c_before_there_was_a_picture(tmp_path: Path, number: int) -> None:
             assert PASSWORD not in str([child.cmdline() for child in children])
             began = time.monotonic()
             run.send_signal(number)
-            _, errors = run.communicate(timeout=20)
+            out, errors = run.communicate(timeout=20)
     assert time.monotonic() - began < STOP_WITHIN_S
     assert run.returncode == 130
     assert errors == ""
+    assert out.endswith("\nout.mp4: no picture came, so it was not written\n")
     assert all(gone(child) for child in children)
 
 
