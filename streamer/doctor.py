@@ -19,6 +19,8 @@ from streamer.source import Source, SourceInfo
 
 KEPT = 60
 """Frames of the source that everything is timed with."""
+SETTLED_S = 1.0
+"""What had come until a source was open is given at once; so much later that is over."""
 TIMED_S = 1.0
 """How long each way to parse is timed, at least."""
 TIMED_LEAST = 3
@@ -66,14 +68,11 @@ class Diagnosis:
         return best(self.forecasts, self.limit_s)
 
 
-def watch(
-    open_: Callable[[], Source], seconds: float, stopped: Callable[[], bool]
-) -> tuple[Camera, list[Frame], float]:
+def watch(open_: Callable[[], Source], seconds: float) -> tuple[Camera, list[Frame], float]:
     """Looks at a source for a while: what it gives, its last frames, and the seconds of a core that decoding one took.
 
     Args:
         open_: opens it, in real time.
-        stopped: asked after each frame; ends the looking.
 
     Raises:
         CannotOpen: it cannot be opened.
@@ -89,7 +88,7 @@ def watch(
             for frame in source:
                 came_s.append(frame.captured_s)
                 kept = [*kept[1 - KEPT :], frame]
-                if frame.captured_s - came_s[0] >= seconds or stopped():
+                if frame.captured_s - came_s[0] >= seconds:
                     break
         except SourceLost as exc:
             lost = str(exc)
@@ -105,7 +104,7 @@ def _seen(source: Source, opened_s: float, came_s: Sequence[float], lost: str | 
         opened_s=opened_s,
         frames=len(came_s),
         seconds=lasted_s,
-        hz=(len(came_s) - 1) / lasted_s if lasted_s > 0 else float(source.info.rate or 1),
+        hz=_hz(came_s, float(source.info.rate or 1)),
         jitter_s=float(np.percentile(pauses_s, 95) - np.median(pauses_s)),
         gap_s=float(pauses_s.max()),
         damaged=source.damaged,
@@ -113,6 +112,13 @@ def _seen(source: Source, opened_s: float, came_s: Sequence[float], lost: str | 
         bits_per_s=source.vitals.bytes * 8 / lasted_s if source.vitals.bytes and lasted_s > 0 else None,
         lost=lost,
     )
+
+
+def _hz(came_s: Sequence[float], said: float) -> float:
+    settled_s = [each for each in came_s if each - came_s[0] >= SETTLED_S]
+    counted_s = settled_s if len(settled_s) > 1 else came_s
+    lasted_s = counted_s[-1] - counted_s[0]
+    return (len(counted_s) - 1) / lasted_s if lasted_s > 0 else said
 
 
 def costs_of(frames: Sequence[Frame], info: SourceInfo, decode_s: float, *, records: bool) -> Costs:

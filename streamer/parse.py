@@ -176,9 +176,9 @@ class ParseLoop:
             self._worker = stack.enter_context(Worker(settings))
         try:
             return self._worker.infer(small, fit, pts_s, self._stop)
-        except WorkerDied:
+        except WorkerDied as exc:
             if not self._worker.restarts_left:
-                raise
+                raise self._worker.given_up from exc
             return None
         except PipelineError as exc:
             # What never could will not; what could may have run out of memory, which comes in many words.

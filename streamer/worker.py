@@ -90,6 +90,14 @@ class Worker:
             child = self._running(self._settings.size)
             return child.wait_ready(lambda: self._loading() and self._clock() < until_s)
 
+    @property
+    def given_up(self) -> WorkerDied:
+        """What there is to say when it died and there are no `restarts_left`."""
+        return WorkerDied(
+            f"the inference process was restarted {RESTARTS_MOST} times within {RESTARTS_WITHIN_S:.0f} s"
+            f" and is not again; the last time, {self._death}"
+        )
+
     def infer(self, small: Picture, fit: Fit, pts_s: float, stop: threading.Event) -> Reading | None:
         """What the network sees, as `Parser.infer` in this process would; None if `stop` was set first.
 
@@ -141,10 +149,7 @@ class Worker:
         if self._death is None:
             return
         if not self.restarts_left:
-            raise WorkerDied(
-                f"the inference process was restarted {RESTARTS_MOST} times within {RESTARTS_WITHIN_S:.0f} s"
-                f" and is not again; the last time, {self._death}"
-            ) from self._death
+            raise self.given_up from self._death
         self._death = None
         self.restarts += 1
         self._restarted_s.append(self._clock())

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -132,6 +133,19 @@ def test_debug_shows_where(tmp_path: Path) -> None:
     done = run("render", "nothing.mp4", "out.mp4", cwd=tmp_path, STREAMER_DEBUG="1")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["doctor rtsp://127.0.0.1:{}/1", "watch tcp://127.0.0.1:{} --timeout 60"])
+def test_ctrl_c_ends_what_waits_for_somebody_silent(tmp_path: Path, arguments: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        command = [*COMMAND, *arguments.format(silent.getsockname()[1]).split()]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            connection, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20) == (b"", b"")
+            connection.close()
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

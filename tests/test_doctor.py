@@ -1,12 +1,13 @@
 """What is said of a camera, of which everything is known, and of this machine."""
 
 import json
+import socket
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from media import Clip
+from media import Clip, hold, serving, spread
 from typer.testing import CliRunner
 
 from pipeline import Size
@@ -33,7 +34,7 @@ def film(path: Path, seconds: int, key_every: int) -> None:
 
 def test_what_a_source_gives_is_seen(tmp_path: Path) -> None:
     film(tmp_path / "door.mp4", seconds=3, key_every=10)
-    camera, frames, decode_s = watch(lambda: open_source(tmp_path / "door.mp4", realtime=True), 2.0, lambda: False)
+    camera, frames, decode_s = watch(lambda: open_source(tmp_path / "door.mp4", realtime=True), 2.0)
     assert camera.hz == pytest.approx(20, rel=0.15)
     assert camera.key_every_s == pytest.approx(0.5)
     assert camera.info.codec == "h264"
@@ -45,15 +46,30 @@ def test_what_a_source_gives_is_seen(tmp_path: Path) -> None:
     assert 0 < decode_s < 0.05
 
 
-def test_looking_ends_when_asked(tmp_path: Path) -> None:
-    camera, frames, _ = watch(lambda: open_source("test:rate=50,size=64x64", realtime=True), 60.0, lambda: True)
+def test_what_had_come_before_is_not_counted_as_its_rate(tmp_path: Path) -> None:
+    """A camera that keeps two seconds for whoever connects, and then goes on as it should."""
+    body = Clip(ticks=range(0, 512 * 150, 512)).make(tmp_path / "clip.ts").read_bytes()
+    begun = len(body) // 3
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(body[:begun])
+        spread(body[begun:], 4.0, then=hold)(connection)
+
+    with serving(answer) as port:
+        camera, _, _ = watch(lambda: open_source(f"tcp://127.0.0.1:{port}", realtime=True), 3.5)
+    assert camera.frames > 110
+    assert camera.hz == pytest.approx(25, rel=0.15)
+
+
+def test_of_one_frame_nothing_is_known_but_what_the_source_says() -> None:
+    camera, frames, _ = watch(lambda: open_source("test:rate=50,size=64x64", realtime=True), 0.0)
     assert camera.frames == len(frames) == 1
-    assert camera.hz == 50  # of one frame nothing is known but what the source says
+    assert camera.hz == 50
 
 
 def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
     with pytest.raises(CannotOpen):
-        watch(lambda: open_source(tmp_path / "none.mp4"), 1.0, lambda: False)
+        watch(lambda: open_source(tmp_path / "none.mp4"), 1.0)
 
 
 def test_costs_are_those_of_showing_and_of_recording_if_wanted() -> None:
@@ -80,7 +96,7 @@ def test_every_parser_that_is_ready_is_timed_at_every_size_that_may_be_chosen() 
 
 
 def test_a_diagnosis_recommends_what_holds(tmp_path: Path) -> None:
-    camera, _, _ = watch(lambda: open_source("test:rate=30,frames=10,size=64x64", realtime=True), 5.0, lambda: False)
+    camera, _, _ = watch(lambda: open_source("test:rate=30,frames=10,size=64x64", realtime=True), 5.0)
     fast, slow = Way("lite", Size(128, 224), 0.004, 0.006), Way("lite", Size(256, 448), 0.5, 1.0)
     assert (best := diagnosed(camera, Costs(0.001, 0.001), 2, [slow, fast], 0.25).best) is not None
     assert best.way is fast

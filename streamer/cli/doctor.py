@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from streamer.bench import Machine
-from streamer.cli.console import say, status, stop_on_interrupt, watched
+from streamer.cli.console import say, status, watched
 from streamer.cli.options import Json, ModelDir
 from streamer.config import read_age
 from streamer.doctor import Diagnosis, costs_of, diagnosed, timed, ways
@@ -29,16 +29,13 @@ def doctor(
 ) -> None:
     """Look at a camera and at this machine: what comes, what it costs, and the settings that will hold."""
     limit_s = read_age(max_mask_age)
-    with stop_on_interrupt() as asked:
-        with status() as show:
-            show(f"looking at it for {seconds:g} s")
-            camera, frames, decode_s = look_at(lambda: open_source(source, realtime=True), seconds, asked)
-        if asked():
-            raise typer.Exit(130)
-        costs = costs_of(frames, camera.info, decode_s, records=record)
-        wanted = ways(frames[-1].size, model_dir)
-        same = [frame for frame in frames if frame.size == frames[-1].size]
-        every = list(watched(timed(wanted, same, model_dir), "timing", "ways to parse", len(wanted)))
+    with status() as show:
+        show(f"looking at it for {seconds:g} s")
+        camera, frames, decode_s = look_at(lambda: open_source(source, realtime=True), seconds)
+    costs = costs_of(frames, camera.info, decode_s, records=record)
+    wanted = ways(frames[-1].size, model_dir)
+    same = [frame for frame in frames if frame.size == frames[-1].size]
+    every = list(watched(timed(wanted, same, model_dir), "timing", "ways to parse", len(wanted)))
     machine = Machine.here()
     diagnosis = diagnosed(camera, costs, machine.cores, every, limit_s)
     if as_json:

@@ -158,7 +158,8 @@ def _run(settings: StreamConfig) -> None:
     say(live.stats.line())
     if settings.record:
         name = Path(settings.record)
-        say(f"{name.with_stem(f'{name.stem}-*') if settings.segment_s else name}: {live.stats.shown} frames")
+        shown = f"{live.stats.shown} frames" if live.stats.shown else "no picture came, so it was not written"
+        say(f"{name.with_stem(f'{name.stem}-*') if settings.segment_s else name}: {shown}")
     if asked():
         raise typer.Exit(130)
 
@@ -176,17 +177,15 @@ def watch(
     ] = 10.0,
 ) -> None:
     """Show what a publisher sends: a line for each parsing, always the newest."""
-    with stop_on_interrupt() as asked, ExitStack() as stack:
+    with ExitStack() as stack:
         heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
         window = stack.enter_context(Window(f"streamer {address}")) if view else None
         for parsing in heard:
-            if asked() or (window and {QUIT, CLOSED} & _viewed(parsing, window)):
+            if window and {QUIT, CLOSED} & _viewed(parsing, window):
                 break
             say(json.dumps(_row(parsing)) if as_json else _line(parsing))
     if heard.end_reason:
         say(_last_line(heard.end_reason, heard.end_totals, as_json=as_json))
-    if asked():
-        raise typer.Exit(130)
 
 
 def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
