@@ -825,9 +825,10 @@ with Stream(config) as stream:
 
 def test_a_recording_that_cannot_begin_ends_the_stream(tmp_path: Path) -> None:
     """Somebody is there to see it, and to put it right."""
-    (tmp_path / "out.mp4").touch()
     config = StreamConfig(
         "test:size=64x64", record=str(tmp_path / "out.mp4"), publish=f"ipc://{tmp_path}/sock", **SMALL
     )
-    with Stream(config) as stream, pytest.raises(SinkError, match="--force overwrites it"):
+    stream = Stream(config)
+    (tmp_path / "out.mp4").touch()  # that there is one already would be told before
+    with stream, pytest.raises(SinkError, match="--force overwrites it"):
         stream.join(30)
