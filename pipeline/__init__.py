@@ -25,7 +25,7 @@ from pipeline.person_ap import PersonFigures
 from pipeline.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
-from pipeline.zoom import Zoom
+from pipeline.zoom import ZOOM_STEPS, Zoom
 
 __all__ = [
     "CIHP",
@@ -38,6 +38,7 @@ __all__ = [
     "TRUE_COLOURS",
     "WEIGHTS",
     "YUV_FORMATS",
+    "ZOOM_STEPS",
     "BadPicture",
     "Box",
     "ClassMask",

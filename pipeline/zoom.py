@@ -16,7 +16,7 @@ SHORT_PX = 150
 """The shorter of the people are shown so tall, in pixels of the network's input, if the limits below allow it."""
 TALL_PX = 300
 """And nobody taller than this: the network learnt with pictures of that height."""
-STEPS = (1.0, 1.25, 1.5)
+ZOOM_STEPS = (1.0, 1.25, 1.5)
 """How many times the usual rows and columns there may be."""
 UP_AFTER_S, DOWN_AFTER_S = 0.5, 3.0
 """So long people have to be smaller, or taller, before the frames of a running stream are shown at another size: who
@@ -27,13 +27,13 @@ class Zoom:
     """Remembers what is wanted, for the frames of one stream in their order."""
 
     def __init__(self) -> None:
-        self._times = STEPS[0]
+        self._times = ZOOM_STEPS[0]
         self._pts_s: float | None = None
         self._since_s: float | None = None
 
     def times(self, pts_s: float) -> float:
         """How many times the usual rows and columns the frame of this time is to have."""
-        return self._times if self._goes_on(pts_s) else STEPS[0]
+        return self._times if self._goes_on(pts_s) else ZOOM_STEPS[0]
 
     def seen(self, people: Sequence[Person], usual: Fit, pts_s: float) -> float:
         """After each parsing: what `times` is from now on.
@@ -61,16 +61,16 @@ class Zoom:
 
 
 def times_for(people: Sequence[Person], usual: Fit) -> float:
-    """Which of `STEPS` shows these people best."""
+    """Which of `ZOOM_STEPS` shows these people best."""
     frame = usual.frame_size
     shown = usual.content_size.height / frame.height
     whole = [each.box for each in people if not _is_cut(each.box, frame)]
     if not whole:
-        return STEPS[0]
+        return ZOOM_STEPS[0]
     short = float(np.quantile([shown * (box.bottom - box.top) for box in whole], 0.25))
     tall = max(shown * (each.box.bottom - each.box.top) for each in people)
     wanted = min(SHORT_PX / short, TALL_PX / tall)
-    return min(STEPS, key=lambda step: abs(step - wanted))
+    return min(ZOOM_STEPS, key=lambda step: abs(step - wanted))
 
 
 def larger(usual: Fit, times: float) -> Size:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import Size
+from pipeline import ZOOM_STEPS, Size
 
 REMEMBERED = 15
 """So many parsings are looked back on."""
@@ -31,6 +31,11 @@ SLOWER = 1.5
 """The pause between parsings grows by this factor when frames are dropped."""
 FASTER = 0.8
 PAUSE_LEAST_S = 0.01
+
+
+QUICK_S, SLOW_S = 0.02, 0.04
+"""Small people are parsed larger where that is expected to take no longer than the first, so that each frame still gets
+its own masks, and are not any more when it takes longer than the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,11 @@ class Governor:
     def age_s(self) -> float:
         """What masks will come to be at most, in all but the slowest tenth of cases; 0 before anything is known."""
         return self._age() if len(self._taken_s) >= TRUSTED else 0.0
+
+    @property
+    def work_s(self) -> float | None:
+        """What a parsing takes, in all but the slowest tenth of cases; None before anything is known."""
+        return _typical(self._worked_s) if len(self._worked_s) >= TRUSTED else None
 
     @property
     def within_reach(self) -> bool:
@@ -158,6 +168,23 @@ class Governor:
         """What masks come to, if parsing takes so many times as long as it does."""
         work_s = slower * _typical(self._worked_s)
         return slower * _typical(self._taken_s) + max(work_s, self._wanted_s, self._pause_s)
+
+
+def affordable(wanted: float, now: float, work_s: float | None) -> float:
+    """How many times the usual rows and columns a live stream has time to parse.
+
+    Args:
+        wanted: by how small its people are, one of `ZOOM_STEPS`.
+        now: what it is.
+        work_s: what a parsing takes now; None is not known, and keeps it.
+    """
+    if work_s is None or wanted < now:
+        return min(wanted, now)
+    if work_s > SLOW_S:
+        return max((step for step in ZOOM_STEPS if step < now), default=now)
+    # In one step: each one stops the parsings for the half second that it takes to make another network ready.
+    tried = ZOOM_STEPS if now == ZOOM_STEPS[0] else ()
+    return max((step for step in tried if now < step <= wanted and work_s * step**2 <= QUICK_S), default=now)
 
 
 def _typical(seconds: Sequence[float]) -> float:

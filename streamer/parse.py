@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, Zoom, load_parser, network_size
 from streamer.config import StreamConfig
-from streamer.control import Governor, Plan
+from streamer.control import Governor, Plan, affordable
 from streamer.errors import SinkError, WorkerDied
 from streamer.headers import Percentiles, Totals
 from streamer.newest import Newest
@@ -199,8 +199,11 @@ class ParseLoop:
 
     def _look_closer(self, frame: Frame, reading: Reading) -> None:
         """The next frames are parsed larger, as far as there is time for it, while the people in them are small."""
-        times = self._zoom.seen(reading.people, self._parser.fit_for(frame.size), frame.pts_s)
-        if self._governor is not None and times != self._times:
+        wanted = self._zoom.seen(reading.people, self._parser.fit_for(frame.size), frame.pts_s)
+        if self._governor is None:
+            return
+        times = affordable(wanted, self._times, self._governor.work_s)
+        if times != self._times:
             self._times = times
             self._governor.offer(self._sizes(frame.size, times))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pipeline import Size
-from streamer.control import CALM_S, FAILED_WITHIN_S, REMEMBERED, TRUSTED, Governor, Plan
+from streamer.control import CALM_S, FAILED_WITHIN_S, QUICK_S, REMEMBERED, SLOW_S, TRUSTED, Governor, Plan, affordable
 
 SIZES = (Size(288, 512), Size(256, 448), Size(192, 320), Size(128, 224))
 LIMIT_S = 0.25
@@ -83,6 +83,35 @@ def test_larger_ones_are_not_for_who_is_too_slow_but_may_be_tried_later() -> Non
     assert governor.age_s == measured_s > 0
     list(play(governor, 120.0, machine(0.1), from_s=60.0))
     assert governor.plan.size == SIZES[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "now", "work_s", "times"),
+    [
+        (1.5, 1.0, None, 1.0),
+        (1.5, 1.0, QUICK_S / 3, 1.5),
+        (1.5, 1.0, QUICK_S / 2, 1.25),
+        (1.5, 1.0, QUICK_S, 1.0),
+        (1.5, 1.25, QUICK_S / 9, 1.25),
+        (1.5, 1.25, SLOW_S + 0.001, 1.0),
+        (1.5, 1.5, SLOW_S + 0.001, 1.25),
+        (1.5, 1.0, SLOW_S + 0.001, 1.0),
+        (1.0, 1.5, QUICK_S, 1.0),
+        (1.0, 1.5, None, 1.0),
+    ],
+)
+def test_small_people_are_parsed_larger_as_far_as_there_is_time(
+    wanted: float, now: float, work_s: float | None, times: float
+) -> None:
+    assert affordable(wanted, now, work_s) == times
+
+
+@pytest.mark.parametrize("ms_a_usual_parsing", range(1, 100))
+def test_what_is_parsed_larger_stays_so(ms_a_usual_parsing: int) -> None:
+    times = [1.0]
+    for _ in range(9):
+        times.append(affordable(1.5, times[-1], ms_a_usual_parsing / 1e3 * times[-1] ** 2))
+    assert times == sorted(times)
 
 
 def test_the_first_cold_parsings_decide_nothing() -> None:

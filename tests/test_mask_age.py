@@ -11,7 +11,7 @@ from media import pts_of
 from scenes import Bgr, person_scene, texture
 
 from pipeline import Size, network_size
-from streamer import ConfigError, Stream, StreamConfig
+from streamer import ConfigError, Stream, StreamConfig, control
 from streamer.parse import SMALLER
 from streamer.sources import sample
 
@@ -47,12 +47,14 @@ def test_a_size_that_was_given_and_masks_of_any_age_are_left_alone(
     assert stream.stats.size == (size or network_size(Size(240, 320), 256 * 448))
 
 
-@pytest.mark.parametrize(("limit_s", "larger"), [(60.0, True), (0.0001, False)])
+@pytest.mark.parametrize(("quick_s", "larger"), [(60.0, True), (0.0, False)])
 def test_small_people_are_parsed_larger_where_there_is_time_for_it(
-    tmp_path: Path, limit_s: float, larger: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_s: float, larger: bool
 ) -> None:
+    monkeypatch.setattr(control, "QUICK_S", quick_s)
+    monkeypatch.setattr(control, "SLOW_S", 60.0)
     config = StreamConfig(
-        str(sample("street.mp4")), max_mask_age_s=limit_s, mask_wait_s=0.5, record=str(tmp_path / "out.mp4")
+        str(sample("street.mp4")), max_mask_age_s=60.0, mask_wait_s=0.5, record=str(tmp_path / "out.mp4")
     )
     with Stream(config) as stream:
         assert stream.join(60)

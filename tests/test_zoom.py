@@ -7,12 +7,12 @@ import pytest
 from scenes import counting_parser
 
 from pipeline import Box, Fit, Frame, Parser, Person, Size, load_parser
-from pipeline.zoom import DOWN_AFTER_S, STEPS, TALL_PX, UP_AFTER_S, Zoom, larger, times_for
+from pipeline.zoom import DOWN_AFTER_S, TALL_PX, UP_AFTER_S, ZOOM_STEPS, Zoom, larger, times_for
 from streamer import open_source
 from streamer.sources import sample
 
 USUAL = Fit.into(Size(720, 1280), Size(256, 448))
-MOST = STEPS[-1]
+MOST = ZOOM_STEPS[-1]
 
 
 def person(height_px: float, left: int = 100, top: int = 10) -> Person:
