@@ -89,7 +89,7 @@ def test_a_second_look_is_asked_for_with_refine(tmp_path: Path) -> None:
         ("render in.mp4 out.mp4 --parse-every 0", 2, "--parse-every"),
         ("render in.mp4", 1, "name what to read and, last, what to write"),
         ("render in.mp4 out.mp4 --size 9600x9600", 1, "16777216 pixels are the most, as 4096x4096 has"),
-        ("render in.mp4 out.webm", 1, ".webm does not take h264 at 64x96; .mp4 and .mkv and .mov do"),
+        ("render in.mp4 out.webm", 1, ".webm does not take h264 at 64x96, but vp9 and av1; .mp4 and .mkv and .mov do"),
         ("run test: --record no/out.mp4", 1, "no folder no to write out.mp4 into"),
         ("run in.mp4 --record in.mp4 --force", 1, "in.mp4 is the source itself"),
         ("run tcp://127.0.0.1:9 --record there.mp4", 1, "there.mp4 exists; --force overwrites it"),

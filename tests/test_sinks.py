@@ -87,7 +87,7 @@ def test_other_sound_is_copied_too(tmp_path: Path, sound: str, suffix: str) -> N
 
 def test_pictures_that_a_container_does_not_take_are_a_clear_error(tmp_path: Path) -> None:
     source = Clip(sound="flac").make(tmp_path / "source.mkv")
-    said = r"\.webm does not take h264 with sound as flac at 64x96, but vp9 and av1; \.mp4 and \.mkv and \.mov does"
+    said = r"\.webm does not take h264 with sound as flac at 64x96, but vp9 and av1; \.mp4 and \.mkv and \.mov do "
     with pytest.raises(SinkError, match=said):
         copied(source, tmp_path / "out.webm")
     assert {path.name for path in tmp_path.iterdir()} == {"source.mkv"}
