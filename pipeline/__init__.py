@@ -1,5 +1,6 @@
 """People, part by part: functions of pictures. Nothing here waits, listens or prints."""
 
+from pipeline.drawing.overlay import Look, blend, draw
 from pipeline.errors import (
     BadPicture,
     ExportMismatch,
@@ -8,24 +9,23 @@ from pipeline.errors import (
     UnknownName,
     WeightsError,
 )
-from pipeline.evaluate import Evaluation, Labelled, evaluate
-from pipeline.fit import Fit, network_size
-from pipeline.flicker import Flicker, Steadiness, steadiness
-from pipeline.flow import Flow, Follower, Grey, is_cut
+from pipeline.evaluation.evaluate import Evaluation, Labelled, evaluate
+from pipeline.evaluation.flicker import Flicker, Steadiness, steadiness
+from pipeline.evaluation.person_ap import PersonFigures
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
 from pipeline.m2fp.model import pull_weights
 from pipeline.m2fp.weights import SOURCES as WEIGHTS
 from pipeline.m2fp.weights import Pulled, Source
 from pipeline.model import ClassMask, Model
-from pipeline.motion import Motion, between, carry
-from pipeline.overlay import Look, blend, draw
-from pipeline.parser import PARSERS, Parser, Pending, Reading, load_parser
-from pipeline.people import PersonTracker
-from pipeline.person_ap import PersonFigures
-from pipeline.runtime import PRECISIONS, RUNTIMES, RunOptions
+from pipeline.motion.carry import Motion, between, carry
+from pipeline.motion.flow import Flow, Follower, Grey, is_cut
+from pipeline.network.letterbox import Fit, network_size
+from pipeline.network.runtime import PRECISIONS, RUNTIMES, RunOptions
+from pipeline.parsing.input_size import ZOOM_STEPS, Zoom
+from pipeline.parsing.parser import PARSERS, Parser, Pending, Reading, load_parser
+from pipeline.people.tracking import PersonTracker
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
-from pipeline.zoom import ZOOM_STEPS, Zoom
 
 __all__ = [
     "CIHP",

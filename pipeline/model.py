@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fit import Fit
 from pipeline.labels import LabelSet
-from pipeline.outfits import Garments
-from pipeline.runtime import Answer, Network, RunOptions
+from pipeline.network.letterbox import Fit
+from pipeline.network.runtime import Answer, Network, RunOptions
+from pipeline.people.garments import Garments
 from pipeline.types import LabelMap, Person, Picture, Size
 
 
@@ -49,9 +49,9 @@ class Model:
     fit: Callable[[Size, Size], Fit] = Fit.into
     """How frames of one size go into an input of another."""
     sees_closer: bool = False
-    """Whether it takes inputs as small as one person, for `pipeline.closer`."""
+    """Whether it takes inputs as small as one person, for `pipeline.parsing.refine`."""
     steadied: bool = False
-    """Whether answers are logits of classes, and what else is said of each cell, for `pipeline.steady`."""
+    """Whether answers are logits of classes, and what else is said of each cell, for `pipeline.motion.smoothing`."""
     compiles_at_once: bool = False
     """Whether another input size is ready in less than a second."""
     masks: Callable[[Answer, Fit], Iterator[ClassMask]] | None = None

@@ -1,7 +1,5 @@
 """Everything that waits: sources, sinks, threads, sockets and the command line."""
 
-from streamer.config import StreamConfig
-from streamer.encoding import CODECS, Encoding
 from streamer.errors import (
     BadMessage,
     CannotOpen,
@@ -13,14 +11,16 @@ from streamer.errors import (
     StreamerError,
     WorkerDied,
 )
+from streamer.live.config import StreamConfig
+from streamer.live.stats import Snapshot
+from streamer.live.stream import Stream
 from streamer.offline import Progress, Rendered, Rendering, render_file
-from streamer.publisher import Publisher
-from streamer.pubsub import Subscription, subscribe
-from streamer.recorder import Recorder
-from streamer.source import Source, SourceInfo
-from streamer.sources import open_source
-from streamer.stats import Snapshot
-from streamer.stream import Stream
+from streamer.recording.codecs import CODECS, Encoding
+from streamer.recording.file import Recorder
+from streamer.sources.open import open_source
+from streamer.sources.source import Source, SourceInfo
+from streamer.zeromq.publisher import Publisher
+from streamer.zeromq.subscriber import Subscription, subscribe
 
 __all__ = [
     "CODECS",

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import Follower, Frame, Grey, Look, Parser, Parsing, Pending, between, carry, draw, is_cut
-from streamer.encoding import Encoding
 from streamer.errors import ConfigError, SinkError
-from streamer.naming import VIDEO_SUFFIXES, check_apart
-from streamer.pictures import is_picture, list_pictures
-from streamer.recorder import Recorder
-from streamer.sinks import PictureFolder, Sink
-from streamer.source import Pictures, Source, SourceInfo
-from streamer.sources import open_source
+from streamer.media.images import is_picture, list_pictures
+from streamer.media.paths import VIDEO_SUFFIXES, check_apart
+from streamer.recording.codecs import Encoding
+from streamer.recording.file import Recorder
+from streamer.recording.sink import PictureFolder, Sink
+from streamer.sources.open import open_source
+from streamer.sources.source import Pictures, Source, SourceInfo
 
 LOOK_AHEAD_MOST = 32
 """Frames that wait in memory for the next one to be parsed; those further away from it get the masks of the last."""

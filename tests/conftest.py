@@ -2,23 +2,12 @@
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import psutil
 import pytest
 
-PATIENCE_S = 10.0
-
-
-def eventually(happened: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
-    """Waits for something to be true, looking again and again; False if it never is."""
-    deadline = time.monotonic() + within_s
-    while not happened():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
+from tests.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

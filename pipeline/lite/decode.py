@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fit import Fit, lead_of
 from pipeline.labels import CIHP
 from pipeline.model import Decoded
-from pipeline.outfits import GARMENTS, Garments
-from pipeline.people import persons_of
+from pipeline.network.letterbox import Fit, lead_of
+from pipeline.people.garments import GARMENTS, Garments
+from pipeline.people.tracking import persons_of
 from pipeline.types import LabelMap, Picture
 
 OFFSET_CELLS = 8.0

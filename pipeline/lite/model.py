@@ -8,8 +8,8 @@ from pipeline.errors import WeightsError
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.model import Model
-from pipeline.quantize import int8_form, is_quick
-from pipeline.runtime import Network, RunOptions, compile_network
+from pipeline.network.quantize import int8_form, is_quick
+from pipeline.network.runtime import Network, RunOptions, compile_network
 from pipeline.types import Size
 
 FILE = Path(__file__).parent / "lite.onnx"

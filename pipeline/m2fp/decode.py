@@ -12,12 +12,12 @@ returns, at the frame's size, comes from `pipeline.m2fp.masks`.
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fit import Fit
 from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.instances import find_persons, owners
 from pipeline.m2fp.queries import Queries
 from pipeline.model import Decoded
-from pipeline.people import persons_of
+from pipeline.network.letterbox import Fit
+from pipeline.people.tracking import persons_of
 from pipeline.types import LabelMap
 
 BACKGROUND_LEAST = 0.1

@@ -20,7 +20,7 @@ from pipeline.m2fp.checkpoint import check_tensors, read_safetensors
 from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.quantize import quantised
 from pipeline.m2fp.weights import SAFETENSORS, cache_folder
-from pipeline.runtime import openvino_package
+from pipeline.network.runtime import openvino_package
 from pipeline.types import Size
 
 FORMAT = 1

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import RuntimeUnavailable
-from pipeline.runtime import openvino_package
+from pipeline.network.runtime import openvino_package
 from pipeline.types import Size
 
 

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.fit import Fit
 from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.queries import sigmoid, softmax
 from pipeline.model import ClassMask
+from pipeline.network.letterbox import Fit
 from pipeline.types import Size
 
 PAIRS_MOST = 100

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RuntimeUnavailable, WeightsError
-from pipeline.fit import Fit
 from pipeline.labels import CIHP, LIP, LabelSet
 from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import Shapes
@@ -17,7 +16,8 @@ from pipeline.m2fp.export import NEEDS_TORCH, exported
 from pipeline.m2fp.masks import masks
 from pipeline.m2fp.weights import CONFIGURATION, SOURCES, Folder, Pulled, find, import_weights, pull
 from pipeline.model import Model
-from pipeline.runtime import Network, RunOptions, compile_network
+from pipeline.network.letterbox import Fit
+from pipeline.network.runtime import Network, RunOptions, compile_network
 from pipeline.types import Size
 
 MULTI_PIXELS = 480 * 640

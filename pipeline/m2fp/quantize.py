@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.quantize import convolutions, has_weights, in_int8, ranges_of
+from pipeline.network.quantize import convolutions, has_weights, in_int8, ranges_of
 
 _FEED_FORWARD = ("encoder.layers.", ".linear")
 

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from pipeline import PipelineError
-from streamer.cli import doctor, evaluate, files, live, measure, models
+from streamer.cli import bench, doctor, evaluate, models, render, run
 from streamer.cli.console import complain
 from streamer.errors import StreamerError
 
@@ -17,12 +17,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(files.demo)
-app.command()(files.render)
-app.command()(live.run)
-app.command()(live.watch)
+app.command()(render.demo)
+app.command()(render.render)
+app.command()(run.run)
+app.command()(run.watch)
 app.command()(evaluate.evaluate)
-app.command()(measure.bench)
+app.command()(bench.bench)
 app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from streamer.bench import Machine
 from streamer.cli.console import say, status, watched
 from streamer.cli.options import Json, ModelDir
-from streamer.config import read_age
-from streamer.doctor import Diagnosis, costs_of, diagnosed, timed, ways
-from streamer.doctor import watch as look_at
-from streamer.live import without_password
-from streamer.sources import open_source
+from streamer.diagnose.bench import Machine
+from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
+from streamer.diagnose.camera import watch as look_at
+from streamer.live.config import read_age
+from streamer.sources.network import without_password
+from streamer.sources.open import open_source
 
 USUAL_AGE = "250ms"
 

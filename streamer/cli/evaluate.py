@@ -14,8 +14,8 @@ from pipeline import PARSERS, Evaluation, Frame, Parser, Parsing, Steadiness, lo
 from pipeline import evaluate as evaluate_parser
 from streamer.cli.console import say, watched
 from streamer.cli.options import InputSize, Json, ModelDir, Precision, Refine, Runtime, Threads
-from streamer.pictures import labelled_pictures
-from streamer.sources import open_source
+from streamer.media.images import labelled_pictures
+from streamer.sources.open import open_source
 
 
 def evaluate(

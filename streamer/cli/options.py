@@ -7,9 +7,9 @@ from typing import Annotated, TypeVar
 import typer
 
 from pipeline import PARSERS, RUNTIMES, Size
-from streamer.config import read_age, read_bytes, read_duration, read_size
-from streamer.encoding import CODECS
 from streamer.errors import ConfigError
+from streamer.live.config import read_age, read_bytes, read_duration, read_size
+from streamer.recording.codecs import CODECS
 
 Value = TypeVar("Value")
 

@@ -6,7 +6,6 @@ mmcv-full, which takes twenty minutes to build, is used for the sampling where i
 import importlib.util
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,8 @@ pytest.importorskip("modelscope")
 
 from pipeline.m2fp.config import read_configuration  # noqa: E402
 from pipeline.m2fp.network import build_m2fp  # noqa: E402
+from tests.support.paths import ROOT  # noqa: E402
 
-ROOT = Path(__file__).parent.parent.parent
 AGREE = 1e-4
 """Of logits up to 10: the same sums in another order, a hundred layers deep."""
 

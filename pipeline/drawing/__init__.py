@@ -1,0 +1,1 @@
+"""Parsings drawn onto pictures."""

@@ -1,0 +1,1 @@
+"""How good a parser is: figures from pictures, labels and videos."""

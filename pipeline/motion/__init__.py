@@ -1,0 +1,1 @@
+"""How a picture moves, and masks with it."""

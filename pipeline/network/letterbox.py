@@ -1,0 +1,238 @@
+"""From a frame to the network's input, and from its scores to labels that cover the whole frame.
+
+A network takes pictures whose sides are multiples of 32. The frame is scaled, its shape kept, into the top
+left corner of such a picture, or into its middle, and what is left over is grey. `Fit` remembers how, so that
+the same file takes the grey off again: no other part of the program knows about it.
+
+A worked example: a 720x1280 frame and an input of 256x448. 448 / 1280 = 0.35, so the frame becomes 252x448
+and the last four rows are grey. Scores come back at 64x112; they are enlarged to 256x448, the labels are
+the highest of them, and the last four rows are dropped: a label map of 252x448 covers the frame.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import BadPicture
+from pipeline.network.guided_filter import follow
+from pipeline.types import LabelMap, Picture, Size
+from pipeline.yuv import Yuv420
+
+MULTIPLE = 32
+"""Sides of a network's input are multiples of this."""
+
+SLIMMEST = 16
+"""Frames longer than so many times their width get an input that is no longer than that."""
+
+LEAD_MOST = 6.0
+"""In logits: what is surer than this of being somebody, or nobody, is not surer for a border's sake."""
+
+_GREY = (127, 127, 127)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How frames of one size go into a network's input of one size."""
+
+    frame_size: Size
+    input_size: Size
+    content_size: Size
+    """The part of the input that the frame covers."""
+    top: int = 0
+    """Rows of grey above it."""
+    left: int = 0
+    """Columns of grey left of it."""
+
+    @classmethod
+    def into(cls, frame_size: Size, input_size: Size) -> "Fit":
+        """The largest fit that keeps the frame's shape, in the top left corner."""
+        return cls(frame_size, input_size, _content(frame_size, input_size, scale_most=float("inf")))
+
+    @classmethod
+    def centred(cls, frame_size: Size, input_size: Size) -> "Fit":
+        """In the middle, and the frame is never enlarged."""
+        content = _content(frame_size, input_size, scale_most=1.0)
+        top, left = ((whole - part) // 2 for whole, part in zip(input_size, content))
+        return cls(frame_size, input_size, content, top, left)
+
+    @property
+    def content(self) -> tuple[slice, slice]:
+        """Rows and columns of the input that the frame covers."""
+        return (
+            slice(self.top, self.top + self.content_size.height),
+            slice(self.left, self.left + self.content_size.width),
+        )
+
+    def shrink(self, picture: Picture | Yuv420) -> Picture:
+        """The network's input: uint8 (H, W, 3) of `input_size`, BGR."""
+        if picture.shape[:2] != self.frame_size:
+            raise BadPicture(f"a picture of {self.frame_size} was expected, not {Size(*picture.shape[:2])}")
+        content = picture.scaled(*self.content_size) if isinstance(picture, Yuv420) else self._scaled(picture)
+        if self.content_size == self.input_size:
+            return content
+        below, beside = (whole - part for whole, part in zip(self.input_size, self.content_size))
+        edges = self.top, below - self.top, self.left, beside - self.left
+        return np.asarray(cv2.copyMakeBorder(content, *edges, cv2.BORDER_CONSTANT, value=_GREY), np.uint8)
+
+    def _scaled(self, bgr: Picture) -> Picture:
+        # A half is a mean of four pixels, which OpenCV takes in a tenth of the time that any other share takes it.
+        while all(side % 2 == 0 and side >= 2 * part for side, part in zip(bgr.shape, self.content_size)):
+            bgr = np.asarray(cv2.resize(bgr, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+        # INTER_AREA averages all that falls into a pixel, where INTER_LINEAR, four times as quick, would skip rows and
+        # make thin limbs flicker; down to a half it skips none.
+        skipping = any(side > 2 * part for side, part in zip(bgr.shape, self.content_size))
+        how = cv2.INTER_AREA if skipping else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(bgr, self.content_size[::-1], interpolation=how), np.uint8)
+
+    def labels(
+        self, scores: NDArray[np.float32], picture: Picture | None = None, lead: NDArray[np.float32] | None = None
+    ) -> LabelMap:
+        """The best class of each pixel, from scores at a fraction of the input's size.
+
+        Args:
+            scores: float32 (classes, h, w) over the whole input, the grey included.
+            picture: the network's input, for logits: where people end follows what is seen in it. None is for
+                scores of other kinds, whose borders are drawn as they are.
+            lead: what `lead_of` says of the scores, where that was asked before.
+
+        Returns:
+            uint8 of `content_size`.
+        """
+        best_class = np.zeros(self.input_size, np.uint8)
+        lead = lead_of(scores) if lead is None else lead
+        # Enlarging is bilinear, so where background wins at all four surrounding cells it wins between them too:
+        # only the box around the other cells, a cell wider, has to be looked at.
+        cells = box_of(lead > 0)
+        if cells is not None:
+            scale = self.input_size.height // scores.shape[1]
+            rows, columns = cells
+            inner = np.s_[rows.start * scale : rows.stop * scale, columns.start * scale : columns.stop * scale]
+            there = scores[:, rows, columns]
+            classes = np.arange(len(scores), dtype=np.uint8)
+            if picture is None:
+                best_class[inner] = best_enlarged(there, classes, scale)
+            else:
+                leads = np.maximum(np.minimum(lead[cells], LEAD_MOST), -LEAD_MOST)
+                followed = follow(leads, picture[inner])
+                somebody = np.asarray(cv2.compare(followed, 0, cv2.CMP_GT), np.uint8)  # type: ignore[call-overload]
+                cv2.copyTo(best_enlarged(there[1:], classes[1:], scale, somebody), somebody, best_class[inner])
+        return np.ascontiguousarray(best_class[self.content])
+
+    def on_grid(self, ids: LabelMap, scale: int) -> LabelMap:
+        """A map of `content_size` as seen in the middle of each cell of a grid over the input: uint8.
+
+        Args:
+            scale: input pixels to a side of a cell.
+        """
+        grid = np.zeros([side // scale for side in self.input_size], np.uint8)
+        # The first cells whose middle lies below the grey above, and right of that at the left.
+        down, across = (-(-(grey - scale // 2) // scale) for grey in (self.top, self.left))
+        top, left = scale // 2 + down * scale - self.top, scale // 2 + across * scale - self.left
+        seen = ids[top::scale, left::scale]
+        grid[down : down + seen.shape[0], across : across + seen.shape[1]] = seen
+        return grid
+
+    def enlarge_ids(self, ids: LabelMap) -> LabelMap:
+        """Ids on the scores' grid, enlarged without mixing: uint8 of `content_size`."""
+        return np.ascontiguousarray(tiled(ids, self.input_size.height // ids.shape[0])[self.content])
+
+
+def lead_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """By how much the best class is ahead of background: float32 (h, w); above 0 is somebody."""
+    return np.asarray(logits[1:].max(axis=0) - logits[0], np.float32)
+
+
+def network_size(frame_size: Size, pixels: int) -> Size:
+    """The input size of about so many pixels that wastes least on a frame of this shape.
+
+    Args:
+        frame_size: of the frames that will come.
+        pixels: height times width aimed at; the result's sides are multiples of 32, and at least 64.
+    """
+    # Of a picture as thin as a line the network sees a strip that is not all grey.
+    ratio = min(max(frame_size.width / frame_size.height, 1 / SLIMMEST), SLIMMEST)
+    height = (pixels / ratio) ** 0.5
+    candidates = (
+        _rounded(tall, tall * ratio) for tall in (height * 0.9, height * 0.95, height, height * 1.05, height * 1.1)
+    )
+    return max(candidates, key=lambda size: _usefulness(frame_size, size, pixels))
+
+
+def _content(frame_size: Size, input_size: Size, scale_most: float) -> Size:
+    scale = min(scale_most, input_size.height / frame_size.height, input_size.width / frame_size.width)
+    return Size(*(max(1, min(limit, round(side * scale))) for side, limit in zip(frame_size, input_size)))
+
+
+def _rounded(height: float, width: float) -> Size:
+    return Size(*(max(2, round(side / MULTIPLE)) * MULTIPLE for side in (height, width)))
+
+
+def _usefulness(frame_size: Size, size: Size, pixels: int) -> float:
+    content = Fit.into(frame_size, size).content_size
+    return content.area / max(size.area, pixels) - max(0.0, size.area / pixels - 1.15)
+
+
+def box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Rows and columns around the true cells, one cell wider at each side."""
+    left, top, width, height = cv2.boundingRect(cells.view(np.uint8))
+    if not width:
+        return None
+    return slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1)
+
+
+def best_enlarged(
+    scores: NDArray[np.float32], ids: NDArray[np.uint8], scale: int, wanted: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """Which of some planes is highest at each pixel when they are enlarged: uint8.
+
+    Args:
+        scores: float32 (planes, h, w).
+        ids: uint8 (planes,), what each is called; all of them different.
+        scale: pixels to a side of a cell.
+        wanted: uint8 (h * scale, w * scale), 255 where it matters and 0 elsewhere; None is everywhere.
+    """
+    count, height, width = scores.shape
+    best = cv2.copyMakeBorder(ids[highest(scores)], 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    # Enlarging is bilinear, so a plane that is highest at four neighbouring cells is so between them, too.
+    labels = tiled(np.asarray(best, np.uint8), scale)
+    open_ = cv2.morphologyEx(best, cv2.MORPH_GRADIENT, _FOUR)
+    if wanted is not None:
+        cells = cv2.resize(wanted, (width, height), interpolation=cv2.INTER_AREA)
+        open_ = cv2.min(open_, cv2.dilate(cv2.copyMakeBorder(cells, 1, 1, 1, 1, cv2.BORDER_REPLICATE), _FOUR))
+    down, across = np.nonzero(open_[1:, 1:] > 0)
+    above, below = np.maximum(down - 1, 0) * width, np.minimum(down, height - 1) * width
+    left, right = np.maximum(across - 1, 0), np.minimum(across, width - 1)
+    corners = np.concatenate([above + left, above + right, below + left, below + right])
+    between = _weights(scale) @ scores.reshape(count, -1).take(corners, axis=1).reshape(count, 4, -1)
+    # From the middle of the first of the four to that of the last.
+    first = scale // 2
+    inner = labels[first : first + (height + 1) * scale, first : first + (width + 1) * scale]
+    spots = inner.reshape(height + 1, scale, width + 1, scale).swapaxes(1, 2)  # a view
+    spots[down, across] = ids[highest(between)].T.reshape(-1, scale, scale)
+    return np.asarray(labels[scale:-scale, scale:-scale], np.uint8)
+
+
+_FOUR = np.ones((2, 2), np.uint8)
+
+
+def tiled(ids: LabelMap, scale: int) -> LabelMap:
+    """Each cell as so many pixels down and across. Several times as fast as `resize`."""
+    across = np.asarray(cv2.merge([ids] * scale), np.uint8).reshape(len(ids), -1)
+    return across.repeat(scale, axis=0)
+
+
+def highest(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Which plane is highest at each place, of equals the first. Several times as fast as `argmax`."""
+    first_most = np.arange(len(planes), 0, -1, dtype=np.uint8)[:, None, None]
+    return np.asarray(len(planes) - ((planes == planes.max(axis=0)) * first_most).max(axis=0), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _weights(scale: int) -> NDArray[np.float32]:
+    """Of four neighbouring cells at each pixel between their middles: float32 (scale * scale, 4)."""
+    far = ((np.arange(scale) + scale // 2 + 0.5) / scale - 0.5).astype(np.float32)
+    two = np.stack([1 - far, far])
+    return np.ascontiguousarray(np.einsum("ay,bx->yxab", two, two).reshape(scale * scale, 4))

@@ -1,0 +1,1 @@
+"""The parser: pictures in, parsings out."""

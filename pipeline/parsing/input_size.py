@@ -1,0 +1,85 @@
+"""How large a picture of a stream's frames the network sees: larger while the people in them are small.
+
+A network knows people of the sizes that it learnt. In a street seen from afar they are a few cells tall at the usual
+input, and half of them are not seen; at half as many rows and columns again most are. That takes twice as long, so that
+it is done only where somebody small is, and nobody who would become too tall.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.network.letterbox import Fit, network_size
+from pipeline.types import Box, Person, Size
+
+SHORT_PX = 150
+"""The shorter of the people are shown so tall, in pixels of the network's input, if the limits below allow it."""
+TALL_PX = 300
+"""And nobody taller than this: the network learnt with pictures of that height."""
+ZOOM_STEPS = (1.0, 1.25, 1.5)
+"""How many times the usual rows and columns there may be."""
+UP_AFTER_S, DOWN_AFTER_S = 0.5, 3.0
+"""So long people have to be smaller, or taller, before the frames of a running stream are shown at another size: who
+turns up for a frame changes nothing."""
+
+
+class Zoom:
+    """Remembers what is wanted, for the frames of one stream in their order."""
+
+    def __init__(self) -> None:
+        self._times = ZOOM_STEPS[0]
+        self._pts_s: float | None = None
+        self._since_s: float | None = None
+
+    def times(self, pts_s: float) -> float:
+        """How many times the usual rows and columns the frame of this time is to have."""
+        return self._times if self._goes_on(pts_s) else ZOOM_STEPS[0]
+
+    def seen(self, people: Sequence[Person], usual: Fit, pts_s: float) -> float:
+        """After each parsing: what `times` is from now on.
+
+        Args:
+            people: who was found.
+            usual: how frames of this size go into the network when nobody is small.
+            pts_s: the frame's time. Not later than the last one's means another stream, or a picture by itself, of
+                which the first parsing decides.
+        """
+        wanted = times_for(people, usual)
+        if not self._goes_on(pts_s):
+            self._times, self._since_s = wanted, None
+        elif wanted == self._times:
+            self._since_s = None
+        elif self._since_s is None:
+            self._since_s = pts_s
+        elif pts_s - self._since_s >= (UP_AFTER_S if wanted > self._times else DOWN_AFTER_S):
+            self._times, self._since_s = wanted, None
+        self._pts_s = pts_s
+        return self._times
+
+    def _goes_on(self, pts_s: float) -> bool:
+        return self._pts_s is not None and pts_s > self._pts_s
+
+
+def times_for(people: Sequence[Person], usual: Fit) -> float:
+    """Which of `ZOOM_STEPS` shows these people best."""
+    frame = usual.frame_size
+    shown = usual.content_size.height / frame.height
+    whole = [each.box for each in people if not _is_cut(each.box, frame)]
+    if not whole:
+        return ZOOM_STEPS[0]
+    short = float(np.quantile([shown * (box.bottom - box.top) for box in whole], 0.25))
+    tall = max(shown * (each.box.bottom - each.box.top) for each in people)
+    wanted = min(SHORT_PX / short, TALL_PX / tall)
+    return min(ZOOM_STEPS, key=lambda step: abs(step - wanted))
+
+
+def larger(usual: Fit, times: float) -> Size:
+    """The input of so many times the usual rows and columns; never of more pixels than the frame has."""
+    own, frame = usual.input_size, usual.frame_size
+    grown = network_size(frame, int(min(times * times * own.area, frame.area)))
+    return grown if grown.area > own.area else own
+
+
+def _is_cut(box: Box, frame: Size) -> bool:
+    """Whether somebody may go on past the frame's edge: nobody knows how tall they are."""
+    return box.left <= 0 or box.top <= 0 or box.right >= frame.width or box.bottom >= frame.height

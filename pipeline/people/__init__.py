@@ -1,0 +1,1 @@
+"""Persons: apart in one picture, and the same ones over time."""

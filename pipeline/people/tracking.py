@@ -1,0 +1,193 @@
+"""Persons in one parsing, and the same person over time.
+
+Each person known so far is expected where its box would have moved to at its last speed, and expected to look as
+before. The persons of a new parsing take the numbers that fit best, by overlap as in SORT (arXiv 1602.00763) and by
+their colours as in DeepSORT (arXiv 1703.07402), best pair first; with greedy pairing in place of the Hungarian method
+and a smoothed speed in place of the Kalman filter. Who is not found where expected, but near, is known by the colours
+alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.network.letterbox import Fit
+from pipeline.people.appearance import Appearance, likeness
+from pipeline.types import Box, LabelMap, Person, Size
+
+IOU_LEAST = 0.2
+"""An overlap smaller than this is somebody else, unless the colours say otherwise."""
+ABSENT_MOST_S = 2.0
+"""Somebody unseen for longer gets a new number."""
+SPEED_KEPT = 0.6
+"""How much of the last known speed stays when a new one is measured, in [0, 1)."""
+LOOKS_WEIGHT = 8.0
+"""How much being alike counts, in [0, 1], against overlapping: the same person is alike by 0.96 and more nearly always,
+two who cross by 0.7 in the median, so that a difference of 0.1 outweighs most of an overlap."""
+ALIKE_LEAST = 0.85
+"""Who is less alike than this is not known by the colours."""
+NEAR_HEIGHTS, NEAR_HEIGHTS_A_S = 0.3, 1.0
+"""Who is further from where expected, in heights of the body, is somebody else; each second away adds to it."""
+LOOKS_KEPT_S, OTHER_LOOKS_KEPT_S = 1.0, 20.0
+"""How somebody looked so long ago counts e times less than now; and where they look like somebody else now, since
+that may be who stands in front of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    id: int
+    box: Box
+    seen_s: float
+    speed: tuple[float, float] = (0.0, 0.0)
+    """Of the box's centre, (down, across), in pixels a second."""
+    looks: Appearance | None = None
+
+    def expected(self, pts_s: float) -> Box:
+        passed = pts_s - self.seen_s
+        down, across = round(self.speed[0] * passed), round(self.speed[1] * passed)
+        return Box(self.box.left + across, self.box.top + down, self.box.right + across, self.box.bottom + down)
+
+    def moved_to(self, box: Box, pts_s: float, looks: Appearance | None) -> "_Track":
+        passed = pts_s - self.seen_s
+        if passed <= 0:
+            return replace(self, box=box)
+        down = (box.top + box.bottom - self.box.top - self.box.bottom) / 2 / passed
+        across = (box.left + box.right - self.box.left - self.box.right) / 2 / passed
+        kept = SPEED_KEPT if any(self.speed) else 0.0
+        speed = (kept * self.speed[0] + (1 - kept) * down, kept * self.speed[1] + (1 - kept) * across)
+        alike = self._alike(looks)
+        kept_s = OTHER_LOOKS_KEPT_S if alike is not None and alike < ALIKE_LEAST else LOOKS_KEPT_S
+        return _Track(self.id, box, pts_s, speed, _mixed(self.looks, looks, float(np.exp(-passed / kept_s))))
+
+    def fits(self, box: Box, looks: Appearance | None, pts_s: float) -> float:
+        """How well somebody in this box, looking so, would be this one; 0 is not at all."""
+        expected = self.expected(pts_s)
+        overlap = expected.iou(box)
+        alike = self._alike(looks)
+        if overlap >= IOU_LEAST:
+            return overlap + LOOKS_WEIGHT * (alike or 0.0)
+        reach = (NEAR_HEIGHTS + NEAR_HEIGHTS_A_S * (pts_s - self.seen_s)) * (box.bottom - box.top)
+        # Where they were last, too: who stopped or turned is not where expected.
+        if alike is None or alike < ALIKE_LEAST or min(_apart(box, expected), _apart(box, self.box)) > reach:
+            return 0.0
+        return LOOKS_WEIGHT * alike
+
+    def _alike(self, looks: Appearance | None) -> float | None:
+        return None if looks is None or self.looks is None else likeness(self.looks, looks)
+
+
+class PersonTracker:
+    """Gives the same person the same number over the parsings of one stream, in the order of time."""
+
+    def __init__(self) -> None:
+        self._tracks: list[_Track] = []
+        self._last_id = 0
+        self._pts_s = 0.0
+
+    def update(
+        self, people: Sequence[Person], pts_s: float, looks: Sequence[Appearance] | None = None
+    ) -> tuple[Person, ...]:
+        """The same persons in the same order, with `track_id` set.
+
+        Args:
+            people: of one parsing.
+            pts_s: its time. Going back in time means another stream: everybody is new.
+            looks: of each person, as `appearances` gives; None goes by place alone.
+        """
+        if pts_s < self._pts_s:
+            self._tracks = []
+        self._pts_s = pts_s
+        self._tracks = [track for track in self._tracks if pts_s - track.seen_s <= ABSENT_MOST_S]
+        each_looks: Sequence[Appearance | None] = [None] * len(people) if looks is None else looks
+        pairs = self._pairs(people, each_looks, pts_s)
+        numbered: list[Person] = []
+        for index, (person, its_looks) in enumerate(zip(people, each_looks)):
+            at = pairs.get(index)
+            if at is None:
+                self._last_id += 1
+                self._tracks.append(_Track(self._last_id, person.box, pts_s, looks=its_looks))
+                numbered.append(replace(person, track_id=self._last_id))
+                continue
+            track = self._tracks[at]
+            self._tracks[at] = track.moved_to(person.box, pts_s, its_looks)
+            numbered.append(replace(person, track_id=track.id))
+        return tuple(numbered)
+
+    def _pairs(self, people: Sequence[Person], looks: Sequence[Appearance | None], pts_s: float) -> dict[int, int]:
+        """Index of a person -> of its track."""
+        candidates = [
+            (-fit, at, index)
+            for at, track in enumerate(self._tracks)
+            for index, (person, its_looks) in enumerate(zip(people, looks))
+            if (fit := track.fits(person.box, its_looks, pts_s)) > 0
+        ]
+        pairs: dict[int, int] = {}
+        used: set[int] = set()
+        for _, at, index in sorted(candidates):
+            if index not in pairs and at not in used:
+                pairs[index] = at
+                used.add(at)
+        return pairs
+
+
+def _mixed(before: Appearance | None, now: Appearance | None, kept: float) -> Appearance | None:
+    if before is None or now is None:
+        return before if now is None else now
+    mixed = kept * before + (1 - kept) * now
+    return np.asarray(mixed / max(1e-6, float(np.linalg.norm(mixed))), np.float32)
+
+
+def _apart(one: Box, other: Box) -> float:
+    """Between the middles of two boxes, in pixels."""
+    down = (one.top + one.bottom - other.top - other.bottom) / 2
+    return float(np.hypot(down, (one.left + one.right - other.left - other.right) / 2))
+
+
+def persons_of(instances: LabelMap, scores: NDArray[np.floating], fit: Fit) -> tuple[LabelMap, tuple[Person, ...]]:
+    """The persons of a map, and the map with their numbers: of those without a pixel there is neither.
+
+    Args:
+        instances: uint8 (h, w) of the fit's content; k is the person with the k-th score, 0 nobody.
+        scores: one for each person.
+        fit: how the frame went into the network.
+    """
+    people = [Person(0, float(score), Box(0, 0, 0, 0)) for score in scores]
+    return boxed(instances, people, fit.frame_size)
+
+
+def boxed(instances: LabelMap, people: Sequence[Person], frame_size: Size) -> tuple[LabelMap, tuple[Person, ...]]:
+    """The same persons in boxes around their pixels, and the map with their numbers: as `persons_of`.
+
+    Args:
+        instances: uint8 (h, w), covering the frame; k is the k-th person, 0 nobody.
+        people: their boxes do not matter.
+        frame_size: in pixels.
+    """
+    present: list[Person] = []
+    renumbered = np.zeros(256, np.uint8)
+    # All together first: the rest of the map need not be looked at once for each.
+    across, down, wide, tall = cv2.boundingRect(instances)
+    anybody = instances[down : down + tall, across : across + wide]
+    for index, person in enumerate(people if anybody.size else (), start=1):
+        left, top, width, height = cv2.boundingRect((anybody == index).view(np.uint8))
+        if width and height:
+            box = Box(across + left, down + top, across + left + width, down + top + height)
+            present.append(replace(person, box=_in_frame(box, Size(*instances.shape), frame_size)))
+            renumbered[index] = len(present)
+    if len(present) == len(people):
+        return instances, tuple(present)
+    return np.asarray(cv2.LUT(instances, renumbered), np.uint8), tuple(present)
+
+
+def _in_frame(box: Box, map_size: Size, frame_size: Size) -> Box:
+    """From the label map to frame pixels, outward to whole ones."""
+    down, across = frame_size.height / map_size.height, frame_size.width / map_size.width
+    return Box(
+        int(box.left * across),
+        int(box.top * down),
+        min(frame_size.width, int(np.ceil(box.right * across))),
+        min(frame_size.height, int(np.ceil(box.bottom * down))),
+    )

@@ -1,1 +1,0 @@
-"""The faults that `scripts/reliability.py` makes, on loopback and with real processes."""

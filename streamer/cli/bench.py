@@ -1,0 +1,70 @@
+"""The verb that says how fast parsers are here."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import PARSERS, RUNTIMES, WEIGHTS
+from streamer.cli.console import say, watched
+from streamer.cli.options import Json, ModelDir, Refine, Sizes
+from streamer.diagnose.bench import Machine, NotToBeHad, Timing, measure, settings
+from streamer.sources.open import open_source, sample
+
+BENCH_FRAMES = 30
+
+
+def bench(
+    source: Annotated[
+        Path | None, typer.Option(help="A video or pictures; the bundled street clip by default.")
+    ] = None,
+    parser: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all that are ready by default.")] = None,
+    model_dir: ModelDir = None,
+    runtime: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Repeat to compare; f32, bf16 and int8 by default.")
+    ] = None,
+    threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
+    size: Sizes = None,
+    refine: Refine = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long to time each.")] = 3.0,
+    as_json: Json = False,
+) -> None:
+    """Milliseconds a picture of each parser, runtime, precision, thread count and size."""
+    with open_source(source or sample("street.mp4")) as opened:
+        frames = [frame for frame in islice(opened, BENCH_FRAMES) if frame.size == opened.info.frame_size]
+    wanted = list(
+        settings(
+            parser or [name for name in PARSERS if name not in WEIGHTS or WEIGHTS[name].ready],
+            runtime or list(RUNTIMES),
+            precision or ["f32", "bf16", "int8"],
+            threads or [None],
+            size or [None],
+        )
+    )
+    results = list(watched(measure(wanted, frames, seconds, model_dir, refine), "timing", "settings", len(wanted)))
+    machine = Machine.here()
+    if as_json:
+        rows = [asdict(each) for each in results]
+        say(json.dumps({"machine": asdict(machine), "frame_size": frames[0].size, "results": rows}, indent=2))
+        return
+    say(f"{machine.processor}, {machine.cores} cores, {machine.system}, OpenVINO {machine.openvino}")
+    say(f"{len(frames)} pictures of {frames[0].size}, each by itself; times are of a whole parsing or of the network")
+    _say_table(results)
+
+
+def _say_table(results: Sequence[Timing | NotToBeHad]) -> None:
+    for each in results:
+        setting = each.setting
+        how = f"{setting.parser:6} {setting.runtime:9} {setting.threads or 'all':>3} threads"
+        if isinstance(each, NotToBeHad):
+            say(f"{how} {setting.precision:5} {each.why}")
+            continue
+        say(
+            f"{how} {each.precision:5} {each.input_size!s:>9} {each.median_ms:7.1f} ms median {each.p95_ms:7.1f} p95"
+            f" {each.network_ms:7.1f} network {each.pictures_per_s:7.1f} pictures/s"
+        )

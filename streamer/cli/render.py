@@ -1,0 +1,135 @@
+"""The verbs that turn files into files."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline import Look, PipelineError, Size, load_parser
+from streamer.cli.console import complain, progress, say, stop_on_interrupt
+from streamer.cli.options import (
+    CodecName,
+    Crf,
+    Force,
+    Hide,
+    InputSize,
+    Legend,
+    ModelDir,
+    Opacity,
+    Outline,
+    ParserName,
+    Precision,
+    Preset,
+    Refine,
+    Runtime,
+    Tags,
+    Threads,
+)
+from streamer.errors import StreamerError
+from streamer.media.paths import free_name
+from streamer.offline import Progress, Rendered, Rendering, render_file, targets
+from streamer.recording.codecs import Encoding
+from streamer.sources.open import sample
+
+DEMO_SIZE = Size(576, 768)
+"""The people in the demo's clip are small: the network sees it unreduced."""
+
+
+def demo() -> None:
+    """Parse the bundled clip into demo.mp4, in the current folder."""
+    settings = Rendering(load_parser("lite", size=DEMO_SIZE), Look(legend=True))
+    done = _watched_render(sample("street.mp4"), free_name(Path("demo.mp4")), settings)
+    _report(done)
+
+
+def render(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="IN... OUT", help="Videos or pictures, and a file or folder to write.")
+    ],
+    parser: ParserName = "lite",
+    model_dir: ModelDir = None,
+    size: InputSize = None,
+    refine: Refine = False,
+    runtime: Runtime = "openvino",
+    precision: Precision = "auto",
+    threads: Threads = None,
+    parse_every: Annotated[
+        int, typer.Option(min=1, help="Parse every so many frames, and carry the masks to those between.")
+    ] = 1,
+    codec: CodecName = "h264",
+    crf: Crf = None,
+    preset: Preset = None,
+    opacity: Opacity = 0.5,
+    outline: Outline = True,
+    tags: Tags = True,
+    legend: Legend = False,
+    hide: Hide = None,
+    force: Force = False,
+) -> None:
+    """Draw every person's parts over files: every frame, at its time, with its sound."""
+    loaded = load_parser(
+        parser,
+        model_dir=model_dir,
+        size=size,
+        runtime=runtime,
+        precision=precision,
+        threads=threads,
+        refine=refine,
+    )
+    look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
+    settings = Rendering(loaded, look, parse_every, Encoding(codec, crf, preset), force)
+    with _no_empty_folder(paths[-1]):
+        _render_all(targets(paths), settings)
+
+
+def _render_all(jobs: Sequence[tuple[Path, Path]], settings: Rendering) -> None:
+    failed = 0
+    for source, out in jobs:
+        try:
+            done = _watched_render(source, out, settings)
+        except (PipelineError, StreamerError) as exc:
+            if len(jobs) == 1:
+                raise
+            complain(exc)
+            failed += 1
+            continue
+        _report(done)
+    if failed:
+        raise StreamerError(f"{failed} of {len(jobs)} could not be rendered")
+
+
+@contextmanager
+def _no_empty_folder(out: Path) -> Iterator[None]:
+    """One that is made meanwhile goes again if nothing was written into it."""
+    was_there = out.exists()
+    try:
+        yield
+    finally:
+        if not was_there and out.is_dir():
+            with suppress(OSError):  # something is in it
+                out.rmdir()
+
+
+def _watched_render(source: Path, out: Path, settings: Rendering) -> Rendered:
+    with stop_on_interrupt() as asked, progress(source.name, "frames") as show:
+
+        def on_frame(so_far: Progress) -> bool:
+            show(so_far.done, so_far.total)
+            return not asked()
+
+        return render_file(source, out, settings, on_frame)
+
+
+def _report(done: Rendered) -> None:
+    rate = done.frames / done.seconds if done.seconds else 0.0
+    frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
+    say(f"{done.path}: {frames} in {done.seconds:.1f} s, {rate:.1f} frames/s")
+    if done.damaged:
+        say(f"{done.damaged} damaged pieces of the source could not be decoded and were left out")
+    if done.missing_s:
+        say(f"the source is cut short: its pictures end {done.missing_s:.1f} s before the time that it states")
+    if done.stopped:
+        say("stopped before the end; the file is complete as far as it goes")
+        raise typer.Exit(130)

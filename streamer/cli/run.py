@@ -1,0 +1,227 @@
+"""The verbs that run while something runs: a live stream, and watching what one sends."""
+
+import json
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+
+from pipeline import PARSERS, RUNTIMES, Frame, Look, Parsing, blend
+from streamer.cli.console import say, status, stop_on_interrupt
+from streamer.cli.options import Hide, InputSize, Json, KeepFree, LiveCrf, MaskAge, ModelDir, Preset, Segment
+from streamer.live.config import StreamConfig, read_config
+from streamer.live.stream import Stream
+from streamer.live.window import CLOSED, QUIT, Window
+from streamer.masks.headers import Totals
+from streamer.recording.codecs import CODECS
+from streamer.zeromq.subscriber import subscribe
+
+STATUS_EVERY_S = 0.5
+
+
+def run(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="rtsp://…, rtmp://…, http://…, tcp://… or udp://… (MPEG-TS), webcam:0, /dev/video0, a file, or test:"
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file; its keys are these options, with _ for -, and _s after what is seconds."),
+    ] = None,
+    parser: Annotated[str | None, typer.Option(help=f"One of: {', '.join(PARSERS)}; lite by default.")] = None,
+    model_dir: ModelDir = None,
+    size: InputSize = None,
+    runtime: Annotated[str | None, typer.Option(help=f"One of: {', '.join(RUNTIMES)}; openvino by default.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, f32, bf16 or int8.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the network.")] = None,
+    parse_hz: Annotated[float | None, typer.Option(help="Parse so many frames a second at most.")] = None,
+    max_mask_age: MaskAge = None,
+    sync: Annotated[
+        str | None,
+        typer.Option(
+            help="live: each frame at once, with masks carried to it; exact: it waits for its own, or those around it."
+        ),
+    ] = None,
+    still_for: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Seconds after which a scene without motion is parsed again; 1 by default, 0 never skips."
+        ),
+    ] = None,
+    mask_ttl: Annotated[float | None, typer.Option(help="Seconds after which masks are not drawn any more.")] = None,
+    mask_wait: Annotated[
+        float | None, typer.Option(help="Seconds to wait at most for a frame's own masks; 0.06 by default.")
+    ] = None,
+    window: Annotated[
+        bool | None,
+        typer.Option(
+            "--window/--no-window", help="Keys: q quit, space pause, o opacity, l legend, s snapshot, c clip."
+        ),
+    ] = None,
+    record: Annotated[str | None, typer.Option(help="A video file to write.")] = None,
+    segment: Segment = None,
+    keep_free: KeepFree = None,
+    clip_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Keep the last seconds for clips; 30 by default when recording, else 0: without a recording it takes"
+            " an encoder of its own.",
+        ),
+    ] = None,
+    publish: Annotated[str | None, typer.Option(help="A ZeroMQ address, as in tcp://127.0.0.1:5556.")] = None,
+    stream: Annotated[str | None, typer.Option(help="What the stream is called in its messages.")] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Publish beyond this machine without keys.")
+    ] = None,
+    duration: Annotated[float | None, typer.Option(help="Seconds.")] = None,
+    reconnect_for: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Seconds to try again when a camera or stream is lost, 0 for never; for ever by default, unless it"
+            " refuses us from the first.",
+        ),
+    ] = None,
+    stall_after: Annotated[
+        float | None, typer.Option(help="Seconds of silence after which a camera or stream is lost; 5 by default.")
+    ] = None,
+    loop: Annotated[bool | None, typer.Option("--loop", help="Begin a file again at its end.")] = None,
+    opacity: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Of the colours.")] = None,
+    outline: Annotated[bool | None, typer.Option("--outline/--no-outline", help="Around each person.")] = None,
+    legend: Annotated[bool | None, typer.Option("--legend/--no-legend", help="What the colours mean.")] = None,
+    tags: Annotated[bool | None, typer.Option("--tags/--no-tags", help="Each person's number.")] = None,
+    hide: Hide = None,
+    codec: Annotated[
+        str | None, typer.Option(help=f"Of the recording, one of: {', '.join(CODECS)}; h264 by default.")
+    ] = None,
+    crf: LiveCrf = None,
+    preset: Preset = None,
+    force: Annotated[bool | None, typer.Option("--force", help="Overwrite the recording.")] = None,
+) -> None:
+    """Parse live: onto the screen, into a file, out over ZeroMQ."""
+    options = {
+        "source": source,
+        "parser": parser,
+        "model_dir": None if model_dir is None else str(model_dir),
+        "size": size,
+        "runtime": runtime,
+        "precision": precision,
+        "threads": threads,
+        "parse_hz": parse_hz,
+        "max_mask_age_s": max_mask_age,
+        "sync": sync,
+        "still_for_s": still_for,
+        "mask_ttl_s": mask_ttl,
+        "mask_wait_s": mask_wait,
+        "window": window,
+        "record": record,
+        "segment_s": segment,
+        "keep_free_bytes": keep_free,
+        "clip_seconds": clip_seconds,
+        "publish": publish,
+        "stream": stream,
+        "insecure": insecure,
+        "duration_s": duration,
+        "reconnect_for_s": reconnect_for,
+        "stall_after_s": stall_after,
+        "loop": loop,
+        "opacity": opacity,
+        "outline": outline,
+        "legend": legend,
+        "tags": tags,
+        "hide": tuple(hide) if hide else None,
+        "codec": codec,
+        "crf": crf,
+        "preset": preset,
+        "force": force,
+    }
+    settings = read_config(config, {name: value for name, value in options.items() if value is not None})
+    if not (settings.window or settings.record or settings.publish):
+        settings = replace(settings, window=True)
+    _run(settings)
+
+
+def _run(settings: StreamConfig) -> None:
+    with stop_on_interrupt() as asked, status() as show, Stream(settings) as live:
+        while not asked() and not live.join(STATUS_EVERY_S):
+            show(live.stats.line())
+        live.stop()
+        live.join()
+    say(live.stats.line())
+    if settings.record:
+        name = Path(settings.record)
+        shown = f"{live.stats.shown} frames" if live.stats.shown else "no picture came, so it was not written"
+        say(f"{name.with_stem(f'{name.stem}-*') if settings.segment_s else name}: {shown}")
+    if asked():
+        raise typer.Exit(130)
+
+
+def watch(
+    address: Annotated[str, typer.Argument(help="Where a stream publishes, as in tcp://127.0.0.1:5556.")],
+    stream: Annotated[str, typer.Option(help="Which stream; the first that is heard by default.")] = "",
+    as_json: Json = False,
+    view: Annotated[bool, typer.Option("--view", help="Draw them in a window; q closes it.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on when the publisher ends: it may start again.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds of silence to bear; a publisher says something each second.")
+    ] = 10.0,
+) -> None:
+    """Show what a publisher sends: a line for each parsing, always the newest."""
+    with ExitStack() as stack:
+        heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
+        window = stack.enter_context(Window(f"streamer {address}")) if view else None
+        for parsing in heard:
+            if window and {QUIT, CLOSED} & _viewed(parsing, window):
+                break
+            say(json.dumps(_row(parsing)) if as_json else _line(parsing))
+    if heard.end_reason:
+        say(_last_line(heard.end_reason, heard.end_totals, as_json=as_json))
+
+
+def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps({"end": reason, "totals": totals and msgspec.to_builtins(totals)})
+    if totals is None:
+        return f"the publisher ended: {reason}"
+    dropped = ", ".join(f"{count} {cause}" for cause, count in totals.dropped.items()) or "none"
+    age = totals.mask_age
+    return (
+        f"the publisher ended: {reason}; {totals.captured} captured, {totals.parsed} parsed, {totals.shown} shown,"
+        f" dropped: {dropped}; mask age {age.p50_s * 1e3:.0f} ms (p95 {age.p95_s * 1e3:.0f}, p99 {age.p99_s * 1e3:.0f})"
+    )
+
+
+def _viewed(parsing: Parsing, window: Window) -> set[str]:
+    ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
+    window.show(blend(ground, parsing, Look(opacity=1.0, legend=True)))
+    return set(window.keys())
+
+
+def _row(parsing: Parsing) -> dict[str, Any]:
+    counts = np.bincount(parsing.labels.ravel(), minlength=len(parsing.label_set)) / parsing.labels.size
+    names = parsing.label_set.names
+    return {
+        "frame": parsing.frame_index,
+        "pts_s": parsing.pts_s,
+        "age_s": time.monotonic() - parsing.captured_s,
+        "people": [{"id": each.track_id, "score": each.score, "box": each.box} for each in parsing.people],
+        "share": {names[index]: float(counts[index]) for index in np.flatnonzero(counts) if index},
+    }
+
+
+def _line(parsing: Parsing) -> str:
+    row = _row(parsing)
+    most = sorted(row["share"].items(), key=lambda each: -each[1])[:4]
+    ids = " ".join(str(person.track_id) for person in parsing.people) or "nobody"
+    shares = [", ".join(f"{name} {share:.1%}" for name, share in most)] if most else []
+    return f"frame {row['frame']}, {row['pts_s']:.2f} s, {row['age_s'] * 1e3:.0f} ms old: {'; '.join([ids, *shares])}"

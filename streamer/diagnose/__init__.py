@@ -1,0 +1,1 @@
+"""What this machine and this camera can do."""

@@ -1,0 +1,231 @@
+"""The parent's handle on the inference process."""
+
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Self, cast
+
+from pipeline import Fit, Picture, PipelineError, Reading, Size
+from streamer.errors import WorkerDied
+from streamer.inference.main import WAIT_S, Failure, Job, Pipe, Ready, WorkerSettings
+from streamer.processes.child import Child, exit_text
+
+__all__ = ["Worker", "WorkerSettings"]
+
+RESTARTS_MOST = 5
+RESTARTS_WITHIN_S = 60.0
+
+# The threads of these wait for work by asking again and again, OpenBLAS's for 26 ms after each product: on the cores
+# that the network wants, for work that is not worth a second thread.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+_CODE = """
+sys.path[:] = sys.argv[2:]
+from streamer.inference.main import serve
+serve()
+"""
+
+
+class Worker:
+    """Runs a network in a process of its own, and starts another when that one dies. For one thread at a time.
+
+    `with` starts it and closes it.
+    """
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        ready_s: float = 300.0,
+        answer_s: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        Args:
+            ready_s: how long loading may take; that of M2FP makes its graph the first time.
+            answer_s: how long one picture may take.
+            clock: monotonic seconds.
+        """
+        self._settings = settings
+        self._ready_s, self._answer_s = ready_s, answer_s
+        self._clock = clock
+        self._child: _Child | None = None
+        self._death: WorkerDied | None = None
+        self._restarted_s: deque[float] = deque(maxlen=RESTARTS_MOST)
+        self._started_s = 0.0
+        self._closed = False
+        self.restarts = 0
+        """How often a process was started in place of one that had died."""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, where there is one."""
+        return self._child.pid if self._child else None
+
+    @property
+    def restarts_left(self) -> int:
+        """How many more there may be now; with none, `WorkerDied` is for good."""
+        now_s = self._clock()
+        return RESTARTS_MOST - sum(now_s - then_s < RESTARTS_WITHIN_S for then_s in self._restarted_s)
+
+    def start(self) -> None:
+        """Begins to load, and does not wait for it. Raises WorkerDied."""
+        with self._noting_death():
+            self._running(self._settings.size)
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Whether the network is loaded, at the latest after this time. Raises as `infer`."""
+        until_s = self._clock() + timeout_s
+        with self._noting_death():
+            child = self._running(self._settings.size)
+            return child.wait_ready(lambda: self._loading() and self._clock() < until_s)
+
+    @property
+    def given_up(self) -> WorkerDied:
+        """What there is to say when it died and there are no `restarts_left`."""
+        return WorkerDied(
+            f"the inference process was restarted {RESTARTS_MOST} times within {RESTARTS_WITHIN_S:.0f} s"
+            f" and is not again; the last time, {self._death}"
+        )
+
+    def infer(self, small: Picture, fit: Fit, pts_s: float, stop: threading.Event) -> Reading | None:
+        """What the network sees, as `Parser.infer` in this process would; None if `stop` was set first.
+
+        Args:
+            small, fit, pts_s: as for `Parser.infer`.
+            stop: looked at every 0.2 s.
+
+        Raises:
+            WorkerDied: the process ended, or did not answer in time and was ended. The next call starts another,
+                unless that was done `RESTARTS_MOST` times within `RESTARTS_WITHIN_S`.
+            PipelineError: loading failed, which it would again, or this picture could not be parsed.
+        """
+        with self._noting_death():
+            child = self._running(fit.input_size)
+            if not child.wait_ready(lambda: self._loading() and not stop.is_set()):
+                return None
+            asked_s = self._clock()
+            return child.ask(Job(small, fit, pts_s), lambda: self._answering(asked_s) and not stop.is_set())
+
+    def abandon(self, why: PipelineError) -> None:
+        """Ends a process that lives and cannot parse any more, as one that has no memory left; as if it had died."""
+        self._death = WorkerDied(str(why))
+        self._end_child()
+
+    def close(self) -> None:
+        """Ends the process, within three seconds, whatever it does. For good; safe to call twice.
+
+        Raises:
+            ShutdownTimeout: the system could not end it.
+        """
+        self._closed = True
+        self._end_child()
+
+    def _running(self, size: Size) -> "_Child":
+        """The process that takes the next picture."""
+        if self._closed:
+            raise ValueError("the worker is closed")
+        if self._child is not None and self._child.unanswered:
+            # It was left in the middle of a picture: its answer would be taken for the next one's.
+            self._end_child()
+        if self._child is None:
+            self._count_restart()
+            # The size that is wanted now: where compiling takes longer than an answer may, it is done in `ready_s`.
+            self._child = _Child(replace(self._settings, size=size))
+            self._started_s = self._clock()
+        return self._child
+
+    def _count_restart(self) -> None:
+        if self._death is None:
+            return
+        if not self.restarts_left:
+            raise self.given_up from self._death
+        self._death = None
+        self.restarts += 1
+        self._restarted_s.append(self._clock())
+
+    def _loading(self) -> bool:
+        return self._in_time(self._started_s, self._ready_s, "was not ready")
+
+    def _answering(self, asked_s: float) -> bool:
+        return self._in_time(asked_s, self._answer_s, "stopped answering")
+
+    def _in_time(self, since_s: float, limit_s: float, failing: str) -> bool:
+        """True, or raises WorkerDied."""
+        if self._clock() - since_s >= limit_s:
+            raise WorkerDied(f"the inference process {failing} after {limit_s:g} s")
+        return True
+
+    @contextmanager
+    def _noting_death(self) -> Iterator[None]:
+        try:
+            yield
+        except WorkerDied as exc:
+            self._death = self._death or exc
+            self._end_child()
+            raise
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+
+class _Child:
+    """One process, from its start to its end."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        try:
+            self._child = Child("the inference process", _CODE, sys.path, environment=_ONE_THREAD)
+        except OSError as exc:
+            raise WorkerDied(f"the inference process cannot be started: {exc}") from exc
+        self._pipe = Pipe(self._child.end, WAIT_S)
+        with suppress(OSError):  # it is dead already, which is told when it is asked
+            self._pipe.send(settings)
+        self._loaded: Ready | Failure | None = None
+        self.unanswered = False
+        """Whether it was asked for something that it has not given."""
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    def wait_ready(self, go_on: Callable[[], bool]) -> bool:
+        """Whether it is, when `go_on` says no at the latest."""
+        with self._dying():
+            self._loaded = self._loaded or cast(Ready | Failure | None, self._pipe.receive(go_on))
+        if isinstance(self._loaded, Failure):
+            raise self._loaded.error()
+        return self._loaded is not None
+
+    def ask(self, job: Job, go_on: Callable[[], bool]) -> Reading | None:
+        """The answer, or None if `go_on` says no before it is there."""
+        self.unanswered = True
+        with self._dying():
+            sent = self._pipe.send(job, go_on)
+            answer = cast(Reading | Failure | None, self._pipe.receive(go_on)) if sent else None
+        self.unanswered = answer is None
+        if isinstance(answer, Failure):
+            raise answer.error()
+        return answer
+
+    def end(self) -> int:
+        """Ends it by the mildest means that work; its exit code. Raises ShutdownTimeout."""
+        return self._child.close()
+
+    @contextmanager
+    def _dying(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, OSError) as exc:
+            raise WorkerDied(f"the inference process ended with {exit_text(self.end())}") from exc

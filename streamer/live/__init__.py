@@ -1,0 +1,1 @@
+"""The live stream: three threads, and what they share."""

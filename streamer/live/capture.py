@@ -1,0 +1,104 @@
+"""The capture thread: from the source into the ring."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from streamer.errors import CannotOpen, Cause
+from streamer.live.config import StreamConfig
+from streamer.live.ring import FrameRing
+from streamer.live.stats import Stats
+from streamer.sources.network import TIMEOUTS, comes_by_itself, is_camera, says_what_it_is
+from streamer.sources.open import open_source
+from streamer.sources.reconnect import ABSENT, HOPELESS, Backoff, Connector, Lasting
+from streamer.sources.source import Source
+
+NOTICED_AT = 0.96
+"""Of the silence that is allowed, so much has passed when a source counts as lost: in the rest that is noticed, the
+connection ended and the loss told, so that it all happens in time."""
+
+
+class _Limit:
+    """Whether the stream is to end: it was stopped, or has lasted long enough."""
+
+    def __init__(self, stop: threading.Event, duration_s: float | None) -> None:
+        self._stop, self._duration_s = stop, duration_s
+        self._until_s = float("inf")
+
+    def begin(self, now_s: float) -> None:
+        """The first frame is there."""
+        if self._duration_s is not None:
+            self._until_s = now_s + self._duration_s
+
+    def is_set(self) -> bool:
+        return self._stop.is_set() or time.monotonic() >= self._until_s
+
+    def wait(self, timeout: float) -> bool:
+        self._stop.wait(max(0.0, min(timeout, self._until_s - time.monotonic())))
+        return self.is_set()
+
+
+def capture(
+    config: StreamConfig, ring: FrameRing, stats: Stats, stop: threading.Event, announce: Callable[[Source], None]
+) -> None:
+    """Reads the source to its end, or until `stop`; then closes the ring, and with its error if there was one.
+
+    Args:
+        announce: told of the source when it is open, before its first frame is in the ring.
+    """
+    limit = _Limit(stop, config.duration_s)
+    try:
+        source = _opened(config, limit, stats)
+        if source is not None:
+            with source:
+                announce(source)
+                _pour(source, ring, stats, limit)
+    except BaseException as exc:
+        ring.close(exc)
+        raise
+    ring.close()
+
+
+def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
+    """The source, or None when it was stopped before it was there."""
+    stall_s, segment_s = (NOTICED_AT * max(config.stall_after_s, least) for least in (0.0, TIMEOUTS.segment_s))
+    timeouts = replace(TIMEOUTS, read_s=stall_s, segment_s=segment_s)
+
+    def open_once(within_s: float) -> Source:
+        return open_source(
+            config.source,
+            audio=config.encodes,
+            realtime=True,
+            loop=config.loop,
+            timeouts=replace(timeouts, open_s=min(within_s, timeouts.open_s)),
+            stopped=limit,
+        )
+
+    if config.reconnect_for_s == 0 or not comes_by_itself(config.source):
+        return _unless_stopped(open_once, limit)
+    # A webcam that is not there is nobody who turns us away.
+    absent = ABSENT | {Cause.NOT_FOUND} if is_camera(config.source) else ABSENT
+    hopeless = HOPELESS if says_what_it_is(config.source) else HOPELESS - {Cause.CODEC}
+    connector = Connector(open_once, config.reconnect_for_s, limit, stats, Backoff(absent=absent), hopeless)
+    source = connector.first()
+    return Lasting(source, connector, limit) if source and source.info.live else source
+
+
+def _unless_stopped(open_once: Callable[[float], Source], limit: _Limit) -> Source | None:
+    try:
+        return open_once(float("inf"))
+    except CannotOpen:
+        if limit.is_set():
+            return None
+        raise
+
+
+def _pour(source: Source, ring: FrameRing, stats: Stats, limit: _Limit) -> None:
+    for count, frame in enumerate(source):
+        if count == 0:
+            limit.begin(frame.captured_s)
+        if limit.is_set():
+            return
+        stats.captured(time.monotonic())
+        ring.put(frame)

@@ -1,0 +1,181 @@
+"""A live stream: builds its threads, starts them, stops them, and says how they ended."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pipeline import Parsing
+from streamer.errors import ConfigError, ShutdownTimeout, SinkError
+from streamer.live.capture import capture
+from streamer.live.config import StreamConfig
+from streamer.live.latest import Newest
+from streamer.live.opencv_threads import held_back
+from streamer.live.parse import WAIT_S, ParseLoop
+from streamer.live.render import RenderLoop
+from streamer.live.ring import FrameRing
+from streamer.live.sinks import Outlets
+from streamer.live.snapshots import Saver
+from streamer.live.stats import Snapshot, Stats
+from streamer.live.sync import ExactSync, LiveSync, Sync
+from streamer.media.paths import check_apart, check_target
+from streamer.sources.network import comes_by_itself
+from streamer.sources.source import Source
+
+RING_FRAMES = 16
+"""Frames kept for a renderer that is behind: half a second of a usual camera."""
+STOP_S = 10.0
+"""What is not over after so long is named in ShutdownTimeout. It all takes three seconds at most, but on a machine that
+is very busy."""
+
+
+class _Announced:
+    """The source, from the thread that opens it to the one that records it."""
+
+    def __init__(self) -> None:
+        self._there = threading.Event()
+        self._source: Source | None = None
+
+    def put(self, source: Source) -> None:
+        self._source = source
+        self._there.set()
+
+    def get(self, timeout_s: float) -> Source | None:
+        self._there.wait(timeout_s)
+        return self._source
+
+
+class Stream:
+    """Captures, parses and shows until the source ends, something fails, or `stop`.
+
+    with Stream(StreamConfig(source="rtsp://camera/1", record="door.mp4")) as stream:
+        stream.join()
+    """
+
+    def __init__(self, config: StreamConfig) -> None:
+        """Nothing runs yet.
+
+        Raises:
+            PipelineError, ConfigError: for settings that cannot be.
+            SinkError: there is no folder for the recording, or something in its place.
+        """
+        if config.record is not None:
+            if not comes_by_itself(config.source):
+                check_apart(config.source, Path(config.record))
+            # It would else be told when the camera is there, maybe hours later.
+            check_target(Path(config.record), config.force or config.segment_s is not None)
+        self.config = config
+        self._stop = threading.Event()
+        self._stats = Stats()
+        self._newest = Newest()
+        self._failures: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+        ring, source = FrameRing(RING_FRAMES), _Announced()
+        outlets = Outlets(config, self._stats, self._failures.append)
+        parse = ParseLoop(config, ring.reader(), self._newest, self._stats, self._stop, outlets)
+        # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
+        self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put), stops_others=False)
+        self._add("parse", parse.run)
+        self._shows = config.window or config.encodes
+        self._saver: Saver | None = None
+        if self._shows:
+            render = RenderLoop(
+                config, ring.reader(), _sync(config, self._newest), self._stats, self._stop, source.get, outlets
+            )
+            self._saver = render.saver
+            self._add("render", render.run)
+
+    def start(self) -> None:
+        """Starts the threads, once; what fails in them is raised by `join`."""
+        if any(thread.ident for thread in self._threads):
+            raise ConfigError("a stream is started once; make another to run it again")
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Waits for the end; whether it came within the time. Raises what the stream, or a sink of it, failed with."""
+        until_s = None if timeout_s is None else time.monotonic() + timeout_s
+        while any(thread.is_alive() for thread in self._threads):
+            left_s = WAIT_S if until_s is None else min(WAIT_S, until_s - time.monotonic())
+            if left_s <= 0:
+                return False
+            next(thread for thread in self._threads if thread.is_alive()).join(left_s)
+        if self._failures:
+            raise self._failures[0]
+        return True
+
+    def stop(self) -> None:
+        """Ends the stream; safe to call twice, and from any thread but its own.
+
+        Raises:
+            ShutdownTimeout: a thread did not end in time; which one.
+        """
+        self._stop.set()
+        until_s = time.monotonic() + STOP_S
+        for thread in self._threads:
+            if thread.ident:
+                thread.join(max(0.0, until_s - time.monotonic()))
+        late = [thread.name for thread in self._threads if thread.is_alive()]
+        if late:
+            raise ShutdownTimeout(f"{', '.join(late)} did not end within {STOP_S:.0f} s")
+
+    @property
+    def stats(self) -> Snapshot:
+        """What has come through so far."""
+        snapshot = self._stats.snapshot(time.monotonic())
+        return snapshot if self._shows else snapshot.without_sink()
+
+    @property
+    def newest(self) -> Parsing | None:
+        """The newest parsing, or None before the first."""
+        return self._newest.get()
+
+    def snapshot(self, path: str | Path, *, force: bool = False) -> None:
+        """Writes the picture that was drawn last. Raises SinkError."""
+        self._saved().snapshot(Path(path), force=force)
+
+    def clip(self, path: str | Path, *, force: bool = False) -> None:
+        """Writes the last seconds, with their sound, into a video file; `clip_seconds` of `StreamConfig` says how many.
+
+        Raises:
+            SinkError: it cannot be written, or nothing is kept for it.
+        """
+        self._saved().clip(Path(path), force=force)
+
+    def _saved(self) -> Saver:
+        if self._saver is None:
+            raise SinkError("this stream draws nothing: it has no window, no recording and no clip_seconds")
+        return self._saver
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _add(self, name: str, work: Callable[[], None], *, stops_others: bool = True) -> None:
+        arguments = (work, stops_others)
+        self._threads.append(
+            threading.Thread(target=self._guarded, args=arguments, name=f"{name} {self.config.stream}")
+        )
+
+    def _guarded(self, work: Callable[[], None], stops_others: bool) -> None:
+        """The boundary of a thread: what fails is kept for `join`, and stops the others."""
+        try:
+            with held_back():
+                work()
+        except Exception as exc:  # noqa: BLE001
+            self._failures.append(exc)
+            if stops_others:
+                self._stop.set()
+
+
+def _sync(config: StreamConfig, newest: Newest) -> Sync:
+    if config.sync == "exact":
+        return ExactSync(newest, config.mask_ttl_s)
+    return LiveSync(newest, config.mask_wait_s, config.mask_ttl_s)

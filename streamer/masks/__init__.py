@@ -1,0 +1,1 @@
+"""Parsings as bytes; no socket."""

@@ -1,0 +1,1 @@
+"""What files and cameras share; nothing is opened here."""

@@ -1,0 +1,1 @@
+"""Child processes, and how they are talked to."""

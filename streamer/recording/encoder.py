@@ -1,0 +1,181 @@
+"""Pictures become packets, each at its time; what a file of them needs to know goes along."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import cv2
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.frame import PictureType
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from pipeline import TRUE_COLOURS, Picture, Size, Yuv420
+from streamer.errors import SinkError
+from streamer.recording.codecs import CODECS, Encoding
+from streamer.sources.source import SourceInfo
+from streamer.sources.video import VideoTags
+
+FULL_RANGE = 2
+KEY_EVERY_S = 2
+"""A file can be played from so many places, and a clip begin there."""
+
+Packet = Any
+"""An `av.Packet` of pictures or of sound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The tracks of a recording, as a file of them has to know them."""
+
+    add_pictures: Callable[[OutputContainer], VideoStream]
+    """Into a file that has not been begun; of what is not live, into one only. Raises OSError or ValueError."""
+    sounds: tuple[AudioStream, ...]
+    """As in `AudioTap.streams`."""
+    codec: str
+    size: Size
+    """As stored."""
+    tags: VideoTags
+
+
+class Encoder:
+    """Encodes one picture after the other."""
+
+    def __init__(self, info: SourceInfo, sounds: tuple[AudioStream, ...], encoding: Encoding, *, live: bool) -> None:
+        """
+        Args:
+            sounds: what the source has beside its pictures; it is not encoded here.
+            live: hold nothing back, so that a kill loses nothing; else look ahead, for smaller files.
+
+        Raises:
+            SinkError: the encoder of what is live does not take such pictures.
+        """
+        self._tags, self._live, self._encoding = info.tags, live, encoding
+        self._rate = info.rate or Fraction(30)
+        self._size = Size(*info.tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
+        self._to_yuv = VideoReformatter()
+        self._step = max(1, round(1 / (self._rate * info.tags.time_base)))
+        self._last_ticks: int | None = None
+        self._key_ticks = 0
+        add = self._add_pictures
+        if live:
+            self._begin()
+            add = self._copied
+        self.tracks = Tracks(add, sounds, encoding.codec, self._size, info.tags)
+
+    def encode(self, picture: Picture | Yuv420, pts_s: float, *, key: bool = False) -> list[Packet]:
+        """The packets that are ready, not necessarily this picture's. Raises SinkError.
+
+        Args:
+            key: begin anew with this picture.
+        """
+        ticks = self._tags.start_ticks + round(pts_s / self._tags.time_base)
+        # Encoders and containers refuse a time that does not grow, and cameras repeat theirs.
+        if self._last_ticks is not None:
+            ticks = max(ticks, self._last_ticks + 1)
+        frame = self._encodable(picture)
+        frame.pts, frame.time_base = ticks, self._tags.time_base
+        if self._live:
+            # By time: what a camera says of its rate may be far off, and so then would be counted pictures.
+            due = self._last_ticks is None or (ticks - self._key_ticks) * self._tags.time_base >= KEY_EVERY_S
+            self._key_ticks = ticks if key or due else self._key_ticks
+            frame.pict_type = PictureType.I if key or due else PictureType.NONE
+        self._last_ticks = ticks
+        return self._encoded(frame)
+
+    def finish(self) -> list[Packet]:
+        """What was held back; after that there is no more. Raises SinkError."""
+        packets = self._encoded(None)
+        if packets and not self._live:
+            # FFmpeg lets an mp4 end with the last packet, which need not be the last picture.
+            packets[-1].duration = (self._last_ticks or 0) + self._step - (packets[-1].dts or 0)
+        return packets
+
+    def _encoded(self, frame: av.VideoFrame | None) -> list[Packet]:
+        try:
+            packets = self._stream.encode(frame)
+        except (OSError, ValueError) as exc:
+            raise SinkError(f"cannot encode a picture: {getattr(exc, 'strerror', None) or exc}") from exc
+        if self._live:
+            for packet in packets:
+                packet.duration = self._step
+        return packets
+
+    def _begin(self) -> None:
+        """Begins a file in memory that will have no packets: only then is there what other files know pictures by."""
+        container = av.open(io.BytesIO(), "w", format="nut")
+        try:
+            self._add_pictures(container)
+            container.start_encoding()
+        except (OSError, ValueError) as exc:
+            size, codec = self._size, self._encoding.codec
+            raise SinkError(f"cannot encode {size.height}x{size.width} as {codec}: {exc}") from exc
+
+    def _copied(self, container: OutputContainer) -> VideoStream:
+        stream = container.add_stream_from_template(self._stream)
+        stream.time_base = self._tags.time_base
+        return self._turned(stream)
+
+    def _turned(self, stream: VideoStream) -> VideoStream:
+        if self._tags.rotation:
+            stream.set_display_rotation(self._tags.rotation)
+        return stream
+
+    def _add_pictures(self, container: OutputContainer) -> VideoStream:
+        tags = self._tags
+        encoder, options = CODECS[self._encoding.codec].encoder, self._encoding.options(live=self._live)
+        stream = self._stream = cast(VideoStream, container.add_stream(encoder, self._rate, options))
+        context = stream.codec_context
+        # Two colour samples a side share one of brightness: an odd row or column is repeated to make it even.
+        context.height, context.width = (side + side % 2 for side in self._size)
+        context.pix_fmt = self._pixels = _pixels(encoder, tags.colour_range)
+        context.time_base = stream.time_base = tags.time_base
+        context.gop_size = max(1, round(KEY_EVERY_S * self._rate))
+        context.sample_aspect_ratio = tags.pixel_aspect
+        context.colorspace, context.color_range = tags.matrix, tags.colour_range
+        context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+        return self._turned(stream)
+
+    def _encodable(self, picture: Picture | Yuv420) -> av.VideoFrame:
+        tags = self._tags
+        if isinstance(picture, Yuv420):
+            # As the source has it, to the last bit: what is not drawn on is not converted.
+            same = picture.shape == self._size and picture.video.format.name == self._pixels
+            if same and not tags.rotation:
+                return picture.video
+            picture = picture.bgr
+        bgr = av.VideoFrame.from_ndarray(self._fitted(tags.stored(picture)), format="bgr24")
+        return self._to_yuv.reformat(
+            bgr,
+            format=self._pixels,
+            interpolation=TRUE_COLOURS,
+            dst_colorspace=tags.matrix,
+            dst_color_range=tags.colour_range or None,
+        )
+
+    def _fitted(self, bgr: Picture) -> Picture:
+        """Of the file's size: a picture of another one is scaled into it, its shape kept, on black."""
+        height, width = bgr.shape[:2]
+        if (height, width) != self._size:
+            scale = min(self._size.height / height, self._size.width / width)
+            height, width = max(1, round(height * scale)), max(1, round(width * scale))
+            scaled = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
+            top, left = (self._size.height - height) // 2, (self._size.width - width) // 2
+            bgr = np.zeros((*self._size, 3), np.uint8)
+            bgr[top : top + height, left : left + width] = scaled
+        if self._size.height % 2 or self._size.width % 2:
+            below, beside = (side % 2 for side in self._size)
+            bgr = np.asarray(cv2.copyMakeBorder(bgr, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
+        return bgr
+
+
+def _pixels(encoder: str, colour_range: int) -> str:
+    """The kind of pixels to encode. FFmpeg has a name of its own for those that use all 256 levels, and would
+    convert them, at the loss of a level of colour, for an encoder that was told of the other kind."""
+    known = [each.name for each in av.Codec(encoder, "w").video_formats or ()]
+    return "yuvj420p" if colour_range == FULL_RANGE and "yuvj420p" in known else "yuv420p"

@@ -1,0 +1,90 @@
+"""What a live stream is encoded for: files that outlive a kill, and clips of its last seconds."""
+
+from typing import Self
+
+from pipeline import Picture, Yuv420
+from streamer.errors import SinkError
+from streamer.media.audio import AudioTap
+from streamer.recording.clip_buffer import Recent
+from streamer.recording.codecs import Encoding
+from streamer.recording.encoder import Encoder, Packet
+from streamer.recording.muxer import PICTURES
+from streamer.recording.segments import Filing, Segments
+from streamer.sources.source import SourceInfo
+
+
+class LiveRecorder:
+    """Encodes each picture once, for the files and for the clips. Whatever ends it, what was written stays."""
+
+    def __init__(
+        self,
+        info: SourceInfo,
+        audio: AudioTap,
+        encoding: Encoding,
+        filing: Filing | None,
+        recent: Recent | None,
+    ) -> None:
+        """
+        Args:
+            filing: None for no files.
+            recent: is given each packet; None for no clips.
+
+        Raises:
+            SinkError: it cannot be encoded or written.
+        """
+        self._audio = audio
+        self._encoder = Encoder(info, audio.streams, encoding, live=True)
+        self._segments = None if filing is None else Segments(filing, self._encoder.tracks)
+        self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
+        self._recent = recent
+        self._broken = False
+        if recent is not None:
+            recent.begin(self._encoder.tracks)
+
+    @property
+    def encodes(self) -> bool:
+        """Whether it takes pictures still: when files cannot go on, clips can."""
+        return not self._broken
+
+    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
+        """Takes a picture. Raises SinkError when the files cannot go on, or the encoder."""
+        key = self._segments is not None and self._segments.due(pts_s)
+        try:
+            packets = self._encoder.encode(picture, pts_s, key=key)
+        except SinkError:
+            self._broken = True
+            self._close_files()
+            raise
+        self._put(packets)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        try:
+            if not self._broken:
+                self._put(self._encoder.finish())
+            self._close_files()
+        except SinkError:
+            if kind is None:  # else that is what there is to tell
+                raise
+
+    def _put(self, packets: list[Packet]) -> None:
+        new = [(PICTURES, packet) for packet in packets]
+        new += [(self._places[packet.stream], packet) for packet in self._audio.take()]
+        if self._recent is not None:
+            for track, packet in new:
+                self._recent.put(track, packet)
+        if self._segments is None:
+            return
+        try:
+            for track, packet in new:
+                self._segments.put(track, packet)
+        except SinkError:
+            self._segments = None
+            raise
+
+    def _close_files(self) -> None:
+        segments, self._segments = self._segments, None
+        if segments is not None:
+            segments.close()

@@ -1,0 +1,189 @@
+"""Sound that a file does not take as it is becomes AAC or Opus, each sample at its time."""
+
+import io
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
+
+from streamer.recording.encoder import Packet
+
+RATE = 48_000
+"""Samples a second, which every player takes; a frame is then 21 ms, where at the telephone's rate it is 128."""
+BITS_PER_S = 64_000
+"""Of each channel; as many as the telephone's sound has."""
+SLACK_S = Fraction(1, 50)
+"""Sound that is so much off the end of what came before follows on it: times are rounded, and clocks jitter."""
+FILLED_MOST_S = 2
+"""A gap up to this is filled with silence; a longer one costs nothing, and is a gap in the file, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """What sound is to become."""
+
+    encoder: str
+    """FFmpeg's name of it."""
+    samples: int
+    """That are encoded together."""
+    format: str
+    """FFmpeg's name of how the encoder has them."""
+
+
+AAC = Coding("aac", 1024, "fltp")
+OPUS = Coding("libopus", 960, "flt")
+
+
+@dataclass(slots=True)
+class _Run:
+    """Sound without a gap, all of one kind."""
+
+    kind: tuple[str, str, int]
+    begins_s: Fraction
+    resampler: AudioResampler
+    samples: int = 0
+
+    @property
+    def ends_s(self) -> Fraction:
+        return self.begins_s + Fraction(self.samples, self.kind[2])
+
+
+class Recoder:
+    """Packets of one track in, in the order of time; packets of the other coding out, about 40 ms later."""
+
+    def __init__(self, sound: AudioStream, coding: Coding) -> None:
+        """Raises OSError or ValueError where nothing here decodes such sound."""
+        self._decoder, self._coding = _decoder(sound), coding
+        self._layout = "mono" if sound.codec_context.channels == 1 else "stereo"
+        self._container = av.open(io.BytesIO(), "w", format="nut")
+        channels = 1 if self._layout == "mono" else 2
+        bits = BITS_PER_S * channels
+        self.stream = cast(Any, self._container.add_stream(coding.encoder, RATE, layout=self._layout, bit_rate=bits))
+        """What a file has to know of it."""
+        self.stream.codec_context.format = coding.format
+        self._container.start_encoding()
+        self._run: _Run | None = None
+        self._held: NDArray[np.float32] = np.zeros((channels, 0), np.float32)
+        self._begins: int | None = None
+        """The time of the first sample that is held, in samples."""
+        self._skip = 0
+        self._count = 0
+        self._early = 0
+        """So many samples before a frame of ours the packet begins that it begins in: Opus looks ahead."""
+        self._times: dict[int, int] = {}
+        """Of the frames in the encoder and the one after them, by their number: when they are heard, in samples."""
+        self._ready: list[Packet] = []
+
+    def convert(self, packet: Packet) -> list[Packet]:
+        """What is ready. Raises OSError or ValueError."""
+        try:
+            frames = self._decoder.decode(packet)
+        except av.error.InvalidDataError:
+            return []  # a gap as any other
+        for frame in frames:
+            self._hear(frame)
+        self._encode()
+        return self._taken()
+
+    def finish(self) -> list[Packet]:
+        """What was held back; after that there is no more. Raises OSError or ValueError."""
+        self._end_run()
+        self._pad(0)
+        self._keep(self.stream.encode(None))
+        return self._taken()
+
+    def _hear(self, frame: av.AudioFrame) -> None:
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        time_s = None if frame.pts is None or frame.time_base is None else Fraction(frame.pts * frame.time_base)
+        run = self._run
+        if run is None or run.kind != kind or (time_s is not None and abs(time_s - run.ends_s) > SLACK_S):
+            run = self._begin(kind, time_s)
+        frame.pts = None
+        run.samples += frame.samples
+        self._hold(run.resampler.resample(frame))
+
+    def _begin(self, kind: tuple[str, str, int], time_s: Fraction | None) -> _Run:
+        ends_s = self._run.ends_s if self._run else Fraction(0)
+        begins_s = ends_s if time_s is None else time_s
+        self._end_run()
+        begins = round(begins_s * RATE)
+        if self._begins is None:
+            self._begins = begins
+        gap = begins - (self._begins + self._held.shape[1])
+        if gap > FILLED_MOST_S * RATE:
+            self._pad(self._early)
+            self._begins, gap = begins, 0
+        self._skip = max(0, -gap)  # said twice
+        self._append(np.zeros((len(self._held), max(0, gap)), np.float32))
+        self._run = _Run(kind, begins_s, AudioResampler("fltp", self._layout, RATE))
+        return self._run
+
+    def _end_run(self) -> None:
+        run, self._run = self._run, None
+        if run is not None:
+            self._hold(run.resampler.resample(None))
+
+    def _hold(self, frames: list[Any]) -> None:
+        for frame in frames:
+            if frame is not None:  # what was not resampled has nothing to flush
+                samples = np.asarray(frame.to_ndarray(), np.float32)
+                skipped = min(self._skip, samples.shape[1])
+                self._skip -= skipped
+                self._append(samples[:, skipped:])
+
+    def _append(self, samples: NDArray[np.float32]) -> None:
+        self._held = np.concatenate((self._held, samples), axis=1)
+
+    def _pad(self, least: int) -> None:
+        """So many samples of silence, and more up to the end of a frame."""
+        more = least + -(self._held.shape[1] + least) % self._coding.samples
+        self._append(np.zeros((len(self._held), more), np.float32))
+        self._encode()
+
+    def _encode(self) -> None:
+        size = self._coding.samples
+        while self._begins is not None and self._held.shape[1] >= size:
+            block, self._held = self._held[:, :size], self._held[:, size:]
+            self._times[self._count] = self._begins
+            self._begins += size
+            self._times[self._count + 1] = self._begins
+            self._keep(self.stream.encode(self._frame(block)))
+            self._count += 1
+
+    def _frame(self, block: NDArray[np.float32]) -> av.AudioFrame:
+        name = self._coding.format
+        samples = np.ascontiguousarray(block if name.endswith("p") else block.T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(samples, format=name, layout=self._layout)
+        frame.sample_rate, frame.time_base, frame.pts = RATE, Fraction(1, RATE), self._count * block.shape[1]
+        return frame
+
+    def _keep(self, packets: list[Packet]) -> None:
+        size = self._coding.samples
+        for packet in packets:
+            self._early = -packet.pts % size
+            number = (packet.pts + self._early) // size
+            # AAC begins with a packet that only sets the decoder going, and Opus ends with the rest of the last frame.
+            begins = self._times[0] - size if number < 0 else self._times.pop(number)
+            packet.pts = packet.dts = begins - self._early
+            packet.time_base = Fraction(1, RATE)
+            self._ready.append(packet)
+
+    def _taken(self) -> list[Packet]:
+        ready, self._ready = self._ready, []
+        return ready
+
+
+def _decoder(sound: AudioStream) -> Any:
+    """One of its own, for the source's may be closed or at work in another thread."""
+    context = sound.codec_context
+    decoder = cast(Any, av.CodecContext.create(context.codec.canonical_name, "r"))
+    decoder.sample_rate, decoder.layout = context.sample_rate, context.layout
+    if context.extradata:
+        decoder.extradata = context.extradata
+    decoder.open()
+    return decoder

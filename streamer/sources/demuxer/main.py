@@ -1,0 +1,244 @@
+"""What runs in the process that holds the connection to a camera.
+
+FFmpeg cannot be interrupted while it looks up a name, connects or waits for a sender that says nothing, and what it
+reads is broken once it gave up waiting. A process can be ended at any moment. This file imports nothing of ours but
+what crosses the pipe, so that the process is there within a tenth of a second.
+"""
+
+import io
+import os
+import re
+import select
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, suppress
+from errno import EIO
+from itertools import chain
+
+import av
+import msgspec
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.stream import Stream
+
+from streamer.sources.demuxer.protocol import ENDED, FAILED, HEAD, OPENED, PACKET, Failed, Opened, Request, packet_head
+
+LEAVE_S = 0.3
+"""To say goodbye to the camera, when nobody wants its packets any more."""
+FIRST_MOST = 200
+"""So many packets are decoded at most to see how a recording is turned."""
+
+_AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+"""Samples a second, in the order of their numbers in ISO/IEC 14496-3, table 1.18."""
+_AAC_CHANNELS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 6, 8: 7}
+"""Numbers of channels, and their numbers in table 1.19."""
+_AAC_PLAIN = 2
+"""The "object type" of AAC as everybody means it, LC."""
+
+_PLAIN_TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/?#\[\]@]+):(?P<port>[0-9]{1,5})(?:/[^?#]*)?", re.IGNORECASE)
+
+_NO_TIMES = 0x0080
+"""FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
+
+
+class HungUp(OSError):
+    """Raised when a sender ends the connection before it said anything."""
+
+
+def serve() -> None:
+    """The whole life of the process; its first argument is the number of its end of the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end = socket.socket(fileno=int(sys.argv[1]))
+    threading.Thread(target=_leave_with, args=(end,), name="leave").start()
+    with suppress(OSError):  # the parent wants no more
+        request = _request(end)
+        try:
+            with ExitStack() as stack:
+                _pour(_reached(request, stack), end)
+        except (av.error.FFmpegError, ValueError, OSError) as exc:
+            _send(end, FAILED, msgspec.msgpack.encode(_failure(exc, request.url)))
+        else:
+            _send(end, ENDED)
+
+
+def is_plain_tcp(url: str) -> bool:
+    """Whether this is a sender's host and port, and nothing else."""
+    found = _PLAIN_TCP.fullmatch(url)
+    return found is not None and 0 < int(found["port"]) < 65_536
+
+
+def _reached(request: Request, stack: ExitStack) -> Request:
+    """What FFmpeg is to open. Raises OSError.
+
+    What FFmpeg reads of a sender that hangs up before it says anything it calls invalid, as it does what is no video:
+    so a sender is connected to here, and FFmpeg is given it when it has begun to speak.
+    """
+    found = _PLAIN_TCP.fullmatch(request.url)
+    if found is None or not is_plain_tcp(request.url):
+        return request
+    sender = stack.enter_context(socket.create_connection((found["host"].strip("[]"), int(found["port"]))))
+    if not sender.recv(1, socket.MSG_PEEK):
+        raise HungUp
+    return msgspec.structs.replace(request, url="fd:", options=request.options | {"fd": str(sender.fileno())})
+
+
+def _pour(request: Request, end: socket.socket) -> None:
+    options = request.options
+    with av.open(request.url, format=request.format, options=options, metadata_errors="replace") as container:
+        streams = _streams(container, request.audio)
+        if not streams:
+            _send(end, FAILED, msgspec.msgpack.encode(Failed("NoVideo", 0, "there is no video in it")))
+            return
+        rotation, packets = _rotation(container, packets_of(container, streams))
+        _send(end, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation, request.audio)))
+        place = {stream.index: number for number, stream in enumerate(streams)}
+        for packet in packets:
+            if _changed(packet, streams[0]):
+                raise ValueError("it changed its format")
+            if packet.size:
+                _send(end, PACKET, packet_head(packet, place[packet.stream.index]), packet)
+
+
+def _changed(packet: "av.Packet[Stream]", video: Stream) -> bool:
+    """Whether what decodes the pictures must be made anew: RTMP says so in the middle, others in the pictures."""
+    if packet.stream.index != video.index or not packet.has_sidedata("new_extradata"):
+        return False
+    return bytes(packet.get_sidedata("new_extradata")) != video.codec_context.extradata
+
+
+def _streams(container: InputContainer, audio: bool) -> list[Stream]:
+    """The video's, then those of sound; none if there is no video."""
+    # A song's cover is a video stream of one picture; it is not what somebody opens a file for.
+    videos = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
+    sounds = [each for each in container.streams.audio if audio and is_known(each)]
+    return [*videos[:1], *sounds] if videos else []
+
+
+def packets_of(container: InputContainer, streams: Iterable[Stream]) -> Iterator["av.Packet[Stream]"]:
+    """All there are, and an empty one of each stream after the last."""
+    # PyAV fails after them where a track has begun meanwhile, of which it knows nothing.
+    with suppress(IndexError):
+        yield from container.demux(*streams)
+
+
+def is_known(sound: AudioStream) -> bool:
+    """Whether enough is known of a track of sound to write it into a file."""
+    context = sound.codec_context
+    return context is not None and context.sample_rate > 0 and context.channels > 0
+
+
+def _opened(container: InputContainer, streams: list[Stream], rotation: int, audio: bool) -> Opened:
+    video = streams[0]
+    timeless = bool(container.format.flags & _NO_TIMES)
+    rate = None if timeless else video.average_rate or video.guessed_rate
+    return Opened(
+        template=_template(streams),
+        time_bases=[each.time_base.as_integer_ratio() if each.time_base else (1, 90_000) for each in streams],
+        rate=rate.as_integer_ratio() if rate else None,
+        pixels=getattr(video.codec_context, "pix_fmt", None),
+        tag=video.codec_context.codec_tag,
+        timeless=timeless,
+        frames=video.frames or None,
+        duration_s=duration_s(container, video),
+        recorded=_recorded(container, video),
+        rotation=rotation,
+        unknown=sum(not is_known(each) for each in container.streams.audio) if audio else 0,
+    )
+
+
+def duration_s(container: InputContainer, video: Stream) -> float | None:
+    """How long a video is, where it says so."""
+    if video.duration is not None and video.time_base is not None:
+        return float(video.duration * video.time_base)
+    return None if container.duration is None else container.duration / av.time_base
+
+
+def _recorded(container: InputContainer, video: Stream) -> bool:
+    # A web server that cannot wind says how many bytes a file of MPEG-TS has, and so nobody knows how many seconds.
+    return duration_s(container, video) is not None or (container.format.name == "mpegts" and container.size > 0)
+
+
+def _rotation(
+    container: InputContainer, packets: Iterator["av.Packet[Stream]"]
+) -> tuple[int, Iterator["av.Packet[Stream]"]]:
+    """How a recording is turned, which only its pictures say, and its packets. Cameras turn theirs before they send."""
+    tried: list[av.Packet[Stream]] = []
+    if container.duration is None:
+        return 0, packets
+    for packet in packets:
+        tried.append(packet)
+        with suppress(av.error.InvalidDataError):
+            for frame in packet.decode() if packet.size else []:
+                if isinstance(frame, av.VideoFrame):
+                    return frame.rotation, chain(tried, packets)
+        if len(tried) >= FIRST_MOST:
+            break
+    return 0, chain(tried, packets)
+
+
+def _template(streams: list[Stream]) -> bytes:
+    file = io.BytesIO()
+    with av.open(file, "w", format="nut") as out:
+        for stream in streams:
+            copy = out.add_stream_from_template(stream, opaque=True)
+            if isinstance(stream, AudioStream):
+                copy.codec_context.extradata = stream.codec_context.extradata or _aac_config(stream)
+        none: av.Packet[Stream] = av.Packet(bytes(8))  # NUT has no file without a packet
+        none.stream, none.pts, none.dts, none.is_keyframe = out.streams[0], 0, 0, True
+        out.mux(none)
+    return file.getvalue()
+
+
+def _aac_config(sound: AudioStream) -> bytes | None:
+    """What the beginning of an mp4 has to say of AAC that comes framed, and says it only in its packets."""
+    context = sound.codec_context
+    channels = _AAC_CHANNELS.get(context.channels)
+    # The other kinds double their rate in ways of their own.
+    if (context.name, context.profile) != ("aac", "LC") or context.sample_rate not in _AAC_RATES or channels is None:
+        return None
+    return (_AAC_PLAIN << 11 | _AAC_RATES.index(context.sample_rate) << 7 | channels << 3).to_bytes(2)
+
+
+def _failure(exc: av.error.FFmpegError | ValueError | OSError, url: str) -> Failed:
+    if not isinstance(exc, (av.error.FFmpegError, OSError)):
+        return Failed("ValueError", 0, str(exc))
+    known = not isinstance(exc, socket.gaierror) and (exc.errno != EIO or _resolves(url))
+    return Failed(type(exc).__name__, exc.errno or 0, exc.strerror or "it fails", known)
+
+
+def _resolves(url: str) -> bool:
+    # FFmpeg says "Input/output error" of a host that is not known, as of everything else.
+    host = re.match(r"[^:]+://(?:.*@)?\[?([^\]:/?#]*)", url)
+    try:
+        socket.getaddrinfo(host[1] if host else "", None)
+    except (OSError, UnicodeError):
+        return False
+    return True
+
+
+def _request(end: socket.socket) -> Request:
+    """Raises OSError."""
+    with end.makefile("rb") as file:
+        length, _ = HEAD.unpack(file.read(HEAD.size).ljust(HEAD.size, b"\0"))
+        body = file.read(length)
+    if not body:
+        raise ConnectionResetError
+    return msgspec.msgpack.decode(body, type=Request)
+
+
+def _send(end: socket.socket, kind: int, *parts: "bytes | av.Packet[Stream]") -> None:
+    body = b"".join(bytes(part) for part in parts)
+    end.sendall(HEAD.pack(len(body), kind) + body)
+
+
+def _leave_with(end: socket.socket) -> None:
+    """Leaves when the pipe closes: FFmpeg may be busy with a sender that never answers."""
+    closing = select.poll()
+    closing.register(end, 0)  # nothing but its closing
+    while threading.main_thread().is_alive():
+        if closing.poll(LEAVE_S * 1000):
+            threading.main_thread().join(LEAVE_S)
+            os._exit(0)

@@ -1,0 +1,203 @@
+"""Where frames come from.
+
+A source is opened by `open_source`, which returns only when the first frame is in hand: whatever can be wrong
+with a file or an address is told there. It is read once, by iterating, and closes itself at the end; `with`
+closes it earlier. Frames are upright (a phone's rotation is undone) and in the order of the source, `index`
+counts from 0 without gaps unless frames were lost, and `pts_s` is the source's own time, so that it repeats
+or jumps where the source's does. A frame's size may differ from the last one's.
+
+What is live comes in its own time: whoever does not read as fast is left behind, in memory of the system's, and
+loses frames or the connection in the end. Its `pts_s` never runs back, and is that of its arrival where it has none of
+its own or that jumps. When it ends, iterating ends; when it falls silent, is cut off or breaks, that is SourceLost. The
+two cannot always be told apart: over RTSP and plain TCP a connection that is closed is an end. `reconnect.py` takes
+either for a reason to connect again. What a web server gives a length of is a recording, and is not live.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from glob import glob, has_magic
+from pathlib import Path
+from threading import Event
+
+from pipeline import Frame, Size
+from streamer.errors import CannotOpen, ConfigError, SourceLost
+from streamer.media.audio import AudioTap
+from streamer.media.images import is_picture, list_pictures, natural_order
+from streamer.sources.network import (
+    TIMEOUTS,
+    OpenCvCamera,
+    Timeouts,
+    comes_by_itself,
+    is_address,
+    open_address,
+    open_camera,
+)
+from streamer.sources.playback import Stopped, looped, paced
+from streamer.sources.source import PICTURE_RATE, Closing, Pictures, Source, SourceInfo, TestPattern
+from streamer.sources.video import Video, open_file
+from streamer.sources.vitals import Vitals
+
+
+def open_source(
+    uri: str | Path,
+    *,
+    audio: bool = False,
+    realtime: bool = False,
+    loop: bool = False,
+    timeouts: Timeouts = TIMEOUTS,
+    stopped: Stopped | None = None,
+) -> Source:
+    """Opens whatever gives frames.
+
+    Args:
+        uri: a video file; a picture; a folder of pictures or a glob such as `frames/*.png`, in the order of
+            their names; `test:`, a moving pattern, with `size=HxW,rate=R,frames=N` after the colon in any part;
+            a webcam, as `webcam:0`, `0` or `/dev/video0`; or the address of a stream: RTSP (over TCP), RTMP,
+            HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…` (`?listen=1` waits for the sender) or `udp://…`.
+        audio: read the packets of sound too, into `Source.audio`.
+        realtime: give each frame of a recording when it is due, as a camera would, and no earlier; that is then
+            its `captured_s`. What is live does so anyway.
+        loop: give a recording over and over, without its sound.
+        timeouts: of what comes over a network.
+        stopped: ends every wait for what is live or in real time, and with it the frames, or opening, by CannotOpen.
+
+    Raises:
+        CannotOpen: there is no such thing, it cannot be read, or it has no frames.
+        ConfigError: a `test:` pattern with settings that cannot be, or something live that is to be looped.
+    """
+    stopped = stopped or Event()
+    again = partial(_opened, str(uri), audio and not loop, timeouts, stopped)
+    source = again()
+    if loop and source.info.live:
+        source.close()
+        raise ConfigError(f"{source.info.name} is live and cannot be looped")
+    if loop:
+        source = _Looped(source, again)
+    if realtime and not source.info.live:
+        source = _Paced(source, stopped)
+    return source
+
+
+def _opened(text: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Source:
+    if text.startswith("test:"):
+        return TestPattern(text)
+    if is_address(text):
+        return _Shots(open_address(text, audio, timeouts, stopped))
+    if not text:
+        raise CannotOpen("cannot open a source without a name")  # and not the current folder
+    path = Path(text)
+    if _is_folder(path):
+        return Pictures(text, list_pictures(path))
+    if comes_by_itself(text):
+        return _Shots(open_camera(text, timeouts, stopped))
+    if has_magic(text) and not path.exists():
+        found = sorted(filter(is_picture, map(Path, glob(text))), key=natural_order)  # noqa: PTH207  (absolute ones too)
+        return Pictures(text, found)
+    if is_picture(path):
+        return Pictures(text, [path])
+    return _Shots(open_file(path, audio), name=path.name)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as exc:  # of a name that there cannot be
+        raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
+
+
+def sample(name: str) -> Path:
+    """A clip that comes with the program: `street.mp4` or `portrait.mp4`."""
+    here = Path(__file__).parent.parent
+    installed = here / "samples" / name
+    return installed if installed.exists() else here.parent / "sample_videos" / name  # in a checkout
+
+
+class _Shots(Closing):
+    """A video or camera, decoded in the order in which it is shown."""
+
+    def __init__(self, video: Video | OpenCvCamera, name: str = "") -> None:
+        self._video = video
+        self.audio = video.audio
+        self.info = SourceInfo(
+            name=name or video.name,
+            frame_size=Size(*video.first.picture.shape[:2]),
+            rate=video.rate,
+            frames=video.frames,
+            duration_s=video.duration_s,
+            tags=video.tags,
+            live=video.live,
+            codec=video.codec,
+        )
+
+    @property
+    def damaged(self) -> int:
+        return self._video.damaged
+
+    @property
+    def vitals(self) -> Vitals:
+        return self._video.vitals
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            tags = self.info.tags
+            for index, shot in enumerate(self._video):
+                pts_s = float((shot.ticks - tags.start_ticks) * tags.time_base)
+                yield Frame(shot.picture, index, pts_s, time.monotonic())
+
+    def close(self) -> None:
+        self._video.close()
+
+
+class _Paced(Closing):
+    """A recording in real time."""
+
+    def __init__(self, source: Source, stopped: Stopped) -> None:
+        self._source, self._stopped = source, stopped
+        self.info, self.audio = source.info, source.audio
+
+    @property
+    def damaged(self) -> int:
+        return self._source.damaged
+
+    @property
+    def vitals(self) -> Vitals:
+        return self._source.vitals
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            yield from paced(self._source, self._stopped)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class _Looped(Closing):
+    """A recording over and over."""
+
+    def __init__(self, source: Source, again: Callable[[], Source]) -> None:
+        self._source, self._again = source, again
+        self._damaged_before = 0
+        self.audio = AudioTap()
+        self.info = replace(source.info, frames=None, duration_s=None)
+
+    @property
+    def damaged(self) -> int:
+        return self._damaged_before + self._source.damaged
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            yield from looped(self._rounds(), float(1 / (self.info.rate or PICTURE_RATE)))
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _rounds(self) -> Iterator[Source]:
+        while True:
+            yield self._source
+            self._damaged_before += self._source.damaged
+            try:
+                self._source = self._again()
+            except CannotOpen as exc:
+                raise SourceLost(str(exc)) from exc

@@ -1,0 +1,128 @@
+"""What is said of a camera, of which everything is known, and of this machine."""
+
+import json
+import socket
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from pipeline import Size
+from streamer import CannotOpen, open_source
+from streamer.cli import app
+from streamer.diagnose.camera import costs_of, diagnosed, timed, watch, ways
+from streamer.diagnose.capacity import Costs, Way
+from streamer.sources.vitals import Vitals
+from tests.support.media import Clip, hold, serving, spread
+
+runner = CliRunner()
+
+
+def film(path: Path, seconds: int, key_every: int) -> None:
+    """Twenty frames a second."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=20, options={"g": str(key_every), "sc_threshold": "0"})
+        video.height, video.width, video.pix_fmt = 96, 128, "yuv420p"
+        random = np.random.default_rng(0)
+        for _ in range(20 * seconds):
+            picture = random.integers(0, 255, (96, 128, 3), np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(video.encode())
+
+
+def test_what_a_source_gives_is_seen(tmp_path: Path) -> None:
+    film(tmp_path / "door.mp4", seconds=3, key_every=10)
+    camera, frames, decode_s = watch(lambda: open_source(tmp_path / "door.mp4", realtime=True), 2.0)
+    assert camera.hz == pytest.approx(20, rel=0.15)
+    assert camera.key_every_s == pytest.approx(0.5)
+    assert camera.info.codec == "h264"
+    assert camera.bits_per_s is not None
+    assert camera.bits_per_s > 1e5
+    assert (camera.damaged, camera.lost) == (0, None)
+    assert 30 < camera.frames <= 42
+    assert len(frames) == camera.frames
+    assert 0 < decode_s < 0.05
+
+
+def test_what_had_come_before_is_not_counted_as_its_rate(tmp_path: Path) -> None:
+    """A camera that keeps two seconds for whoever connects, and then goes on as it should."""
+    body = Clip(ticks=range(0, 512 * 150, 512)).make(tmp_path / "clip.ts").read_bytes()
+    begun = len(body) // 3
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(body[:begun])
+        spread(body[begun:], 4.0, then=hold)(connection)
+
+    with serving(answer) as port:
+        camera, _, _ = watch(lambda: open_source(f"tcp://127.0.0.1:{port}", realtime=True), 3.5)
+    assert camera.frames > 110
+    assert camera.hz == pytest.approx(25, rel=0.15)
+
+
+def test_of_one_frame_nothing_is_known_but_what_the_source_says() -> None:
+    camera, frames, _ = watch(lambda: open_source("test:rate=50,size=64x64", realtime=True), 0.0)
+    assert camera.frames == len(frames) == 1
+    assert camera.hz == 50
+
+
+def test_what_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    with pytest.raises(CannotOpen):
+        watch(lambda: open_source(tmp_path / "none.mp4"), 1.0)
+
+
+def test_costs_are_those_of_showing_and_of_recording_if_wanted() -> None:
+    with open_source("test:size=96x128,frames=10") as source:
+        frames = list(source)
+    shown, recorded = (costs_of(frames, source.info, 0.001, records=records) for records in (False, True))
+    assert shown.decode_s == 0.001
+    assert shown.draw_s > 0
+    assert (shown.encode_s, recorded.encode_s > 0) == (0.0, True)
+
+
+def test_every_parser_that_is_ready_is_timed_at_every_size_that_may_be_chosen() -> None:
+    size = Size(96, 128)
+    wanted = ways(size, None)
+    sizes = [each for name, each in wanted if name == "lite"]
+    assert len(sizes) > 2
+    assert sizes == sorted(sizes, key=lambda each: -each.height * each.width)
+    with open_source("test:size=96x128,frames=2") as source:
+        frames = list(source)
+    way = next(timed(wanted[-1:], frames, None))
+    assert (way.parser, way.size) == wanted[-1]
+    assert 0 < way.takes_s < 10
+    assert way.cpu_s > 0
+
+
+def test_a_diagnosis_recommends_what_holds(tmp_path: Path) -> None:
+    camera, _, _ = watch(lambda: open_source("test:rate=30,frames=10,size=64x64", realtime=True), 5.0)
+    fast, slow = Way("lite", Size(128, 224), 0.004, 0.006), Way("lite", Size(256, 448), 0.5, 1.0)
+    assert (best := diagnosed(camera, Costs(0.001, 0.001), 2, [slow, fast], 0.25).best) is not None
+    assert best.way is fast
+
+
+def test_key_frames_are_counted_from_the_first_to_the_last() -> None:
+    vitals = Vitals()
+    for index in range(9):
+        vitals.saw(100, index / 2, key=index % 4 == 0)
+    assert (vitals.bytes, vitals.keys, vitals.key_every_s) == (900, 3, 2.0)
+    assert Vitals().key_every_s is None
+
+
+def test_the_verb_says_it_for_people_and_for_programs(tmp_path: Path) -> None:
+    clip = Clip(size=(96, 128))
+    clip.make(tmp_path / "my door.mp4")
+    told = runner.invoke(app, ["doctor", str(tmp_path / "my door.mp4"), "--seconds", "1", "--record"])
+    assert told.exit_code == 0, told.output
+    assert "h264, 96x128" in told.output
+    assert "encoding" in told.output
+    assert f"streamer run '{tmp_path}/my door.mp4' --record out.mp4" in told.output
+    any_age = ["--max-mask-age", "any"]
+    row = json.loads(
+        runner.invoke(app, ["doctor", "test:size=96x128,frames=9", "--seconds", "1", "--json", *any_age]).stdout
+    )
+    assert row["camera"]["frames"] == 9
+    assert row["limit_s"] is None  # what JSON has no word for
+    assert row["best"]["way"]["parser"] == "lite"
+    assert {"cores", "costs", "forecasts"} <= row.keys()

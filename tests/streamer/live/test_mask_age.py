@@ -1,0 +1,115 @@
+"""A whole stream on real processes: how old its masks are, what is parsed for it, and what is not."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipeline import Size, network_size
+from streamer import ConfigError, Stream, StreamConfig, control
+from streamer.live.parse import SMALLER
+from streamer.sources.open import sample
+from tests.support.media import pts_of
+from tests.support.scenes import Bgr, person_scene, texture
+
+
+def test_a_limit_that_cannot_be_kept_leads_to_the_smallest_input_and_is_told() -> None:
+    config = StreamConfig("test:size=240x320,rate=30", max_mask_age_s=0.0001, still_for_s=0.0, mask_wait_s=0.5)
+    smallest = network_size(Size(240, 320), int(SMALLER[-1] * 256 * 448))
+    line = ""
+    ends_s = time.monotonic() + 60
+    with Stream(config) as stream:
+        while "nothing smaller may be parsed" not in line and time.monotonic() < ends_s:
+            stream.join(0.1)
+            line = stream.stats.line()
+    assert stream.stats.size is not None
+    assert stream.stats.size.area <= smallest.area
+    assert f" ms old at {stream.stats.size}, and nothing smaller may be parsed" in line
+
+
+@pytest.mark.parametrize(("size", "limit_s"), [((96, 128), 0.0001), (None, float("inf"))])
+def test_a_size_that_was_given_and_masks_of_any_age_are_left_alone(
+    tmp_path: Path, size: tuple[int, int] | None, limit_s: float
+) -> None:
+    config = StreamConfig(
+        "test:size=240x320,rate=30,frames=60",
+        size=size,
+        max_mask_age_s=limit_s,
+        still_for_s=0.0,
+        mask_wait_s=0.5,
+        record=str(tmp_path / "out.mp4"),
+    )
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert stream.stats.size == (size or network_size(Size(240, 320), 256 * 448))
+
+
+@pytest.mark.parametrize(("quick_s", "larger"), [(60.0, True), (0.0, False)])
+def test_small_people_are_parsed_larger_where_there_is_time_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_s: float, larger: bool
+) -> None:
+    monkeypatch.setattr(control, "QUICK_S", quick_s)
+    monkeypatch.setattr(control, "SLOW_S", 60.0)
+    config = StreamConfig(
+        str(sample("street.mp4")), max_mask_age_s=60.0, mask_wait_s=0.5, record=str(tmp_path / "out.mp4")
+    )
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert stream.stats.size is not None
+    assert (stream.stats.size.area > 2 * 288 * 384) is larger
+    assert stream.stats.shown == 80
+
+
+def test_exact_shows_every_frame_with_masks(tmp_path: Path) -> None:
+    """Of a parsing in three frames or fewer, all but the first, for which the network was not loaded yet."""
+    out = tmp_path / "out.mp4"
+    config = StreamConfig(
+        str(sample("street.mp4")), size=(288, 384), sync="exact", parse_hz=4, mask_ttl_s=8.0, record=str(out)
+    )
+    with Stream(config) as stream:
+        assert stream.join(60)
+    stats = stream.stats
+    assert (stats.shown, stats.drops.total, stats.waiting) == (80, 0, 0)
+    assert len(pts_of(out)) == 80
+    assert 8 < stats.parsed < 60
+    assert 0.0 < stats.mask_age.p95_s < 8.0
+
+
+def test_a_still_scene_is_parsed_now_and_then_and_its_masks_stay_young(tmp_path: Path) -> None:
+    scene = tmp_path / "still.mp4"
+    film(scene, [texture(1, Size(240, 320), 60, 180)] * 90)
+    with Stream(StreamConfig(str(scene), size=(96, 128), record=str(tmp_path / "out.mp4"))) as stream:
+        assert stream.join(60)
+    assert stream.stats.shown == 90
+    assert stream.stats.repeated > stream.stats.parsed / 2
+    assert stream.stats.parsed - stream.stats.repeated >= 2  # the first, and one of those a second or more later
+
+
+def test_where_something_moves_everything_is_parsed(tmp_path: Path) -> None:
+    scene = tmp_path / "walk.mp4"
+    film(scene, [person_scene(100 + 4 * index) for index in range(60)])
+    with Stream(StreamConfig(str(scene), size=(96, 192), record=str(tmp_path / "out.mp4"))) as stream:
+        assert stream.join(60)
+    assert stream.stats.repeated == 0
+    assert stream.stats.parsed > 5
+
+
+def film(path: Path, pictures: Sequence[Bgr]) -> None:
+    """Thirty a second, with a camera's noise."""
+    random = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=30, options={"crf": "12"})
+        video.height, video.width = pictures[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        for picture in pictures:
+            noisy = np.clip(picture + random.normal(0, 3, picture.shape), 0, 255).astype(np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(noisy, format="bgr24")))
+        container.mux(video.encode())
+
+
+def test_a_sync_that_there_is_not() -> None:
+    with pytest.raises(ConfigError, match="sync is live or exact, not 'late'"):
+        StreamConfig("test:", sync="late")  # type: ignore[arg-type]

@@ -1,0 +1,452 @@
+"""A whole stream on real processes: what comes through, how it ends, and what happens when parts of it fail."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import psutil
+import pytest
+
+from pipeline import Parsing, RuntimeUnavailable, UnknownName
+from streamer import (
+    CannotOpen,
+    ConfigError,
+    SinkError,
+    SourceLost,
+    Stream,
+    StreamConfig,
+    WorkerDied,
+    open_source,
+    subscribe,
+)
+from streamer.live.opencv_threads import CORES_A_THREAD
+from streamer.sources.open import sample
+from tests.support.media import Clip, hang_up, http, pts_of, serving, spread
+from tests.support.paths import ROOT
+from tests.support.waiting import eventually
+
+BACK_WITHIN_S = 3.0
+"""What the issue of shutting down allows; the tests' own machine may be busy, so they allow as much again."""
+COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
+SMALL = {"size": (96, 128)}
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+
+
+@pytest.fixture
+def in_time() -> Iterator[None]:
+    """The test stops a stream as its last act: it and what it started must be gone soon after."""
+    yield
+    began = time.monotonic()
+    assert eventually(lambda: not psutil.Process().children(recursive=True), 2 * BACK_WITHIN_S)
+    assert time.monotonic() - began < 2 * BACK_WITHIN_S
+
+
+def stopping_takes(stream: Stream) -> float:
+    began = time.monotonic()
+    stream.stop()
+    return time.monotonic() - began
+
+
+def test_every_frame_of_a_source_is_shown_and_accounted_for(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    with Stream(StreamConfig("test:size=240x320,rate=30,frames=60", record=str(out))) as stream:
+        assert stream.join(60)
+    stats = stream.stats
+    assert (stats.captured, stats.shown, stats.drops.total, stats.waiting) == (60, 60, 0, 0)
+    assert 0 < stats.parsed <= 60
+    assert len(pts_of(out)) == 60
+    assert stream.newest is not None
+
+
+def test_the_recording_carries_masks_of_its_own_frames(tmp_path: Path) -> None:
+    """With a wait for them long enough for any machine, a frame after the network is loaded has its own."""
+    config = StreamConfig(str(sample("street.mp4")), size=(288, 384), record=str(tmp_path / "out.mp4"), mask_wait_s=0.5)
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert stream.stats.shown == 80
+    assert stream.stats.mask_age.p50_s == 0
+    assert stream.stats.parsed > 20
+
+
+def test_masks_too_old_are_not_drawn(tmp_path: Path) -> None:
+    config = StreamConfig(
+        "test:size=240x320,rate=30,frames=40", parse_hz=0.01, mask_ttl_s=0.2, record=str(tmp_path / "out.mp4"), **SMALL
+    )
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert stream.stats.parsed <= 2  # the first, and the last once no more can come
+    assert stream.stats.mask_age.p99_s <= 0.2
+
+
+def test_parse_hz_is_kept(tmp_path: Path) -> None:
+    config = StreamConfig("test:size=240x320,rate=30,frames=90", parse_hz=5, record=str(tmp_path / "out.mp4"), **SMALL)
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert 5 <= stream.stats.parsed <= 16
+
+
+def test_a_stream_without_sinks_says_so() -> None:
+    with Stream(StreamConfig("test:size=240x320,frames=20", **SMALL)) as stream:
+        assert stream.join(60)
+    assert stream.stats.drops.no_sink == stream.stats.captured == 20
+    assert stream.stats.waiting == 0
+
+
+def test_subscribers_see_what_is_parsed(tmp_path: Path) -> None:
+    address = free_address()
+    seen: list[Parsing] = []
+    with subscribe(address, timeout_s=30) as heard:
+        with Stream(StreamConfig(str(sample("street.mp4")), size=(288, 384), publish=address, stream="door")) as stream:
+            seen.extend(heard)
+            assert stream.join(30)
+    assert heard.end_reason == "ended"
+    assert heard.end_totals is not None
+    assert heard.end_totals.captured == 80
+    assert heard.end_totals.parsed == stream.stats.parsed
+    assert heard.end_totals.parsed_after.p50_s > 0
+    assert heard.bad_messages == 0
+    assert len(seen) > 20
+    assert all(later.frame_index > earlier.frame_index for earlier, later in pairwise(seen))
+    assert any(parsing.people for parsing in seen)
+    assert stream.newest is not None
+    assert (seen[-1].labels == stream.newest.labels).all()
+
+
+def test_duration_and_loop(tmp_path: Path) -> None:
+    config = StreamConfig(
+        "test:size=64x64,rate=30,frames=10", loop=True, duration_s=1.0, record=str(tmp_path / "out.mp4"), **SMALL
+    )
+    with Stream(config) as stream:
+        assert stream.join(60)
+    assert 25 <= stream.stats.captured <= 32
+    assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
+
+
+@pytest.mark.parametrize("cores", [2, 16])
+def test_opencv_leaves_the_cores_to_the_network(cores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cv2.getNumThreads()
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    cv2.setNumThreads(cores)
+    one, other = (Stream(StreamConfig("test:size=64x64", **SMALL)) for _ in range(2))
+    held = max(1, cores // CORES_A_THREAD)
+    try:
+        with one:
+            with other:
+                assert eventually(lambda: min(one.stats.captured, other.stats.captured) > 0, 30)
+                assert cv2.getNumThreads() == held
+            assert cv2.getNumThreads() == held
+        assert cv2.getNumThreads() == cores  # as the program had it that the streams are a part of
+    finally:
+        cv2.setNumThreads(before)
+
+
+def test_a_number_of_opencv_threads_that_was_chosen_meanwhile_stays() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        with Stream(StreamConfig("test:size=64x64", **SMALL)) as stream:
+            assert eventually(lambda: stream.stats.captured > 0, 30)
+            cv2.setNumThreads(3)
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
+
+
+# Stopping
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_in_the_middle_completes_the_recording(tmp_path: Path) -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30", record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
+        assert eventually(lambda: stream.stats.shown > 20, 30)
+        assert not stream.join(0.1)
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+        assert stopping_takes(stream) < 0.5  # twice is once
+    stats = stream.stats
+    assert stats.captured == stats.shown + stats.drops.total
+    assert len(pts_of(tmp_path / "out.mp4")) == stats.shown
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_before_the_worker_is_up() -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30")) as stream:
+        assert eventually(lambda: stream.stats.captured > 0, 30)
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+    assert stream.stats.parsed == 0
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_at_once() -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30")) as stream:
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_during_a_long_inference() -> None:
+    config = StreamConfig("test:size=240x320,rate=30", size=(1600, 1600), runtime="onnx", threads=1)
+    with Stream(config) as stream:
+        assert eventually(lambda: bool(psutil.Process().children()), 30)
+        assert eventually(lambda: stream.stats.captured > 30, 30)
+        assert stopping_takes(stream) < 2 * BACK_WITHIN_S
+
+
+@pytest.mark.usefixtures("in_time")
+def test_stopping_from_another_thread_while_somebody_joins() -> None:
+    with Stream(StreamConfig("test:size=240x320,rate=30", **SMALL)) as stream:
+        stopper = threading.Timer(0.5, stream.stop)
+        stopper.start()
+        assert stream.join(30)
+        stopper.join()
+
+
+def test_a_stream_is_started_once() -> None:
+    stream = Stream(StreamConfig("test:size=64x64,frames=2", **SMALL))
+    with stream:
+        stream.join(30)
+        with pytest.raises(ConfigError, match="started once"):
+            stream.start()
+
+
+# Failing
+
+
+def failing(config: StreamConfig) -> Stream:
+    stream = Stream(config)
+    with stream:
+        stream.join(60)
+    return stream
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_source_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(CannotOpen, match="No such file"):
+        failing(StreamConfig("nothing.mp4", record=str(tmp_path / "out.mp4")))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_recording_that_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="no folder"):
+        failing(StreamConfig("test:size=64x64", record=str(tmp_path / "no" / "out.mp4"), **SMALL))
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_disk_that_fills_up_keeps_what_was_recorded(tmp_path: Path, suffix: str) -> None:
+    """A limit on the size of files fails a write as a full disk does."""
+    code = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+from streamer.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", str(sample("street.mp4")), "--record", f"out{suffix}", "--size", "96x128"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"error: cannot write out{suffix}: File too large; what was written until then is kept\n"
+    assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
+    with open_source(tmp_path / f"out{suffix}") as kept:  # its last picture may be cut in two
+        assert len(list(kept)) > 5
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_source_that_fails_in_the_middle_completes_the_recording(tmp_path: Path) -> None:
+    clip = Clip(size=(240, 320), ticks=range(0, 512 * 50, 512)).make(tmp_path / "clip.ts")
+    with serving(http(clip.read_bytes(), "Content-Length: 1000000\r\n")) as port:
+        url = f"http://127.0.0.1:{port}/clip.ts"
+        with pytest.raises(SourceLost):
+            failing(StreamConfig(url, record=str(tmp_path / "out.mp4"), reconnect_for_s=0, **SMALL))
+    assert len(pts_of(tmp_path / "out.mp4")) > 5
+
+
+@pytest.mark.usefixtures("in_time")
+def test_an_address_that_is_taken() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(SinkError, match=re.escape(address)):
+            failing(StreamConfig("test:size=64x64", publish=address, **SMALL))
+
+
+def test_settings_that_cannot_be_are_told_before_anything_runs() -> None:
+    with pytest.raises(UnknownName, match="no parser 'big'"):
+        Stream(StreamConfig("test:", parser="big"))
+    with pytest.raises(UnknownName, match="Nose"):
+        Stream(StreamConfig("test:", hide=("Nose",)))
+    with pytest.raises(UnknownName, match="no runtime"):
+        Stream(StreamConfig("test:", runtime="cuda"))
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_network_that_cannot_be_loaded(tmp_path: Path) -> None:
+    """In a process of its own, whose copy of the program has a broken network."""
+    root = ROOT
+    for package in ("pipeline", "streamer"):
+        shutil.copytree(root / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "pipeline" / "lite" / "lite.onnx").write_bytes(b"no network")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from streamer.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "test:size=64x64", "--record", "out.mp4"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "lite.onnx is damaged" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize(
+    ("number", "at_least"), [(signal.SIGKILL, 1), (signal.SIGSTOP, 200)], ids=["killed", "stopped"]
+)
+def test_a_lost_worker_is_replaced_and_the_picture_plays_on(
+    tmp_path: Path, number: signal.Signals, at_least: int
+) -> None:
+    """One that was stopped is given ten seconds to answer, in which 300 frames come."""
+    with Stream(StreamConfig("test:size=240x320,rate=30", record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
+        assert eventually(lambda: stream.stats.parsed > 3, 30)
+        (worker,) = psutil.Process().children()
+        parsed, shown = stream.stats.parsed, stream.stats.shown
+        worker.send_signal(number)
+        assert eventually(lambda: stream.stats.worker_restarts == 1, 30)
+        assert eventually(lambda: stream.stats.parsed > parsed + 3, 30)
+        assert stream.stats.shown >= shown + at_least
+        stream.stop()
+        assert stream.join(5)
+    assert stream.stats.drops.behind == 0
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_network_that_never_ran_is_not_tried_again() -> None:
+    with Stream(StreamConfig("test:size=64x64,rate=30", runtime="onnx", precision="bf16", **SMALL)) as stream:
+        with pytest.raises(RuntimeUnavailable, match="precision bf16"):
+            stream.join(60)
+    assert stream.stats.worker_restarts == 0
+
+
+@pytest.mark.usefixtures("in_time")
+@pytest.mark.parametrize("runtime", ["openvino", "onnx"])
+def test_a_worker_without_memory_is_replaced(tmp_path: Path, runtime: str) -> None:
+    """A camera is turned, the network for the new size needs memory, and there is none."""
+    small = Clip(size=(96, 160), ticks=range(0, 512 * 25, 512)).make(tmp_path / "small.ts")
+    large = Clip(size=(160, 96), ticks=range(0, 512 * 500, 512)).make(tmp_path / "large.ts")
+    turned = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        spread(small.read_bytes(), 1.0, then=hang_up)(connection)
+        turned.wait(60)
+        spread(large.read_bytes(), 20.0)(connection)
+
+    with serving(answer) as port:
+        config = StreamConfig(f"tcp://127.0.0.1:{port}", runtime=runtime, stall_after_s=60.0)
+        with Stream(config) as stream:
+            assert eventually(lambda: stream.stats.parsed > 0, 30)
+            worker = next(each for each in psutil.Process().children() if "inference" in " ".join(each.cmdline()))
+            had = worker.memory_info().vms
+            worker.rlimit(psutil.RLIMIT_AS, (had, had))
+            turned.set()
+            assert eventually(lambda: stream.stats.worker_restarts == 1, 30)
+            assert eventually(lambda: stream.newest is not None and stream.newest.frame_size == (160, 96), 30)
+            stream.stop()
+            assert stream.join(5)
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_worker_that_dies_again_and_again_ends_the_stream() -> None:
+    def kill_all(stream: Stream) -> None:
+        while not stream.join(0.05):
+            for child in psutil.Process().children():
+                child.kill()
+
+    with Stream(StreamConfig("test:size=64x64,rate=60", **SMALL)) as stream:
+        with pytest.raises(WorkerDied, match="restarted 5 times within 60 s and is not again; the last time, "):
+            kill_all(stream)
+
+
+@pytest.mark.usefixtures("in_time")
+def test_ctrl_c_to_the_whole_group(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "run", "test:size=240x320,rate=30", "--record", "out.mp4", "--size", "96x128"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        recording = tmp_path / "out.mp4"
+        assert eventually(lambda: recording.exists() and recording.stat().st_size > 0, 30)
+        began = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        out, errors = process.communicate(timeout=20)
+    assert time.monotonic() - began < 2 * BACK_WITHIN_S
+    assert process.returncode == 130
+    assert errors == ""
+    assert "shown" in out
+    assert len(pts_of(tmp_path / "out.mp4")) > 5
+
+
+@pytest.mark.usefixtures("in_time")
+def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
+    with subprocess.Popen([*COMMAND, "run", "test:size=240x320", "--record", "out.mp4"], cwd=tmp_path) as process:
+        parent = psutil.Process(process.pid)
+        assert eventually(lambda: bool(parent.children()), 30)
+        (worker,) = parent.children()
+        process.kill()
+        process.wait()
+        assert eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+# What the README shows
+
+
+def snippet(word: str) -> str:
+    text = (ROOT / "README.md").read_text()
+    blocks = [block.split("```")[0] for block in text.split("```python\n")[1:]]
+    return next(block for block in blocks if word in block)
+
+
+def test_the_readmes_stream_and_subscriber(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they stand there, but for the camera and the port."""
+    monkeypatch.chdir(tmp_path)
+    address = free_address()
+    source = snippet("with Stream(").replace("rtsp://camera/1", str(sample("street.mp4")))
+    reader = snippet("subscribe(")
+    assert "tcp://127.0.0.1:5556" in source
+    assert "tcp://127.0.0.1:5556" in reader
+    streaming = threading.Thread(target=lambda: exec(source.replace("tcp://127.0.0.1:5556", address), {}))
+    streaming.start()
+    exec(reader.replace("tcp://127.0.0.1:5556", address), {})
+    streaming.join(30)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 10
+    assert re.fullmatch(r"\d+ \[[\d, ]*\]", lines[-1])
+    assert len(pts_of(tmp_path / "door.mp4")) == 80

@@ -1,0 +1,154 @@
+"""The window, on a screen that the test makes; and no screen at all."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from streamer import SinkError
+from streamer.live.window import Window
+from tests.support.media import pts_of
+from tests.support.waiting import eventually
+
+COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
+
+
+@pytest.fixture
+def screen() -> Iterator[str]:
+    """An X display without a monitor; .ci/run installs what it takes."""
+    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
+        pytest.skip("Xvfb and xdotool are not installed")
+    read, write = os.pipe()
+    # Without -noreset it begins anew whenever its last client leaves: xdotool does, while the window is being opened.
+    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24"]
+    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        with os.fdopen(read) as number:
+            yield f":{number.readline().strip()}"
+        server.terminate()
+
+
+def xdotool(screen: str, *arguments: str) -> str:
+    done = subprocess.run(
+        ["xdotool", *arguments], env=os.environ | {"DISPLAY": screen}, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()
+
+
+# What a window manager says when somebody presses the button; there is none on the test's screen. An event is type 33,
+# serial, send_event, display, window, message_type, format, data. In a process of its own: Xlib ends one when the
+# window is gone.
+PRESS_CLOSE = """
+import ctypes, sys
+screen, window = sys.argv[1].encode(), int(sys.argv[2])
+x11 = ctypes.CDLL("libX11.so.6")
+x11.XOpenDisplay.restype = ctypes.c_void_p
+display = x11.XOpenDisplay(screen)
+protocols = x11.XInternAtom(ctypes.c_void_p(display), b"WM_PROTOCOLS", 0)
+delete = x11.XInternAtom(ctypes.c_void_p(display), b"WM_DELETE_WINDOW", 0)
+event = (ctypes.c_long * 24)(33, 0, 1, display, window, protocols, 32, delete)
+x11.XSendEvent(ctypes.c_void_p(display), ctypes.c_ulong(window), 0, ctypes.c_long(0), event)
+x11.XCloseDisplay(ctypes.c_void_p(display))
+"""
+
+
+@contextmanager
+def viewing(screen: str, folder: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """A stream in a window, and the window's number."""
+    environment = {name: value for name, value in os.environ.items() if name != "WAYLAND_DISPLAY"} | {"DISPLAY": screen}
+    command = [
+        *COMMAND,
+        "run",
+        "test:size=240x320,rate=20",
+        "--window",
+        "--size",
+        "96x128",
+        *options,
+    ]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes) as viewer:  # type: ignore[call-overload]
+        assert eventually(lambda: xdotool(screen, "search", "--name", "streamer") != "", 30)
+        window = xdotool(screen, "search", "--name", "streamer").split()[-1]
+        assert eventually(lambda: saved(screen, window, folder, "s", "snapshot-*.png"), 30)
+        yield viewer, window
+
+
+def press(screen: str, window: str, key: str) -> None:
+    """Before the window is drawn it can have no focus, and the key goes nowhere: to be pressed until it is heard."""
+    xdotool(screen, "windowfocus", window)
+    xdotool(screen, "key", key)
+
+
+def saved(screen: str, window: str, folder: Path, key: str, what: str) -> bool:
+    """Whether a file is there after a key was pressed."""
+    press(screen, window, key)
+    return any(folder.glob(what))
+
+
+def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
+    with viewing(screen, tmp_path, "--clip-seconds", "5") as (viewer, window):
+        assert eventually(lambda: saved(screen, window, tmp_path, "c", "clip-*.mp4"), 30)
+
+        def is_over() -> bool:
+            press(screen, window, "q")
+            return viewer.poll() is not None
+
+        assert eventually(is_over, 30)
+        out, errors = viewer.communicate(timeout=20)
+    assert viewer.returncode == 0
+    assert errors == ""
+    assert "shown" in out
+
+
+def press_close(screen: str, window: str) -> None:
+    press = [sys.executable, "-c", PRESS_CLOSE, screen, window]
+    subprocess.run(press, capture_output=True, check=False, timeout=20)
+
+
+def test_a_window_that_is_closed_ends_a_stream_that_has_nothing_else(screen: str, tmp_path: Path) -> None:
+    with viewing(screen, tmp_path) as (viewer, window):
+
+        def is_over() -> bool:
+            press_close(screen, window)
+            return viewer.poll() is not None
+
+        assert eventually(is_over, 20)
+        out, errors = viewer.communicate(timeout=20)
+    assert viewer.returncode == 0
+    assert errors == ""
+    assert "window" not in out
+
+
+def test_a_window_that_is_closed_does_not_end_a_recording(screen: str, tmp_path: Path) -> None:
+    growing = tmp_path / "out.mp4"
+    with viewing(screen, tmp_path, "--record", "out.mp4") as (viewer, window):
+
+        def is_closed() -> bool:
+            press_close(screen, window)
+            return xdotool(screen, "search", "--onlyvisible", "--name", "streamer") == ""
+
+        assert eventually(is_closed, 30)
+        had = growing.stat().st_size
+        assert eventually(lambda: growing.stat().st_size > had, 30)
+        viewer.send_signal(signal.SIGINT)
+        out, errors = viewer.communicate(timeout=60)
+    assert viewer.returncode == 130
+    assert errors == ""
+    assert "; the window ended: it was closed" in out
+    assert f"out.mp4: {len(pts_of(growing))} frames" in out
+
+
+def test_without_a_display_it_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with pytest.raises(SinkError, match=r"no display .* record to a file or publish instead"):
+        Window("nothing")
+    monkeypatch.setenv("DISPLAY", ":4711")
+    with pytest.raises(SinkError, match="no display answers at :4711"):
+        Window("nothing")

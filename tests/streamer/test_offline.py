@@ -1,0 +1,245 @@
+"""The whole product as a for-loop: every frame, in order, with its own masks."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from pipeline import Frame, Look, Parser, Parsing, blend, load_parser
+from streamer import ConfigError, Encoding, Progress, Rendering, open_source, render_file
+from streamer.media.paths import free_name
+from streamer.offline import targets
+from streamer.sources.open import sample
+from tests.support.media import Clip, pictures_of, pts_of, quarters, sound_of
+from tests.support.paths import ROOT
+
+PLAIN = Look(outline=False, tags=False)
+
+
+@pytest.fixture(scope="module")
+def parser() -> Parser:
+    return load_parser("lite", size=(288, 384), in_flight=2)
+
+
+@pytest.fixture
+def street(tmp_path: Path) -> Path:
+    """Twelve frames of the street."""
+    with open_source(sample("street.mp4")) as source:
+        shots = [frame.bgr for frame, _ in zip(source, range(12))]
+    return Clip(size=shots[0].shape[:2], sound="aac").make(tmp_path / "street.mp4", shots)
+
+
+def test_every_frame_is_rendered_at_its_time_with_its_sound(parser: Parser, street: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    seen: list[Progress] = []
+
+    def watch(so_far: Progress) -> bool:
+        seen.append(so_far)
+        return True
+
+    done = render_file(street, out, Rendering(parser), watch)
+    assert (done.path, done.frames, done.parsed, done.stopped, done.missing_s) == (out, 12, 12, False, 0.0)
+    assert pts_of(out) == pts_of(street)
+    assert sound_of(out) == sound_of(street)
+    assert seen == [Progress(count, 12) for count in range(1, 13)]
+
+
+def test_each_frame_carries_its_own_masks(parser: Parser, street: Path, tmp_path: Path) -> None:
+    """Masks that are a frame late differ from these by far more than the codec's loss."""
+    render_file(street, tmp_path / "out.mkv", Rendering(parser, replace(PLAIN, opacity=1.0), encoding=Encoding(crf=5)))
+    with open_source(street) as source:
+        frames = list(source)
+    parser.reset()
+    wanted = [blend(frame, parser(frame), replace(PLAIN, opacity=1.0)) for frame in frames]
+    for index, picture in enumerate(pictures_of(tmp_path / "out.mkv")):
+        errors = [np.abs(picture.astype(int) - other).mean() for other in wanted]
+        assert int(np.argmin(errors)) == index
+
+
+@pytest.mark.parametrize("every", [1, 2, 5, 100])
+def test_parse_every_parses_so_many_frames_and_writes_all(
+    parser: Parser, street: Path, tmp_path: Path, every: int
+) -> None:
+    done = render_file(street, tmp_path / "out.mp4", Rendering(parser, parse_every=every))
+    assert done.frames == 12
+    assert done.parsed == len(range(0, 12, every))
+
+
+def test_asked_to_stop_it_completes_the_file(parser: Parser, street: Path, tmp_path: Path) -> None:
+    done = render_file(street, tmp_path / "out.mp4", Rendering(parser), lambda so_far: so_far.done < 4)
+    assert (done.frames, done.stopped) == (4, True)
+    assert len(pts_of(tmp_path / "out.mp4")) == 4
+
+
+def test_an_error_on_the_way_leaves_nothing(parser: Parser, street: Path, tmp_path: Path) -> None:
+    def fail(so_far: Progress) -> bool:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        render_file(street, tmp_path / "out.mp4", Rendering(parser), fail)
+    assert [path.name for path in tmp_path.iterdir()] == [street.name]
+
+
+def test_a_file_cut_short_is_told(parser: Parser, tmp_path: Path) -> None:
+    whole = Clip(size=(240, 320), ticks=range(0, 512 * 200, 512)).make(tmp_path / "whole.mkv").read_bytes()
+    (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
+    done = render_file(tmp_path / "half.mkv", tmp_path / "out.mp4", Rendering(parser))
+    assert 10 < done.frames < 190
+    assert done.missing_s == pytest.approx(8 - done.frames / 25, abs=0.2)
+
+
+def test_a_last_picture_that_stands_for_long_is_no_file_cut_short(parser: Parser, tmp_path: Path) -> None:
+    with av.open(str(Clip().make(tmp_path / "in.mp4"))) as source, av.open(str(tmp_path / "slow.mp4"), "w") as slow:
+        copied = slow.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        packets[-1].duration = round(10 / packets[-1].time_base)
+        for packet in packets:
+            packet.stream = copied
+            slow.mux(packet)
+    with open_source(tmp_path / "slow.mp4") as opened:
+        assert (opened.info.frames, round(opened.info.duration_s or 0)) == (12, 10)
+    assert render_file(tmp_path / "slow.mp4", tmp_path / "out.mp4", Rendering(parser)).missing_s == 0
+
+
+def test_a_size_that_changes_in_the_middle(parser: Parser, tmp_path: Path) -> None:
+    small = Clip(size=(64, 96)).make(tmp_path / "small.h264").read_bytes()
+    large = Clip(size=(128, 160)).make(tmp_path / "large.h264").read_bytes()
+    (tmp_path / "both.h264").write_bytes(small + large)
+    done = render_file(tmp_path / "both.h264", tmp_path / "out.mp4", Rendering(parser))
+    assert done.frames == 24
+    assert {picture.shape for picture in pictures_of(tmp_path / "out.mp4")} == {(64, 96, 3)}
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (65, 97), (2, 300), (2160, 3840)])
+def test_unusual_sizes(tmp_path: Path, height: int, width: int) -> None:
+    ticks = (0, 512, 1024)
+    path = Clip(size=(height, width), pixels="yuv444p", ticks=ticks).make(tmp_path / "in.mkv")
+    done = render_file(path, tmp_path / "out.mp4", Rendering(load_parser("lite")))
+    assert done.frames == 3
+    assert pictures_of(tmp_path / "out.mp4")[0].shape == (height + height % 2, width + width % 2, 3)
+
+
+def test_pictures_become_pictures_or_a_video(parser: Parser, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    for name in ("a.png", "b.jpg"):
+        cv2.imwrite(str(folder / name), quarters(100, 120))
+    assert render_file(folder, out, Rendering(parser)).path == out
+    assert {path.name for path in out.iterdir()} == {"a.png", "b.jpg"}
+    one = render_file(folder / "a.png", tmp_path / "one.webp", Rendering(parser))
+    assert (one.path, one.frames) == (tmp_path / "one.webp", 1)
+    assert cv2.imread(str(tmp_path / "one.webp")).shape == (100, 120, 3)
+    render_file(folder, tmp_path / "out.mp4", Rendering(parser))
+    assert len(pts_of(tmp_path / "out.mp4")) == 2
+
+
+def test_what_cannot_be_is_said(parser: Parser, street: Path, tmp_path: Path) -> None:
+    before = street.read_bytes()
+    with pytest.raises(ConfigError, match="source itself"):
+        render_file(street, street, Rendering(parser, force=True))
+    with pytest.raises(ConfigError, match=r"out\.gif is no kind of file"):
+        render_file(street, tmp_path / "out.gif", Rendering(parser))
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), quarters(64, 96))
+    with pytest.raises(ConfigError, match=r"photo\.png is the source itself"):
+        render_file(photo, tmp_path, Rendering(parser, force=True))
+    assert (cv2.imread(str(photo)) == quarters(64, 96)).all()
+    with pytest.raises(ConfigError, match="parse_every is at least 1, not 0"):
+        Rendering(parser, parse_every=0)
+    assert street.read_bytes() == before
+
+
+def test_targets() -> None:
+    def names(*paths: str) -> list[tuple[str, str]]:
+        return [(str(source), str(out)) for source, out in targets([Path(path) for path in paths])]
+
+    assert names("a.mp4", "b.mkv") == [("a.mp4", "b.mkv")]
+    with pytest.raises(ConfigError, match="name what to read"):
+        names("a.mp4")
+
+
+def test_targets_of_several(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    jobs = targets([Path("x/a.mp4"), Path("y/b.avi"), Path("c.jpg"), out])
+    assert jobs == [
+        (Path("x/a.mp4"), out / "a.mp4"),
+        (Path("y/b.avi"), out / "b.mp4"),
+        (Path("c.jpg"), out),
+    ]
+    assert out.is_dir()
+    with pytest.raises(ConfigError, match="two of the sources would become"):
+        targets([Path("x/a.mp4"), Path("y/a.mp4"), tmp_path / "no"])
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").touch()
+    with pytest.raises(ConfigError, match=r"two of the sources would become .*a\.png"):
+        targets([tmp_path / "one", tmp_path / "other", tmp_path / "no"])
+
+
+def test_names_that_begin_like_an_address(
+    parser: Parser, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    street.rename("10:30.mp4")
+    assert render_file("10:30.mp4", "http:out.mp4", Rendering(parser)).frames == 12
+    assert pts_of(tmp_path / "http:out.mp4") == pts_of(tmp_path / "10:30.mp4")
+
+
+def test_a_free_name_is_numbered(tmp_path: Path) -> None:
+    assert free_name(tmp_path / "demo.mp4") == tmp_path / "demo.mp4"
+    (tmp_path / "demo.mp4").touch()
+    assert free_name(tmp_path / "demo.mp4") == tmp_path / "demo-1.mp4"
+    (tmp_path / "demo-1.mp4").touch()
+    assert free_name(tmp_path / "demo.mp4") == tmp_path / "demo-2.mp4"
+
+
+def test_the_first_snippet_of_the_readme(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Runs what the README shows, as it stands there."""
+    root = ROOT
+    text = (root / "README.md").read_text()
+    (snippet,) = [block for block in text.split("```python\n")[1:] if "load_parser" in block.split("```")[0]][:1]
+    monkeypatch.chdir(root)
+    exec(compile(snippet.split("```")[0], "README.md", "exec"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 80
+    assert lines[0].startswith("0 ")
+    assert lines[0].endswith("% hair")
+
+
+def test_persons_keep_their_numbers_over_the_clip(parser: Parser) -> None:
+    """Of the persons of one frame nearly all are numbered the same in the next."""
+    tracker = load_parser("lite", size=(576, 768))
+    kept = total = 0
+    before: set[int] = set()
+    with open_source(sample("street.mp4")) as source:
+        for frame in source:
+            parsing: Parsing = tracker(frame)
+            now = {person.track_id for person in parsing.people}
+            assert len(now) == len(parsing.people)
+            kept += len(now & before)
+            total += len(before)
+            before = now
+    assert kept / total > 0.8
+
+
+def test_frames_are_not_written_to(parser: Parser) -> None:
+    with open_source(sample("portrait.mp4")) as source:
+        frame = next(iter(source))
+    before = frame.bgr.copy()
+    blend(frame, parser(frame), Look(legend=True))
+    assert (frame.bgr == before).all()
+    assert isinstance(frame, Frame)
+
+
+def test_output_says_nothing_of_the_encoder_on_standard_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = Clip().make(tmp_path / "in.mp4")
+    render_file(path, tmp_path / "out.mp4", Rendering(load_parser("lite")))
+    assert capfd.readouterr().err == ""
+    assert av.open(str(tmp_path / "out.mp4")).close() is None

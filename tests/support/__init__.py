@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: made-up media, scenes, cameras and weights."""

@@ -1,0 +1,254 @@
+"""What is trained on: the n-th batch of scenes, the same whenever it is asked for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from pipeline.labels import CIHP
+from pipeline.types import LabelMap, Picture, Size
+from training.augment import View, develop
+from training.compose import Scene, bag_of, empty, paste_person, paste_thing, place_photo, thing
+from training.pack import BAG, HEADS, PERSON, Photo
+
+SIZES = (Size(288, 288), Size(256, 448), Size(416, 288), Size(320, 320), Size(384, 256))
+"""Of the inputs trained at; a batch has one."""
+_GREY = 127
+"""What `pipeline.network.letterbox` pads with."""
+_SEEN_PIXELS = 12
+"""A class of fewer pixels is not in a photo."""
+_CUT_MOST = 0.6
+"""Of a person's width, at the photo's lower edge: through legs, but not through a chest."""
+_THING_IN_FRONT = 0.03
+"""Of scenes. With three times as many, dark sleeves on clips were taken for something in front of somebody."""
+_FILMED_SHARE = 2.0
+"""How much more often a frame of a clip is drawn than a photo that networks labelled: there are few, and each camera
+sees otherwise."""
+_RAREST = 7.0
+"""No photo is drawn more often than this many times the commonest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowding:
+    """How people are put into crowds."""
+
+    smallest: float = 0.1
+    """The least height, as a share of the picture's."""
+    shaded: float = 0.35
+    """Share of people who are darker than all around. The photos were taken in good light, and whoever wore black on a
+    clip was not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """What scenes are made of, and how often."""
+
+    photos: tuple[Photo, ...]
+    chances: NDArray[np.float64]
+    """Of each photo, by the rarity of what is worn in it; they add up to 1."""
+    lone: NDArray[np.float64]
+    """The same of those with one person, who can be cut out; 0 for the others."""
+    backgrounds: tuple[Picture, ...]
+    """Without anybody."""
+    nobody: tuple[Picture, ...]
+    """Whole pictures of which people said that nobody is in them: of animals and things, large and small."""
+    bags: tuple[tuple[Picture, LabelMap], ...]
+    """Pictures and masks of things that people carry."""
+
+
+def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable[[Picture], bool]) -> Stock:
+    """Sorts a pack's photos into what scenes are made of.
+
+    Args:
+        photos: to train on.
+        annotated_share: how much more often a photo labelled by people is drawn than another.
+        is_empty: whether nobody is in a strip of background: annotators skip who passes by far behind.
+    """
+    seen = np.array([photo.classes[: len(CIHP)] >= _SEEN_PIXELS for photo in photos])
+    rarity = 1 / np.sqrt(np.maximum(seen.mean(axis=0), 1e-6))
+    rarity[0] = 0.0
+    chances = np.minimum(_RAREST, np.maximum(1.0, (seen * rarity).max(axis=1)))
+    chances *= [annotated_share if photo.annotated else 1.0 for photo in photos]
+    chances *= [_FILMED_SHARE if photo.name.startswith("frames/") else 1.0 for photo in photos]
+    lone = chances * [photo.alone and _is_whole(photo) for photo in photos]
+    # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
+    strips = [strip for photo in photos for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
+    bags = [(photo, where) for photo in photos if (where := bag_of(photo)) is not None]
+    return Stock(
+        tuple(photos),
+        chances / chances.sum(),
+        lone / lone.sum(),
+        tuple(strips),
+        tuple(photo.bgr for photo in photos if _said_empty(photo)),
+        tuple((photo.bgr[where], _bag_mask(photo.labels[where])) for photo, where in bags),
+    )
+
+
+def _said_empty(photo: Photo) -> bool:
+    return photo.annotated and not photo.labels.any()
+
+
+def _is_whole(photo: Photo) -> bool:
+    """Whether the photo's lower edge does not cut somebody in two: a bust on a pavement is nobody."""
+    _, _, width, _ = cv2.boundingRect(photo.person)
+    return bool(np.count_nonzero(photo.person[-1]) <= _CUT_MOST * width)
+
+
+def _bag_mask(labels: LabelMap) -> LabelMap:
+    return np.asarray((labels == BAG) * np.uint8(255), np.uint8)
+
+
+def _strips(photo: Photo) -> list[Picture]:
+    """The whole picture if nobody is in it, else what is left and right of the person."""
+    used = (photo.labels != 0).any(axis=0)
+    if not used.any():
+        return [photo.bgr]
+    columns = np.flatnonzero(used)
+    least = photo.bgr.shape[1] // 5
+    sides = (photo.bgr[:, : columns[0]], photo.bgr[:, columns[-1] + 1 :])
+    return [np.ascontiguousarray(side) for side in sides if side.shape[1] >= least]
+
+
+class Painter:
+    """Draws scenes of one size."""
+
+    def __init__(self, stock: Stock, size: Size, rng: Generator, crowding: Crowding = Crowding()) -> None:
+        self._stock = stock
+        self._crowding = crowding
+        self._size = size
+        self._rng = rng
+
+    def scene(self) -> Scene:
+        """A photo, a crowd or nobody at all, in any light."""
+        kind = self._rng.random()
+        if kind < 0.62:
+            scene = self._portrait()
+        elif kind < 0.9:
+            scene = self.crowd()
+        else:
+            scene = self._nobody()
+        return Scene(develop(scene.bgr, self._rng), scene.labels, scene.persons, scene.count)
+
+    def _portrait(self) -> Scene:
+        """One photo as it is: all of it, a person, or a part of one; now and then something in front."""
+        rng = self._rng
+        photo = self._photo(self._stock.chances)
+        bgr = self._background() if rng.random() < 0.4 else np.full((*self._size, 3), _GREY, np.uint8)
+        scene = place_photo(empty(bgr), photo, self._look(photo))
+        if rng.random() < 0.15:
+            scene = paste_person(scene, *self._somebody())
+        if rng.random() < _THING_IN_FRONT:
+            scene = self._things(scene, 1)
+        return scene
+
+    def crowd(self) -> Scene:
+        """One to six cut-out people on a background, as they were photographed."""
+        rng = self._rng
+        scene = empty(self._background())
+        if rng.random() < 0.1:
+            scene = self._things(scene, int(rng.integers(1, 3)))
+        people = sorted((self._somebody() for _ in range(rng.integers(1, 7))), key=lambda each: each[1].height)
+        for photo, view in people:
+            scene = paste_person(scene, photo, view, self._light())
+        if rng.random() < _THING_IN_FRONT:
+            scene = self._things(scene, 1)
+        return scene
+
+    def _nobody(self) -> Scene:
+        """A picture of anything but people, often from so close that one thing fills it."""
+        rng, stock = self._rng, self._stock
+        known = bool(stock.nobody) and rng.random() < 0.6
+        bgr = stock.nobody[int(rng.integers(len(stock.nobody)))] if known else None
+        scene = empty(self._background(bgr, float(np.exp(rng.uniform(0, np.log(4))))))
+        return scene if known and rng.random() < 0.7 else self._things(scene, int(rng.integers(1, 6)))
+
+    def _photo(self, chances: NDArray[np.float64]) -> Photo:
+        return self._stock.photos[int(self._rng.choice(len(chances), p=chances))]
+
+    def _look(self, photo: Photo) -> View:
+        """A view of a photo: the whole, around the person, or head and shoulders."""
+        rng = self._rng
+        focus = (0.0, 0.0, float(photo.bgr.shape[1]), float(photo.bgr.shape[0]))
+        share = rng.uniform(0.9, 1.1)
+        how = rng.random()
+        if photo.anybody and how < 0.75:
+            focus, share = _box_of(PERSON[photo.labels]), rng.uniform(0.65, 1.2)
+        head = np.isin(photo.labels, [CIHP.id_of(name) for name in HEADS])
+        if photo.anybody and how < 0.2 and np.count_nonzero(head) > 60:
+            focus, share = _box_of(head), rng.uniform(0.2, 0.6)
+        elif photo.anybody and how < 0.3:
+            share = rng.uniform(1.3, 2.2)
+        return self._view(focus, share, around=0.12)
+
+    def _somebody(self) -> tuple[Photo, View]:
+        """Somebody to cut out, and where they stand: mostly small, now and then cut by the picture's edge."""
+        rng = self._rng
+        photo = self._photo(self._stock.lone)
+        share = np.exp(rng.uniform(np.log(self._crowding.smallest), np.log(1.3)))
+        return photo, self._view(_box_of(photo.person > 0), share, around=0.55)
+
+    def _light(self) -> float:
+        """A factor on a person's colours."""
+        shaded, rng = self._crowding.shaded, self._rng
+        return float(rng.uniform(0.3, 1.15)) if shaded and rng.random() < shaded else 1.0
+
+    def _view(self, focus: tuple[float, float, float, float], share: float, around: float) -> View:
+        """A view in which a box's height is a share of the canvas's, its middle around the canvas's middle."""
+        rng = self._rng
+        left, top, right, bottom = focus
+        scale = share * self._size.height / (bottom - top)
+        aspect = np.exp(rng.normal(0, 0.06))
+        turn = rng.normal(0, 4) if rng.random() < 0.95 else rng.uniform(-45, 45)
+        spread_y = around if share < 1 else 0.25 * (share - 1) + 0.05
+        target = (
+            self._size.width * (0.5 + around * rng.uniform(-0.9, 0.9)),
+            self._size.height * (0.5 + spread_y * rng.uniform(-0.8, 0.8)),
+        )
+        mirror = 1 if rng.random() < 0.5 else -1
+        return View(scale, mirror * scale * aspect, turn, ((left + right) / 2, (top + bottom) / 2), target)
+
+    def _background(self, bgr: Picture | None = None, closer: float = 1.0) -> Picture:
+        """A picture of choice or any background, or one colour; `closer` by a factor than to cover the canvas."""
+        rng = self._rng
+        if bgr is None and (not self._stock.backgrounds or rng.random() < 0.05):
+            return np.full((*self._size, 3), rng.integers(0, 256, 3), np.uint8)
+        if bgr is None:
+            bgr = self._stock.backgrounds[int(rng.integers(len(self._stock.backgrounds)))]
+        height, width = bgr.shape[:2]
+        # As large as it must be to cover the canvas, or larger; a strip is too narrow, and goes on mirrored.
+        scale = closer * rng.uniform(1.0, 1.6) * max(self._size.height / height, min(2.0, self._size.width / width))
+        focus = (width * rng.uniform(0.35, 0.65), height * rng.uniform(0.4, 0.6))
+        mirror = 1 if rng.random() < 0.5 else -1
+        view = View(scale, mirror * scale, 0.0, focus, (self._size.width / 2, self._size.height / 2))
+        affine = view.affine
+        flags = cv2.INTER_LINEAR
+        return np.asarray(
+            cv2.warpAffine(bgr, affine, self._size[::-1], flags=flags, borderMode=cv2.BORDER_REFLECT_101), np.uint8
+        )
+
+    def _texture(self) -> Picture:
+        rng = self._rng
+        if not self._stock.backgrounds or rng.random() < 0.1:
+            return self._photo(self._stock.chances).bgr
+        return self._stock.backgrounds[int(rng.integers(len(self._stock.backgrounds)))]
+
+    def _things(self, scene: Scene, count: int) -> Scene:
+        rng = self._rng
+        for _ in range(count):
+            # Few bags, and little cloth: with more of them, whoever wears black was taken for a bag.
+            if self._stock.bags and rng.random() < 0.15:
+                bgr, mask = self._stock.bags[int(rng.integers(len(self._stock.bags)))]
+            else:
+                bgr, mask = thing(self._texture(), rng)
+            height = mask.shape[0]
+            view = self._view((0, 0, mask.shape[1], height), np.exp(rng.uniform(np.log(0.08), np.log(0.5))), 0.5)
+            scene = paste_thing(scene, bgr, mask, view)
+        return scene
+
+
+def _box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return float(left), float(top), float(left + width), float(top + height)
