@@ -14,7 +14,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from test_checkpoint import SIX, dictionary, plain, tensor, written
 
 from pipeline import RuntimeUnavailable, UnknownName, WeightsError
 from pipeline.m2fp.checkpoint import Shapes, read_safetensors, write_safetensors
@@ -28,6 +27,7 @@ from pipeline.m2fp.weights import (
     import_weights,
     pull,
 )
+from tests.pipeline.m2fp.test_checkpoint import SIX, dictionary, plain, tensor, written
 
 CONFIGURATION = {
     "model": {

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pipeline import Size, network_size
-from streamer import ConfigError, Stream, StreamConfig, control
+from streamer import ConfigError, Stream, StreamConfig
+from streamer.live import rate
 from streamer.live.parse import SMALLER
 from streamer.sources.open import sample
 from tests.support.media import pts_of
@@ -51,8 +52,8 @@ def test_a_size_that_was_given_and_masks_of_any_age_are_left_alone(
 def test_small_people_are_parsed_larger_where_there_is_time_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick_s: float, larger: bool
 ) -> None:
-    monkeypatch.setattr(control, "QUICK_S", quick_s)
-    monkeypatch.setattr(control, "SLOW_S", 60.0)
+    monkeypatch.setattr(rate, "QUICK_S", quick_s)
+    monkeypatch.setattr(rate, "SLOW_S", 60.0)
     config = StreamConfig(
         str(sample("street.mp4")), max_mask_age_s=60.0, mask_wait_s=0.5, record=str(tmp_path / "out.mp4")
     )

@@ -233,7 +233,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, monke
 import resource, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
-from test_sinks import SIZE, recorder
+from tests.streamer.recording.test_file import SIZE, recorder
 from pathlib import Path
 from streamer import SinkError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -258,7 +258,7 @@ def test_a_killed_recording_plays_up_to_about_the_last_second(tmp_path: Path, su
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import numpy as np
-from test_sinks import SIZE, recorder
+from tests.streamer.recording.test_file import SIZE, recorder
 from pathlib import Path
 sink = recorder(Path("out{suffix}"))
 noise = np.random.default_rng(0)

@@ -83,7 +83,7 @@ from contextlib import suppress
 from pathlib import Path
 from streamer import SourceLost, open_source
 from streamer.media.audio import AudioTap
-from test_recording import live
+from tests.streamer.recording.test_recording import live
 source, out, from_s, until_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 with open_source(source, audio=True) as opened:
     tap = AudioTap(opened.audio.streams)

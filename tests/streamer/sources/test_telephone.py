@@ -10,13 +10,13 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from test_recording import LOST_MOST_S, killed
 
 from streamer import Encoding, Recorder, SourceLost, Stream, StreamConfig, open_source
 from streamer.media.audio import AudioTap
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
+from tests.streamer.recording.test_recording import LOST_MOST_S, killed
 from tests.support.clicks import ALWAYS, flashing, seen_and_heard
 from tests.support.media import Clip, by_turns, hang_up, hold, pts_of, raw, serving, sound_of, spread
 from tests.support.waiting import eventually
