@@ -29,11 +29,11 @@ from benchmarks import render as bench_render
 from pipeline import Picture, Size, Yuv420
 from streamer import Encoding, SourceInfo, Stream, StreamConfig, open_source
 from streamer.media.audio import AudioTap
+from streamer.media.tags import VideoTags
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
 from streamer.recording.transcode import AAC, OPUS, Coding, Recoder
-from streamer.sources.video import VideoTags
 from tests.support import clicks, media
 
 RATE = 25

@@ -14,11 +14,12 @@ from streamer.errors import (
 from streamer.live.config import StreamConfig
 from streamer.live.stats import Snapshot
 from streamer.live.stream import Stream
+from streamer.media.tags import SourceInfo
 from streamer.offline import Progress, Rendered, Rendering, render_file
 from streamer.recording.codecs import CODECS, Encoding
 from streamer.recording.file import Recorder
 from streamer.sources.open import open_source
-from streamer.sources.source import Source, SourceInfo
+from streamer.sources.source import Source
 from streamer.zeromq.publisher import Publisher
 from streamer.zeromq.subscriber import Subscription, subscribe
 

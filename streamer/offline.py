@@ -14,11 +14,12 @@ from pipeline import Follower, Frame, Grey, Look, Parser, Parsing, Pending, betw
 from streamer.errors import ConfigError, SinkError
 from streamer.media.images import is_picture, list_pictures
 from streamer.media.paths import VIDEO_SUFFIXES, check_apart
+from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.file import Recorder
 from streamer.recording.sink import PictureFolder, Sink
 from streamer.sources.open import open_source
-from streamer.sources.source import Pictures, Source, SourceInfo
+from streamer.sources.source import Pictures, Source
 
 LOOK_AHEAD_MOST = 32
 """Frames that wait in memory for the next one to be parsed; those further away from it get the masks of the last."""

@@ -81,9 +81,6 @@ MAY_WAIT = {
     "pipeline.yuv": {"threading"},  # PyAV's converter is for one thread at a time
 }
 KNOWN = {
-    "streamer.recording.encoder": {"streamer.sources.source", "streamer.sources.video"},
-    "streamer.recording.file": {"streamer.sources.source"},
-    "streamer.recording.live": {"streamer.sources.source"},
     "streamer.sources.reconnect": {"streamer.live.stats"},
 }
 """Imports that still go the wrong way."""

@@ -13,9 +13,10 @@ from streamer.diagnose.capacity import Costs, Forecast, Way, best, forecast
 from streamer.errors import SourceLost
 from streamer.live.parse import SMALLER
 from streamer.media.audio import AudioTap
+from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.file import Recorder
-from streamer.sources.source import Source, SourceInfo
+from streamer.sources.source import Source
 
 KEPT = 60
 """Frames of the source that everything is timed with."""

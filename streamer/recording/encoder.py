@@ -17,9 +17,8 @@ from av.video.stream import VideoStream
 
 from pipeline import TRUE_COLOURS, Picture, Size, Yuv420
 from streamer.errors import SinkError
+from streamer.media.tags import SourceInfo, VideoTags
 from streamer.recording.codecs import CODECS, Encoding
-from streamer.sources.source import SourceInfo
-from streamer.sources.video import VideoTags
 
 FULL_RANGE = 2
 KEY_EVERY_S = 2

@@ -7,10 +7,10 @@ from pipeline import Picture, Yuv420
 from streamer.errors import SinkError
 from streamer.media.audio import AudioTap
 from streamer.media.paths import check_target
+from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.encoder import Encoder, Packet
 from streamer.recording.muxer import PICTURES, VideoFile
-from streamer.sources.source import SourceInfo
 
 
 class Recorder:

@@ -5,12 +5,12 @@ from typing import Self
 from pipeline import Picture, Yuv420
 from streamer.errors import SinkError
 from streamer.media.audio import AudioTap
+from streamer.media.tags import SourceInfo
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.codecs import Encoding
 from streamer.recording.encoder import Encoder, Packet
 from streamer.recording.muxer import PICTURES
 from streamer.recording.segments import Filing, Segments
-from streamer.sources.source import SourceInfo
 
 
 class LiveRecorder:

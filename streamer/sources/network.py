@@ -31,12 +31,13 @@ import numpy as np
 
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.media.audio import AudioTap
+from streamer.media.tags import VideoTags
 from streamer.sources.connection import RemoteFailed, RemoteFeed, RemoteSilent
 from streamer.sources.demuxer.main import is_plain_tcp
 from streamer.sources.demuxer.protocol import Failed, Request
 from streamer.sources.packets import Packet
 from streamer.sources.playback import Stopped
-from streamer.sources.video import Reading, Shot, Video, VideoTags
+from streamer.sources.video import Reading, Shot, Video
 from streamer.sources.vitals import Vitals
 
 

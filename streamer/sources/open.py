@@ -25,6 +25,7 @@ from pipeline import Frame, Size
 from streamer.errors import CannotOpen, ConfigError, SourceLost
 from streamer.media.audio import AudioTap
 from streamer.media.images import is_picture, list_pictures, natural_order
+from streamer.media.tags import SourceInfo
 from streamer.sources.network import (
     TIMEOUTS,
     OpenCvCamera,
@@ -35,7 +36,7 @@ from streamer.sources.network import (
     open_camera,
 )
 from streamer.sources.playback import Stopped, looped, paced
-from streamer.sources.source import PICTURE_RATE, Closing, Pictures, Source, SourceInfo, TestPattern
+from streamer.sources.source import PICTURE_RATE, Closing, Pictures, Source, TestPattern
 from streamer.sources.video import Video, open_file
 from streamer.sources.vitals import Vitals
 

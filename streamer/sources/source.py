@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -12,41 +11,12 @@ from pipeline import Frame, Size
 from streamer.errors import CannotOpen
 from streamer.media.audio import AudioTap
 from streamer.media.images import read_picture
+from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.pattern import read_pattern
-from streamer.sources.video import VideoTags
 from streamer.sources.vitals import Vitals
 
 PICTURE_RATE = Fraction(25)
 """Frames a second of a folder of pictures, which has no time of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceInfo:
-    """What is known of a source once its first frame is there."""
-
-    name: str
-    """What to call it; never with a password in it."""
-    frame_size: Size
-    """Of the first frame."""
-    rate: Fraction | None = None
-    """Frames a second on average, where the source says."""
-    frames: int | None = None
-    """How many will come, where the source says."""
-    duration_s: float | None = None
-    """How long it lasts, where the source says."""
-    tags: VideoTags = field(default_factory=VideoTags)
-    """What a recording of this source keeps beside the pictures."""
-    live: bool = False
-    """Whether it comes by itself, and cannot be wound back."""
-    codec: str | None = None
-    """FFmpeg's name of it; None of what is not encoded, or not by FFmpeg's account."""
-
-    @property
-    def expected_frames(self) -> int | None:
-        """How many will come, or about so many, as far as the source says."""
-        if self.frames is not None or self.duration_s is None or self.rate is None:
-            return self.frames
-        return round(self.duration_s * self.rate)
 
 
 class Source(Protocol):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-import cv2
 import numpy as np
 from av.audio.stream import AudioStream
 from av.video.reformatter import VideoReformatter
@@ -20,6 +19,7 @@ from pipeline import TRUE_COLOURS, YUV_FORMATS, Picture, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.media.audio import AudioTap
 from streamer.media.images import on_white
+from streamer.media.tags import VideoTags
 from streamer.sources.clocks import FileClock, LiveClock
 from streamer.sources.packets import Feed, FileFeed, Packet
 from streamer.sources.playback import Stopped
@@ -29,43 +29,6 @@ _LOG = logging.getLogger(__name__)
 
 DAMAGED_MOST = 500
 """So many pieces in a row that cannot be decoded are no video."""
-
-_UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
-_AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-
-
-@dataclass(frozen=True, slots=True)
-class VideoTags:
-    """What a video says of its pictures, beside the pictures."""
-
-    time_base: Fraction = Fraction(1, 90_000)
-    """Seconds a tick of its timestamps."""
-    start_ticks: int = 0
-    """Timestamp of the first frame."""
-    rotation: int = 0
-    """Degrees by which the stored picture is turned counterclockwise to be upright: 0, 90, 180 or 270."""
-    pixel_aspect: Fraction = Fraction(1)
-    """Width over height of a stored pixel."""
-    matrix: int = 2
-    """How YUV becomes RGB, as ITU-T H.273 numbers it; 2 is not stated."""
-    colour_range: int = 0
-    """0 is not stated, 1 is 16-235, 2 is 0-255."""
-    primaries: int = 2
-    """H.273; 2 is not stated."""
-    transfer: int = 2
-    """H.273; 2 is not stated."""
-
-    def stored(self, bgr: Picture) -> Picture:
-        """An upright picture, turned as the video stores it."""
-        return _turned(bgr, _AS_STORED.get(self.rotation))
-
-    def upright(self, bgr: Picture) -> Picture:
-        """A stored picture, turned upright."""
-        return _turned(bgr, _UPRIGHT.get(self.rotation))
-
-
-def _turned(bgr: Picture, code: int | None) -> Picture:
-    return bgr if code is None else np.asarray(cv2.rotate(bgr, code), np.uint8)
 
 
 class Shot(NamedTuple):

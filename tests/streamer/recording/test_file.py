@@ -12,7 +12,7 @@ import pytest
 from pipeline import Size
 from streamer import CODECS, ConfigError, Encoding, Recorder, SinkError, SourceInfo, open_source
 from streamer.media.audio import AudioTap
-from streamer.sources.video import VideoTags
+from streamer.media.tags import VideoTags
 from tests.support.media import Clip, pictures_of, planes_of, pts_of, quarters, sound_of, turn_of
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually

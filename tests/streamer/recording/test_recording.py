@@ -17,12 +17,12 @@ import pytest
 from pipeline import Size
 from streamer import CODECS, Encoding, SinkError, SourceInfo, SourceLost, open_source
 from streamer.media.audio import AudioTap
+from streamer.media.tags import VideoTags
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.encoder import Encoder
 from streamer.recording.live import LiveRecorder
 from streamer.recording.muxer import PICTURES
 from streamer.recording.segments import Filing, Segments
-from streamer.sources.video import VideoTags
 from tests.support.media import Clip, pts_of, quarters, raw, serving, sound_of, with_late_sound
 from tests.support.paths import ROOT
 

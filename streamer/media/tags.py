@@ -1,0 +1,75 @@
+"""What a recording of a source has to know of it, beside its frames and packets."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from pipeline import Picture, Size
+
+_UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
+_AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTags:
+    """What a video says of its pictures, beside the pictures."""
+
+    time_base: Fraction = Fraction(1, 90_000)
+    """Seconds a tick of its timestamps."""
+    start_ticks: int = 0
+    """Timestamp of the first frame."""
+    rotation: int = 0
+    """Degrees by which the stored picture is turned counterclockwise to be upright: 0, 90, 180 or 270."""
+    pixel_aspect: Fraction = Fraction(1)
+    """Width over height of a stored pixel."""
+    matrix: int = 2
+    """How YUV becomes RGB, as ITU-T H.273 numbers it; 2 is not stated."""
+    colour_range: int = 0
+    """0 is not stated, 1 is 16-235, 2 is 0-255."""
+    primaries: int = 2
+    """H.273; 2 is not stated."""
+    transfer: int = 2
+    """H.273; 2 is not stated."""
+
+    def stored(self, bgr: Picture) -> Picture:
+        """An upright picture, turned as the video stores it."""
+        return _turned(bgr, _AS_STORED.get(self.rotation))
+
+    def upright(self, bgr: Picture) -> Picture:
+        """A stored picture, turned upright."""
+        return _turned(bgr, _UPRIGHT.get(self.rotation))
+
+
+def _turned(bgr: Picture, code: int | None) -> Picture:
+    return bgr if code is None else np.asarray(cv2.rotate(bgr, code), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What is known of a source once its first frame is there."""
+
+    name: str
+    """What to call it; never with a password in it."""
+    frame_size: Size
+    """Of the first frame."""
+    rate: Fraction | None = None
+    """Frames a second on average, where the source says."""
+    frames: int | None = None
+    """How many will come, where the source says."""
+    duration_s: float | None = None
+    """How long it lasts, where the source says."""
+    tags: VideoTags = field(default_factory=VideoTags)
+    """What a recording of this source keeps beside the pictures."""
+    live: bool = False
+    """Whether it comes by itself, and cannot be wound back."""
+    codec: str | None = None
+    """FFmpeg's name of it; None of what is not encoded, or not by FFmpeg's account."""
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many will come, or about so many, as far as the source says."""
+        if self.frames is not None or self.duration_s is None or self.rate is None:
+            return self.frames
+        return round(self.duration_s * self.rate)
