@@ -12,7 +12,7 @@ from pipeline import PARSERS, WEIGHTS, Frame, Look, RuntimeUnavailable, Size, dr
 from streamer.diagnose.capacity import Costs, Forecast, Way, best, forecast
 from streamer.errors import SourceLost
 from streamer.live.parse import SMALLER
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.file import Recorder
@@ -134,7 +134,7 @@ def costs_of(frames: Sequence[Frame], info: SourceInfo, decode_s: float, *, reco
     if records:
         with tempfile.TemporaryDirectory() as folder:
             began_s = time.process_time()
-            with Recorder(Path(folder) / "out.mp4", info, AudioTap(), Encoding(), force=True) as recorder:
+            with Recorder(Path(folder) / "out.mp4", info, AudioQueue(), Encoding(), force=True) as recorder:
                 for frame, picture in zip(frames, drawn):
                     recorder.write(picture, frame.pts_s - frames[0].pts_s)
             encode_s = (time.process_time() - began_s) / len(frames)

@@ -10,7 +10,7 @@ SOUND_MOST = 100_000
 """Half an hour and more."""
 
 
-class AudioTap:
+class AudioQueue:
     """Packets of sound, each track's in order, from a source to a recording, which may be in another thread.
 
     Whoever records must `take` as fast as frames come: of more than `SOUND_MOST` packets the oldest are dropped.

@@ -35,7 +35,7 @@ class Tracks:
     add_pictures: Callable[[OutputContainer], VideoStream]
     """Into a file that has not been begun; of what is not live, into one only. Raises OSError or ValueError."""
     sounds: tuple[AudioStream, ...]
-    """As in `AudioTap.streams`."""
+    """As in `AudioQueue.streams`."""
     codec: str
     size: Size
     """As stored."""

@@ -5,7 +5,7 @@ from typing import Self
 
 from pipeline import Picture, Yuv420
 from streamer.errors import SinkError
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.paths import check_target
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
@@ -16,7 +16,7 @@ from streamer.recording.muxer import PICTURES, VideoFile
 class Recorder:
     """A sink: the file is there when all of it is, and nothing of it after an error."""
 
-    def __init__(self, path: Path, info: SourceInfo, audio: AudioTap, encoding: Encoding, *, force: bool) -> None:
+    def __init__(self, path: Path, info: SourceInfo, audio: AudioQueue, encoding: Encoding, *, force: bool) -> None:
         """Raises SinkError."""
         check_target(path, force)
         self.path = path

@@ -4,7 +4,7 @@ from typing import Self
 
 from pipeline import Picture, Yuv420
 from streamer.errors import SinkError
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.codecs import Encoding
@@ -19,7 +19,7 @@ class LiveRecorder:
     def __init__(
         self,
         info: SourceInfo,
-        audio: AudioTap,
+        audio: AudioQueue,
         encoding: Encoding,
         filing: Filing | None,
         recent: Recent | None,

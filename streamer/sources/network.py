@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 
 from streamer.errors import CannotOpen, Cause, SourceLost
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.tags import VideoTags
 from streamer.sources.connection import RemoteFailed, RemoteFeed, RemoteSilent
 from streamer.sources.demuxer.main import is_plain_tcp
@@ -250,7 +250,7 @@ class OpenCvCamera:
     def __init__(self, device: int | str) -> None:
         os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # or Windows takes a minute to open
         self.name = f"webcam:{device}"
-        self.audio = AudioTap()
+        self.audio = AudioQueue()
         self.vitals = Vitals()
         self.codec = None
         self.tags = VideoTags()

@@ -23,7 +23,7 @@ from threading import Event
 
 from pipeline import Frame, Size
 from streamer.errors import CannotOpen, ConfigError, SourceLost
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.images import is_picture, list_pictures, natural_order
 from streamer.media.tags import SourceInfo
 from streamer.sources.network import (
@@ -180,7 +180,7 @@ class _Looped(Closing):
     def __init__(self, source: Source, again: Callable[[], Source]) -> None:
         self._source, self._again = source, again
         self._damaged_before = 0
-        self.audio = AudioTap()
+        self.audio = AudioQueue()
         self.info = replace(source.info, frames=None, duration_s=None)
 
     @property

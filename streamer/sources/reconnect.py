@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from pipeline import Frame
 from streamer.errors import CannotOpen, Cause, SourceError, SourceLost
 from streamer.live.stats import Loss, Stats
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Source
 from streamer.sources.vitals import Vitals
@@ -156,7 +156,7 @@ class Lasting:
         self._damaged_before = 0
         self._seam = Seam()
         self.info = source.info
-        self.audio = AudioTap(source.audio.streams)
+        self.audio = AudioQueue(source.audio.streams)
 
     @property
     def vitals(self) -> Vitals:

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from pipeline import Frame, Size
 from streamer.errors import CannotOpen
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.images import read_picture
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.pattern import read_pattern
@@ -26,7 +26,7 @@ class Source(Protocol):
     def info(self) -> SourceInfo: ...
 
     @property
-    def audio(self) -> AudioTap:
+    def audio(self) -> AudioQueue:
         """Packets of sound that were read along with the frames; empty where there are none."""
 
     @property
@@ -75,7 +75,7 @@ class Pictures(Closing):
         if not paths:
             raise CannotOpen(f"no pictures in {name}")
         self.paths = paths
-        self.audio = AudioTap()
+        self.audio = AudioQueue()
         self._first = read_picture(paths[0])
         self.info = SourceInfo(
             name=name,
@@ -99,7 +99,7 @@ class TestPattern(Closing):
 
     def __init__(self, uri: str) -> None:
         self.pattern = pattern = read_pattern(uri)
-        self.audio = AudioTap()
+        self.audio = AudioQueue()
         self.info = SourceInfo(
             name=uri,
             frame_size=pattern.size,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline import TRUE_COLOURS, YUV_FORMATS, Picture, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.images import on_white
 from streamer.media.tags import VideoTags
 from streamer.sources.clocks import FileClock, LiveClock
@@ -69,7 +69,7 @@ class Video:
         self.vitals = Vitals()
         self.codec: str | None = feed.video.codec_context.name
         try:
-            self.audio = AudioTap(feed.audio)
+            self.audio = AudioQueue(feed.audio)
             if feed.facts.unknown:
                 _LOG.warning("%s announces sound of a kind that is not known, or not yet: it is left out", name)
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.

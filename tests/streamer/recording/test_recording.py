@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import Size
 from streamer import CODECS, Encoding, SinkError, SourceInfo, SourceLost, open_source
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.media.tags import VideoTags
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.encoder import Encoder
@@ -42,9 +42,9 @@ def info(rate: int | None = 25) -> SourceInfo:
     return SourceInfo("made up", SIZE, None if rate is None else Fraction(rate), tags=tags)
 
 
-def live(path: Path, about: SourceInfo | None = None, audio: AudioTap | None = None, **filing: Any) -> LiveRecorder:
+def live(path: Path, about: SourceInfo | None = None, audio: AudioQueue | None = None, **filing: Any) -> LiveRecorder:
     encoding = Encoding("vp9" if path.suffix == ".webm" else "h264")
-    return LiveRecorder(about or info(), audio or AudioTap(), encoding, Filing(path, **filing), None)
+    return LiveRecorder(about or info(), audio or AudioQueue(), encoding, Filing(path, **filing), None)
 
 
 def recorded(source: Path | str, out: Path, **filing: Any) -> list[float]:
@@ -82,17 +82,17 @@ sys.path.insert(0, {str(ROOT)!r})
 from contextlib import suppress
 from pathlib import Path
 from streamer import SourceLost, open_source
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from tests.streamer.recording.test_recording import live
 source, out, from_s, until_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 with open_source(source, audio=True) as opened:
-    tap = AudioTap(opened.audio.streams)
-    recorder = live(out, opened.info, tap)
+    queue = AudioQueue(opened.audio.streams)
+    recorder = live(out, opened.info, queue)
     with suppress(SourceLost):  # the end of it, over TCP
         for frame in opened:
             for packet in opened.audio.take():
                 if from_s <= packet.pts * packet.time_base < until_s:
-                    tap.put(packet, 0)
+                    queue.put(packet, 0)
             recorder.write(frame.picture, frame.pts_s)
             print(frame.pts_s, flush=True)
 sys.stdin.read()
@@ -274,17 +274,17 @@ def test_sound_finds_the_file_of_its_time(tmp_path: Path, singing: Path, late: i
     """As much as a second before or after the pictures of its time."""
     packets = [packet for packet in av.open(str(singing)).demux(audio=0) if packet.size]
     with open_source(singing, audio=True) as opened:
-        tap = AudioTap(opened.audio.streams)
-        with live(tmp_path / "door.mp4", opened.info, tap, segment_s=2.0) as recorder:
+        queue = AudioQueue(opened.audio.streams)
+        with live(tmp_path / "door.mp4", opened.info, queue, segment_s=2.0) as recorder:
             for frame in opened:
                 while packets and packets[0].pts * packets[0].time_base <= frame.pts_s - late / 50:
                     packet = packets.pop(0)
-                    packet.stream = tap.streams[0]
-                    tap.put(packet, Fraction(0))
+                    packet.stream = queue.streams[0]
+                    queue.put(packet, Fraction(0))
                 recorder.write(frame.picture, frame.pts_s)
             for packet in packets:
-                packet.stream = tap.streams[0]
-                tap.put(packet, Fraction(0))
+                packet.stream = queue.streams[0]
+                queue.put(packet, Fraction(0))
     tracks = [sound_of(path)[0] for path in files_of(tmp_path)]
     bodies = [body for track in tracks for _, body in track]
     assert bodies == [body for _, body in sound_of(singing)[0]]

@@ -24,7 +24,7 @@ from pipeline import Frame, Size
 from streamer import CannotOpen, SinkError, Source, SourceInfo, SourceLost, Stream, StreamConfig, open_source
 from streamer.errors import Cause
 from streamer.live.stats import Stats
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.sources.network import Timeouts
 from streamer.sources.reconnect import ABSENT, ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Connector, Lasting, Seam
 from streamer.sources.source import Closing
@@ -327,7 +327,7 @@ class Damaged(Closing):
     """One picture, beside a piece that could not be decoded."""
 
     damaged = 1
-    audio = AudioTap()
+    audio = AudioQueue()
     info = SourceInfo("camera", Size(4, 6), live=True)
 
     def __iter__(self) -> Iterator[Frame]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from streamer import Encoding, Recorder, SourceLost, Stream, StreamConfig, open_source
-from streamer.media.audio import AudioTap
+from streamer.media.audio import AudioQueue
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
@@ -44,13 +44,13 @@ def codec_of(path: Path) -> str:
 def recorded(source: Path | str, out: Path, recent: Recent | None = None, heard_s: float = -1.0, **filing: Any) -> None:
     """As a live recording; what is said before a time is not heard."""
     with open_source(source, audio=True) as opened, suppress(SourceLost):  # the end of it, over TCP
-        tap = AudioTap(opened.audio.streams)
+        queue = AudioQueue(opened.audio.streams)
         encoding = ENCODINGS.get(out.suffix, Encoding())
-        with LiveRecorder(opened.info, tap, encoding, Filing(out, **filing), recent) as recorder:
+        with LiveRecorder(opened.info, queue, encoding, Filing(out, **filing), recent) as recorder:
             for frame in opened:
                 for packet in opened.audio.take():
                     if packet.pts * packet.time_base >= heard_s:
-                        tap.put(packet, Fraction(0))
+                        queue.put(packet, Fraction(0))
                 recorder.write(frame.picture, frame.pts_s)
 
 
