@@ -18,8 +18,9 @@ from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.file import Recorder
 from streamer.recording.sink import PictureFolder, Sink
+from streamer.sources.images import Pictures
 from streamer.sources.open import open_source
-from streamer.sources.source import Pictures, Source
+from streamer.sources.source import Source
 
 LOOK_AHEAD_MOST = 32
 """Frames that wait in memory for the next one to be parsed; those further away from it get the masks of the last."""

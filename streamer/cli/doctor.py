@@ -13,8 +13,8 @@ from streamer.diagnose.bench import Machine
 from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.diagnose.camera import watch as look_at
 from streamer.live.config import read_age
-from streamer.sources.network import without_password
 from streamer.sources.open import open_source
+from streamer.sources.uri import without_password
 
 USUAL_AGE = "250ms"
 

@@ -9,10 +9,12 @@ from streamer.errors import CannotOpen, Cause
 from streamer.live.config import StreamConfig
 from streamer.live.ring import FrameRing
 from streamer.live.stats import Stats
-from streamer.sources.network import TIMEOUTS, comes_by_itself, is_camera, says_what_it_is
+from streamer.sources.network import TIMEOUTS
 from streamer.sources.open import open_source
-from streamer.sources.reconnect import ABSENT, HOPELESS, Backoff, Connector, Lasting
+from streamer.sources.reconnect import HOPELESS, Connector, Lasting
 from streamer.sources.source import Source
+from streamer.sources.timeline import ABSENT, Backoff
+from streamer.sources.uri import comes_by_itself, is_camera, says_what_it_is
 
 NOTICED_AT = 0.96
 """Of the silence that is allowed, so much has passed when a source counts as lost: in the rest that is noticed, the

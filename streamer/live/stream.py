@@ -21,8 +21,8 @@ from streamer.live.snapshots import Saver
 from streamer.live.stats import Snapshot, Stats
 from streamer.live.sync import ExactSync, LiveSync, Sync
 from streamer.media.paths import check_apart, check_target
-from streamer.sources.network import comes_by_itself
 from streamer.sources.source import Source
+from streamer.sources.uri import comes_by_itself
 
 RING_FRAMES = 16
 """Frames kept for a renderer that is behind: half a second of a usual camera."""

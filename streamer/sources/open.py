@@ -14,31 +14,25 @@ either for a reason to connect again. What a web server gives a length of is a r
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 from threading import Event
 
 from pipeline import Frame, Size
-from streamer.errors import CannotOpen, ConfigError, SourceLost
-from streamer.media.audio import AudioQueue
+from streamer.errors import CannotOpen, ConfigError
 from streamer.media.images import is_picture, list_pictures, natural_order
 from streamer.media.tags import SourceInfo
-from streamer.sources.network import (
-    TIMEOUTS,
-    OpenCvCamera,
-    Timeouts,
-    comes_by_itself,
-    is_address,
-    open_address,
-    open_camera,
-)
-from streamer.sources.playback import Stopped, looped, paced
-from streamer.sources.source import PICTURE_RATE, Closing, Pictures, Source, TestPattern
+from streamer.sources.images import Pictures
+from streamer.sources.network import TIMEOUTS, Timeouts, open_address
+from streamer.sources.pattern import TestPattern
+from streamer.sources.playback import Looped, Paced, Stopped
+from streamer.sources.source import Closing, Source
+from streamer.sources.uri import comes_by_itself, is_address
 from streamer.sources.video import Video, open_file
 from streamer.sources.vitals import Vitals
+from streamer.sources.webcam import OpenCvCamera, open_camera
 
 
 def open_source(
@@ -75,9 +69,9 @@ def open_source(
         source.close()
         raise ConfigError(f"{source.info.name} is live and cannot be looped")
     if loop:
-        source = _Looped(source, again)
+        source = Looped(source, again)
     if realtime and not source.info.live:
-        source = _Paced(source, stopped)
+        source = Paced(source, stopped)
     return source
 
 
@@ -149,56 +143,3 @@ class _Shots(Closing):
 
     def close(self) -> None:
         self._video.close()
-
-
-class _Paced(Closing):
-    """A recording in real time."""
-
-    def __init__(self, source: Source, stopped: Stopped) -> None:
-        self._source, self._stopped = source, stopped
-        self.info, self.audio = source.info, source.audio
-
-    @property
-    def damaged(self) -> int:
-        return self._source.damaged
-
-    @property
-    def vitals(self) -> Vitals:
-        return self._source.vitals
-
-    def __iter__(self) -> Iterator[Frame]:
-        with self:
-            yield from paced(self._source, self._stopped)
-
-    def close(self) -> None:
-        self._source.close()
-
-
-class _Looped(Closing):
-    """A recording over and over."""
-
-    def __init__(self, source: Source, again: Callable[[], Source]) -> None:
-        self._source, self._again = source, again
-        self._damaged_before = 0
-        self.audio = AudioQueue()
-        self.info = replace(source.info, frames=None, duration_s=None)
-
-    @property
-    def damaged(self) -> int:
-        return self._damaged_before + self._source.damaged
-
-    def __iter__(self) -> Iterator[Frame]:
-        with self:
-            yield from looped(self._rounds(), float(1 / (self.info.rate or PICTURE_RATE)))
-
-    def close(self) -> None:
-        self._source.close()
-
-    def _rounds(self) -> Iterator[Source]:
-        while True:
-            yield self._source
-            self._damaged_before += self._source.damaged
-            try:
-                self._source = self._again()
-            except CannotOpen as exc:
-                raise SourceLost(str(exc)) from exc

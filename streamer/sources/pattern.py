@@ -1,13 +1,19 @@
 """A test pattern: bars and a square that moves, with nothing to read it from."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 
 import cv2
 import numpy as np
 
-from pipeline import Picture, Size
+from pipeline import Frame, Picture, Size
 from streamer.errors import ConfigError
+from streamer.media.audio import AudioQueue
+from streamer.media.tags import SourceInfo, VideoTags
+from streamer.sources.source import Closing
 
 PATTERN_SIZE = Size(480, 640)
 SIDE_MOST = 16_384
@@ -57,3 +63,25 @@ def read_pattern(uri: str) -> Pattern:
     if max(pattern.size) > SIDE_MOST:
         raise ConfigError(f"test pattern {text!r}: sides are {SIDE_MOST} at most")
     return pattern
+
+
+class TestPattern(Closing):
+    """Something to try a stream with when no camera is there."""
+
+    __test__ = False  # pytest would take the name for a test's
+
+    def __init__(self, uri: str) -> None:
+        self.pattern = pattern = read_pattern(uri)
+        self.audio = AudioQueue()
+        self.info = SourceInfo(
+            name=uri,
+            frame_size=pattern.size,
+            rate=pattern.rate,
+            frames=pattern.frames,
+            duration_s=float(pattern.frames / pattern.rate) if pattern.frames else None,
+            tags=VideoTags(time_base=1 / pattern.rate),
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index in count() if self.pattern.frames is None else range(self.pattern.frames):
+            yield Frame(self.pattern.drawn(index), index, float(index / self.pattern.rate), time.monotonic())

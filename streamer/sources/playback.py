@@ -1,11 +1,16 @@
 """Recordings played as a camera would give them: at their own pace, and over and over."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
 from pipeline import Frame
+from streamer.errors import CannotOpen, SourceLost
+from streamer.media.audio import AudioQueue
+from streamer.sources.images import PICTURE_RATE
+from streamer.sources.source import Closing, Source
+from streamer.sources.vitals import Vitals
 
 LOOK_UP_S = 0.2
 """How often a wait looks up: on Windows Ctrl-C does not end one."""
@@ -50,3 +55,56 @@ def looped(rounds: Iterable[Iterable[Frame]], frame_s: float) -> Iterator[Frame]
             index += 1
             end_s = max(end_s, start_s + frame.pts_s + frame_s)
         start_s = end_s
+
+
+class Paced(Closing):
+    """A recording in real time."""
+
+    def __init__(self, source: Source, stopped: Stopped) -> None:
+        self._source, self._stopped = source, stopped
+        self.info, self.audio = source.info, source.audio
+
+    @property
+    def damaged(self) -> int:
+        return self._source.damaged
+
+    @property
+    def vitals(self) -> Vitals:
+        return self._source.vitals
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            yield from paced(self._source, self._stopped)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+class Looped(Closing):
+    """A recording over and over."""
+
+    def __init__(self, source: Source, again: Callable[[], Source]) -> None:
+        self._source, self._again = source, again
+        self._damaged_before = 0
+        self.audio = AudioQueue()
+        self.info = replace(source.info, frames=None, duration_s=None)
+
+    @property
+    def damaged(self) -> int:
+        return self._damaged_before + self._source.damaged
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            yield from looped(self._rounds(), float(1 / (self.info.rate or PICTURE_RATE)))
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _rounds(self) -> Iterator[Source]:
+        while True:
+            yield self._source
+            self._damaged_before += self._source.damaged
+            try:
+                self._source = self._again()
+            except CannotOpen as exc:
+                raise SourceLost(str(exc)) from exc

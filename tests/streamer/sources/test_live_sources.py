@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from streamer import CannotOpen, ConfigError, SourceLost, open_source
 from streamer.errors import Cause
 from streamer.sources.clocks import LiveClock
-from streamer.sources.network import OpenCvCamera, Timeouts, is_camera, without_password
+from streamer.sources.network import Timeouts
+from streamer.sources.uri import is_camera, without_password
+from streamer.sources.webcam import OpenCvCamera
 from tests.support.clicks import flashing
 from tests.support.media import (
     NO_LENGTH,

@@ -26,8 +26,9 @@ from streamer.errors import Cause
 from streamer.live.stats import Stats
 from streamer.media.audio import AudioQueue
 from streamer.sources.network import Timeouts
-from streamer.sources.reconnect import ABSENT, ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Connector, Lasting, Seam
+from streamer.sources.reconnect import Connector, Lasting
 from streamer.sources.source import Closing
+from streamer.sources.timeline import ABSENT, ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Seam
 from tests.support.media import (
     NO_LENGTH,
     Answer,
