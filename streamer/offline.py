@@ -112,7 +112,7 @@ def render_file(
                 if not on_frame(Progress(done, opened.info.expected_frames)):
                     stopped = True
                     break
-        damaged = opened.damaged
+        damaged = opened.health.damaged
         missing_s = 0.0 if stopped else _missing_s(opened.info, done, shown_s)
     return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)
 

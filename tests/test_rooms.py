@@ -80,10 +80,6 @@ MAY_WAIT = {
     "pipeline.m2fp.sampling": {"threading", "concurrent"},  # the look-up runs on several cores
     "pipeline.yuv": {"threading"},  # PyAV's converter is for one thread at a time
 }
-KNOWN = {
-    "streamer.sources.reconnect": {"streamer.live.stats"},
-}
-"""Imports that still go the wrong way."""
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 MAX_FILES_IN_A_ROOM = 19
@@ -132,7 +128,7 @@ def test_a_file_uses_only_what_its_room_may(module: str) -> None:
         allowed |= {f"pipeline.{each}" for each in GROUND["pipeline"]} | {"pipeline"}
     if package == "streamer":
         allowed |= {name for name in map(_room, FILES) if name.split(".")[0] == "pipeline"}
-    assert not {name for name in _imports(module) if _room(name) not in allowed} - KNOWN.get(module, set())
+    assert not {name for name in _imports(module) if _room(name) not in allowed}
 
 
 def test_every_room_is_in_the_plan() -> None:

@@ -108,9 +108,9 @@ def _seen(source: Source, opened_s: float, came_s: Sequence[float], lost: str | 
         hz=_hz(came_s, float(source.info.rate or 1)),
         jitter_s=float(np.percentile(pauses_s, 95) - np.median(pauses_s)),
         gap_s=float(pauses_s.max()),
-        damaged=source.damaged,
-        key_every_s=source.vitals.key_every_s,
-        bits_per_s=source.vitals.bytes * 8 / lasted_s if source.vitals.bytes and lasted_s > 0 else None,
+        damaged=source.health.damaged,
+        key_every_s=source.health.key_every_s,
+        bits_per_s=source.health.bytes * 8 / lasted_s if source.health.bytes and lasted_s > 0 else None,
         lost=lost,
     )
 

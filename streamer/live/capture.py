@@ -8,10 +8,10 @@ from dataclasses import replace
 from streamer.errors import CannotOpen, Cause
 from streamer.live.config import StreamConfig
 from streamer.live.ring import FrameRing
-from streamer.live.stats import Stats
+from streamer.live.stats import Loss, Stats
 from streamer.sources.network import TIMEOUTS
 from streamer.sources.open import open_source
-from streamer.sources.reconnect import HOPELESS, Connector, Lasting
+from streamer.sources.reconnect import HOPELESS, Connector, Reconnecting
 from streamer.sources.source import Source
 from streamer.sources.timeline import ABSENT, Backoff
 from streamer.sources.uri import comes_by_itself, is_camera, says_what_it_is
@@ -82,9 +82,17 @@ def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
     # A webcam that is not there is nobody who turns us away.
     absent = ABSENT | {Cause.NOT_FOUND} if is_camera(config.source) else ABSENT
     hopeless = HOPELESS if says_what_it_is(config.source) else HOPELESS - {Cause.CODEC}
-    connector = Connector(open_once, config.reconnect_for_s, limit, stats, Backoff(absent=absent), hopeless)
+    connector = Connector(
+        open_once,
+        config.reconnect_for_s,
+        limit,
+        on_loss=lambda error: stats.lost(time.monotonic(), Loss(error.cause, str(error))),
+        on_return=lambda: stats.back(time.monotonic()),
+        backoff=Backoff(absent=absent),
+        hopeless=hopeless,
+    )
     source = connector.first()
-    return Lasting(source, connector, limit) if source and source.info.live else source
+    return Reconnecting(source, connector, limit) if source and source.info.live else source
 
 
 def _unless_stopped(open_once: Callable[[float], Source], limit: _Limit) -> Source | None:

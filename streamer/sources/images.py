@@ -10,13 +10,13 @@ from streamer.errors import CannotOpen
 from streamer.media.audio import AudioQueue
 from streamer.media.images import read_picture
 from streamer.media.tags import SourceInfo, VideoTags
-from streamer.sources.source import Closing
+from streamer.sources.source import Source
 
 PICTURE_RATE = Fraction(25)
 """Frames a second of a folder of pictures, which has no time of its own."""
 
 
-class Pictures(Closing):
+class Pictures(Source):
     """Still pictures one after the other, `PICTURE_RATE` of them a second. Each has its own size."""
 
     def __init__(self, name: str, paths: list[Path]) -> None:

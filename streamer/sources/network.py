@@ -9,10 +9,10 @@ from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.sources.connection import RemoteFailed, RemoteFeed, RemoteSilent
 from streamer.sources.demuxer.protocol import Request
 from streamer.sources.failures import PULLED_OUT, Meaning, meaning_of
-from streamer.sources.packets import Packet
+from streamer.sources.packets import Feed, Packet
 from streamer.sources.playback import Stopped
 from streamer.sources.uri import without_password
-from streamer.sources.video import Reading, Video
+from streamer.sources.video import LiveReading, Video
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +53,30 @@ def open_address(url: str, audio: bool, timeouts: Timeouts, stopped: Stopped) ->
         raise CannotOpen(f"addresses such as {scheme}://… cannot be opened; there are: {there}", Cause.NOT_FOUND)
     request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}))
     silence_s = timeouts.segment_s if ".m3u8" in url else timeouts.read_s
-    feed = Connection(request, name, timeouts.open_s, stopped)
-    return Video(feed, name, Reading(stopped, max(timeouts.open_s, silence_s), silence_s))
+    feed = connect(request, name, timeouts.open_s, stopped)
+    return Video(feed, name, LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s))
 
 
-class Connection:
-    """A feed from another process, which says in our words what is wrong with it."""
+def connect(request: Request, name: str, open_s: float, stopped: Stopped) -> Feed:
+    """A feed from a process that holds the connection; its failures are in our words. Raises CannotOpen."""
+    try:
+        remote = RemoteFeed(request, open_s, stopped)
+    except RemoteSilent as exc:
+        reason = "it was stopped" if stopped.is_set() else f"no answer in {open_s:.3g} s"
+        raise CannotOpen(f"cannot open {name}: {reason}", Cause.TIMEOUT) from exc
+    except RemoteFailed as exc:
+        meaning = meaning_of(exc.failed, request)
+        raise CannotOpen(f"cannot open {name}: {meaning.reason}", meaning.cause) from exc
+    return Feed(remote.video, remote.audio, remote.facts, _packets(remote, request, name), remote.close)
 
-    def __init__(self, request: Request, name: str, open_s: float, stopped: Stopped) -> None:
-        """Raises CannotOpen."""
-        self._name = name
-        self._over_http = request.url.lower().startswith("http")
-        self._is_camera = request.format is not None
-        try:
-            self._remote = RemoteFeed(request, open_s, stopped)
-        except RemoteSilent as exc:
-            reason = "it was stopped" if stopped.is_set() else f"no answer in {open_s:.3g} s"
-            raise CannotOpen(f"cannot open {name}: {reason}", Cause.TIMEOUT) from exc
-        except RemoteFailed as exc:
-            meaning = meaning_of(exc.failed, request)
-            raise CannotOpen(f"cannot open {name}: {meaning.reason}", meaning.cause) from exc
-        self.video, self.audio, self.facts = self._remote.video, self._remote.audio, self._remote.facts
 
-    def packets(self) -> Iterator[Packet | None]:
-        try:
-            yield from self._remote.packets()
-        except RemoteFailed as exc:
-            # So FFmpeg calls the end of an answer over HTTP whose length it was not told.
-            if exc.failed.errno == EIO and self._over_http and not self.facts.recorded:
-                return
-            pulled_out = self._is_camera and exc.failed.errno == ENODEV
-            why = PULLED_OUT if pulled_out else Meaning(exc.failed.reason, Cause.FAILED)
-            raise SourceLost(f"{self._name}: {why.reason}", why.cause) from exc
-
-    def close(self) -> None:
-        self._remote.close()
+def _packets(remote: RemoteFeed, request: Request, name: str) -> Iterator[Packet | None]:
+    try:
+        yield from remote.packets()
+    except RemoteFailed as exc:
+        # So FFmpeg calls the end of an answer over HTTP whose length it was not told.
+        if exc.failed.errno == EIO and request.url.lower().startswith("http") and not remote.facts.recorded:
+            return
+        pulled_out = request.format is not None and exc.failed.errno == ENODEV
+        why = PULLED_OUT if pulled_out else Meaning(exc.failed.reason, Cause.FAILED)
+        raise SourceLost(f"{name}: {why.reason}", why.cause) from exc

@@ -13,26 +13,21 @@ two cannot always be told apart: over RTSP and plain TCP a connection that is cl
 either for a reason to connect again. What a web server gives a length of is a recording, and is not live.
 """
 
-import time
-from collections.abc import Iterator
 from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 from threading import Event
 
-from pipeline import Frame, Size
 from streamer.errors import CannotOpen, ConfigError
 from streamer.media.images import is_picture, list_pictures, natural_order
-from streamer.media.tags import SourceInfo
 from streamer.sources.images import Pictures
 from streamer.sources.network import TIMEOUTS, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
 from streamer.sources.playback import Looped, Paced, Stopped
-from streamer.sources.source import Closing, Source
+from streamer.sources.source import Source
 from streamer.sources.uri import comes_by_itself, is_address
-from streamer.sources.video import Video, open_file
-from streamer.sources.vitals import Vitals
-from streamer.sources.webcam import OpenCvCamera, open_camera
+from streamer.sources.video import open_file
+from streamer.sources.webcam import open_camera
 
 
 def open_source(
@@ -79,20 +74,20 @@ def _opened(text: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Sou
     if text.startswith("test:"):
         return TestPattern(text)
     if is_address(text):
-        return _Shots(open_address(text, audio, timeouts, stopped))
+        return open_address(text, audio, timeouts, stopped)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
     path = Path(text)
     if _is_folder(path):
         return Pictures(text, list_pictures(path))
     if comes_by_itself(text):
-        return _Shots(open_camera(text, timeouts, stopped))
+        return open_camera(text, timeouts, stopped)
     if has_magic(text) and not path.exists():
         found = sorted(filter(is_picture, map(Path, glob(text))), key=natural_order)  # noqa: PTH207  (absolute ones too)
         return Pictures(text, found)
     if is_picture(path):
         return Pictures(text, [path])
-    return _Shots(open_file(path, audio), name=path.name)
+    return open_file(path, audio)
 
 
 def _is_folder(path: Path) -> bool:
@@ -107,39 +102,3 @@ def sample(name: str) -> Path:
     here = Path(__file__).parent.parent
     installed = here / "samples" / name
     return installed if installed.exists() else here.parent / "sample_videos" / name  # in a checkout
-
-
-class _Shots(Closing):
-    """A video or camera, decoded in the order in which it is shown."""
-
-    def __init__(self, video: Video | OpenCvCamera, name: str = "") -> None:
-        self._video = video
-        self.audio = video.audio
-        self.info = SourceInfo(
-            name=name or video.name,
-            frame_size=Size(*video.first.picture.shape[:2]),
-            rate=video.rate,
-            frames=video.frames,
-            duration_s=video.duration_s,
-            tags=video.tags,
-            live=video.live,
-            codec=video.codec,
-        )
-
-    @property
-    def damaged(self) -> int:
-        return self._video.damaged
-
-    @property
-    def vitals(self) -> Vitals:
-        return self._video.vitals
-
-    def __iter__(self) -> Iterator[Frame]:
-        with self:
-            tags = self.info.tags
-            for index, shot in enumerate(self._video):
-                pts_s = float((shot.ticks - tags.start_ticks) * tags.time_base)
-                yield Frame(shot.picture, index, pts_s, time.monotonic())
-
-    def close(self) -> None:
-        self._video.close()

@@ -1,10 +1,10 @@
-"""Packets of video and sound: from a file here, or (in `remote.py`) from a process that holds a connection."""
+"""Packets of video and sound: from a file here, or (in `connection.py`) from a process that holds a connection."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -41,48 +41,43 @@ class Facts:
     """Tracks of sound that are announced and left out: what they are is not known, or was not in time."""
 
 
-class Feed(Protocol):
-    """Packets, once, in order."""
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The packets of a video and its sound, once, in order."""
 
     video: VideoStream
     audio: tuple[AudioStream, ...]
-    """They outlive it."""
+    """They outlive the feed."""
     facts: Facts
-
-    def packets(self) -> Iterator[Packet | None]:
-        """All there are; None whenever nothing came for a moment. Raises SourceLost or av's errors."""
-
-    def close(self) -> None: ...
+    packets: Iterator[Packet | None]
+    """All there are; None whenever nothing came for a moment. Raises SourceLost or av's errors."""
+    close: Callable[[], None]
 
 
-class FileFeed:
-    """A file that PyAV has opened."""
+def file_feed(container: InputContainer, name: str, audio: bool) -> Feed:
+    """The packets of a file that PyAV has opened. Raises CannotOpen."""
+    video = _picture_stream(container, name)
+    sounds = [each for each in container.streams.audio if audio and is_known(each)]
+    copies = dict(zip(sounds, _copies(sounds)))
+    facts = Facts(
+        video.time_base,
+        video.average_rate or video.guessed_rate,
+        video.frames or None,
+        duration_s(container, video),
+        True,
+        _origin_s(container),
+        unknown=len(container.streams.audio) - len(sounds) if audio else 0,
+    )
+    return Feed(video, tuple(copies.values()), facts, _file_packets(container, video, copies), container.close)
 
-    def __init__(self, container: InputContainer, name: str, audio: bool) -> None:
-        """Raises CannotOpen."""
-        self._container = container
-        self.video = _picture_stream(container, name)
-        sounds = [each for each in container.streams.audio if audio and is_known(each)]
-        self.audio = _copies(sounds)
-        self._copies = dict(zip(sounds, self.audio))
-        self.facts = Facts(
-            self.video.time_base,
-            self.video.average_rate or self.video.guessed_rate,
-            self.video.frames or None,
-            duration_s(container, self.video),
-            True,
-            _origin_s(container),
-            unknown=len(container.streams.audio) - len(self.audio) if audio else 0,
-        )
 
-    def packets(self) -> Iterator[Packet | None]:
-        for packet in packets_of(self._container, (self.video, *self._copies)):
-            if isinstance(packet.stream, AudioStream):
-                packet.stream = self._copies[packet.stream]
-            yield packet
-
-    def close(self) -> None:
-        self._container.close()
+def _file_packets(
+    container: InputContainer, video: VideoStream, copies: dict[AudioStream, AudioStream]
+) -> Iterator[Packet]:
+    for packet in packets_of(container, (video, *copies)):
+        if isinstance(packet.stream, AudioStream):
+            packet.stream = copies[packet.stream]
+        yield packet
 
 
 def _copies(sounds: Sequence[AudioStream]) -> tuple[AudioStream, ...]:

@@ -13,7 +13,7 @@ from pipeline import Frame, Picture, Size
 from streamer.errors import ConfigError
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo, VideoTags
-from streamer.sources.source import Closing
+from streamer.sources.source import Source
 
 PATTERN_SIZE = Size(480, 640)
 SIDE_MOST = 16_384
@@ -65,7 +65,7 @@ def read_pattern(uri: str) -> Pattern:
     return pattern
 
 
-class TestPattern(Closing):
+class TestPattern(Source):
     """Something to try a stream with when no camera is there."""
 
     __test__ = False  # pytest would take the name for a test's

@@ -9,8 +9,7 @@ from pipeline import Frame
 from streamer.errors import CannotOpen, SourceLost
 from streamer.media.audio import AudioQueue
 from streamer.sources.images import PICTURE_RATE
-from streamer.sources.source import Closing, Source
-from streamer.sources.vitals import Vitals
+from streamer.sources.source import Health, Source
 
 LOOK_UP_S = 0.2
 """How often a wait looks up: on Windows Ctrl-C does not end one."""
@@ -57,7 +56,7 @@ def looped(rounds: Iterable[Iterable[Frame]], frame_s: float) -> Iterator[Frame]
         start_s = end_s
 
 
-class Paced(Closing):
+class Paced(Source):
     """A recording in real time."""
 
     def __init__(self, source: Source, stopped: Stopped) -> None:
@@ -65,12 +64,8 @@ class Paced(Closing):
         self.info, self.audio = source.info, source.audio
 
     @property
-    def damaged(self) -> int:
-        return self._source.damaged
-
-    @property
-    def vitals(self) -> Vitals:
-        return self._source.vitals
+    def health(self) -> Health:
+        return self._source.health
 
     def __iter__(self) -> Iterator[Frame]:
         with self:
@@ -80,7 +75,7 @@ class Paced(Closing):
         self._source.close()
 
 
-class Looped(Closing):
+class Looped(Source):
     """A recording over and over."""
 
     def __init__(self, source: Source, again: Callable[[], Source]) -> None:
@@ -90,8 +85,8 @@ class Looped(Closing):
         self.info = replace(source.info, frames=None, duration_s=None)
 
     @property
-    def damaged(self) -> int:
-        return self._damaged_before + self._source.damaged
+    def health(self) -> Health:
+        return replace(self._source.health, damaged=self._damaged_before + self._source.health.damaged)
 
     def __iter__(self) -> Iterator[Frame]:
         with self:
@@ -103,7 +98,7 @@ class Looped(Closing):
     def _rounds(self) -> Iterator[Source]:
         while True:
             yield self._source
-            self._damaged_before += self._source.damaged
+            self._damaged_before += self._source.health.damaged
             try:
                 self._source = self._again()
             except CannotOpen as exc:

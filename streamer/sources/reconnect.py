@@ -2,19 +2,17 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from fractions import Fraction
-from typing import Self
 
 from av.audio.stream import AudioStream
 
 from pipeline import Frame
 from streamer.errors import CannotOpen, Cause, SourceError, SourceLost
-from streamer.live.stats import Loss, Stats
 from streamer.media.audio import AudioQueue
 from streamer.sources.playback import Stopped
-from streamer.sources.source import Source
+from streamer.sources.source import Health, Source
 from streamer.sources.timeline import FIRST_S, Backoff, Seam
-from streamer.sources.vitals import Vitals
 
 HOPELESS = frozenset({Cause.AUTH, Cause.NOT_FOUND, Cause.CODEC})
 """What is, when it is the first that is heard of a source, a mistake in its address, and not retried unasked."""
@@ -28,19 +26,22 @@ class Connector:
         open_once: Callable[[float], Source],
         for_s: float | None,
         stopped: Stopped,
-        stats: Stats,
+        on_loss: Callable[[SourceError], None],
+        on_return: Callable[[], None],
         backoff: Backoff | None = None,
         hopeless: Collection[Cause] = HOPELESS,
     ) -> None:
         """
         Args:
             open_once: opens it within so many seconds, or raises CannotOpen.
+            on_loss: called after each loss and each attempt that failed, with its reason.
+            on_return: called when the source is there (again).
             for_s: how long to try after each loss; None is forever, but for a mistake in the address.
             hopeless: what is such a mistake, when it is the first that is heard.
         """
         self._open_once = open_once
         self._for_s = for_s
-        self._stopped, self._stats = stopped, stats
+        self._stopped, self._on_loss, self._on_return = stopped, on_loss, on_return
         self._backoff = backoff or Backoff()
         self._hopeless = hopeless
 
@@ -60,7 +61,7 @@ class Connector:
         until_s = time.monotonic() + for_s
         while not self._stopped.is_set():
             if error is not None:
-                self._stats.lost(time.monotonic(), Loss(error.cause, str(error)))
+                self._on_loss(error)
                 left_s = until_s - time.monotonic()
                 if left_s <= 0:
                     raise SourceLost(f"{error}; it did not come back in {for_s:g} s", error.cause) from error
@@ -74,12 +75,12 @@ class Connector:
                 error = exc
                 continue
             self._backoff.reset()
-            self._stats.back(time.monotonic())
+            self._on_return()
             return source
         return None
 
 
-class Lasting:
+class Reconnecting(Source):
     """A live source that is connected to again when it is lost. Its `info` stays that of the first connection."""
 
     def __init__(self, source: Source, connector: Connector, stopped: Stopped) -> None:
@@ -90,12 +91,9 @@ class Lasting:
         self.audio = AudioQueue(source.audio.streams)
 
     @property
-    def vitals(self) -> Vitals:
-        return self._source.vitals
-
-    @property
-    def damaged(self) -> int:
-        return self._damaged_before + self._source.damaged
+    def health(self) -> Health:
+        """The counts of the present connection, but for the damage, which is that of all of them."""
+        return replace(self._source.health, damaged=self._damaged_before + self._source.health.damaged)
 
     def __iter__(self) -> Iterator[Frame]:
         with self:
@@ -111,12 +109,6 @@ class Lasting:
                 if self._stopped.is_set() or not self._found_again(loss):
                     return
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
     def close(self) -> None:
         self._source.close()
 
@@ -126,7 +118,7 @@ class Lasting:
         source = self._connector.again(loss)
         if source is None:
             return False
-        self._damaged_before += self._source.damaged
+        self._damaged_before += self._source.health.damaged
         self._source = source
         return source.info.live  # a broadcast that is over may be there as a recording, which nobody asked for
 

@@ -1,58 +1,62 @@
-"""What a source is."""
+"""The contract of a source."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Protocol, Self
+from dataclasses import dataclass
+from typing import Self
 
 from pipeline import Frame
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo
-from streamer.sources.vitals import Vitals
 
 
-class Source(Protocol):
-    """Frames, once, in order."""
+@dataclass(slots=True)
+class Health:
+    """Counts of what was read so far; all are 0 for a source without packets, such as a folder of pictures."""
+
+    bytes: int = 0
+    """Size of the packets of the pictures."""
+    key_frames: int = 0
+    """Pictures that need no other to be decoded."""
+    damaged: int = 0
+    """Pieces that could not be decoded."""
+    _first_key_s: float = 0.0
+    _last_key_s: float = 0.0
+
+    def add_packet(self, size: int, time_s: float | None, *, key: bool) -> None:
+        """Counts a packet of pictures; its time is the stream's own, in seconds."""
+        self.bytes += size
+        if key and time_s is not None:
+            self._first_key_s = time_s if not self.key_frames else self._first_key_s
+            self._last_key_s = time_s
+            self.key_frames += 1
 
     @property
-    def info(self) -> SourceInfo: ...
+    def key_every_s(self) -> float | None:
+        """Seconds from one key frame to the next, on average; None before the second."""
+        return (self._last_key_s - self._first_key_s) / (self.key_frames - 1) if self.key_frames > 1 else None
+
+
+class Source(ABC):
+    """Frames, once, in order; a context that closes the source."""
+
+    info: SourceInfo
+    audio: AudioQueue
+    """Packets of sound that were read along with the frames; empty where there are none."""
 
     @property
-    def audio(self) -> AudioQueue:
-        """Packets of sound that were read along with the frames; empty where there are none."""
+    def health(self) -> Health:
+        """The counts of what was read so far."""
+        return Health()
 
-    @property
-    def damaged(self) -> int:
-        """How many pieces of the source could not be decoded so far."""
-
-    @property
-    def vitals(self) -> Vitals:
-        """What was read so far."""
-
+    @abstractmethod
     def __iter__(self) -> Iterator[Frame]: ...
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    def close(self) -> None:
-        """Lets go of the file or connection; safe to call twice."""
-
-
-class Closing:
-    """`with`, and nothing to tell, for a source."""
-
-    @property
-    def damaged(self) -> int:
-        return 0
-
-    @property
-    def vitals(self) -> Vitals:
-        return Vitals()
+    def close(self) -> None:  # noqa: B027  (a source that holds nothing has nothing to close)
+        """Closes the file or connection; safe to call twice."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Nothing is held."""

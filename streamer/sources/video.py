@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
 import numpy as np
@@ -15,15 +14,15 @@ from av.audio.stream import AudioStream
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from pipeline import TRUE_COLOURS, YUV_FORMATS, Picture, Yuv420
+from pipeline import TRUE_COLOURS, YUV_FORMATS, Frame, Picture, Size, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.media.audio import AudioQueue
 from streamer.media.images import on_white
-from streamer.media.tags import VideoTags
+from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.clocks import FileClock, LiveClock
-from streamer.sources.packets import Feed, FileFeed, Packet
+from streamer.sources.packets import Feed, Packet, file_feed
 from streamer.sources.playback import Stopped
-from streamer.sources.vitals import Vitals
+from streamer.sources.source import Health, Source
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,15 +30,8 @@ DAMAGED_MOST = 500
 """So many pieces in a row that cannot be decoded are no video."""
 
 
-class Shot(NamedTuple):
-    """One decoded picture, upright."""
-
-    picture: Picture | Yuv420
-    ticks: int
-
-
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LiveReading:
     """How a live source is read: each picture is decoded as soon as it is there, and time is counted from the first."""
 
     stopped: Stopped
@@ -50,59 +42,74 @@ class Reading:
     """Without the next one for so long, it is lost."""
 
 
-class Video:
+class Video(Source):
     """The pictures of a feed; the first is decoded at once.
 
     Raises:
         CannotOpen: there are no pictures in it. The feed is closed.
     """
 
-    def __init__(self, feed: Feed, name: str, reading: Reading | None = None) -> None:
+    def __init__(self, feed: Feed, name: str, live: LiveReading | None = None, title: str | None = None) -> None:
         """
         Args:
-            reading: None for a recording.
+            name: what errors call it.
+            live: None for a recording.
+            title: the name that its info gives; None is `name`.
         """
-        self.name = name
-        self._feed = feed
-        self._reading = reading
-        self.damaged = 0
-        self.vitals = Vitals()
-        self.codec: str | None = feed.video.codec_context.name
+        self._name, self._feed, self._live = name, feed, live
+        self._health = Health()
         try:
             self.audio = AudioQueue(feed.audio)
             if feed.facts.unknown:
                 _LOG.warning("%s announces sound of a kind that is not known, or not yet: it is left out", name)
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.
-            feed.video.thread_type = "SLICE" if reading else "AUTO"
+            feed.video.thread_type = "SLICE" if live else "AUTO"
             self._to_bgr = VideoReformatter()
             self._set_clock()
             self._decoded = self._decode()
             frame = self._first_frame()
-            self.tags = self._tags_of(frame, self._ticks(frame))
-            self.first = self._shot(frame, self.tags.start_ticks)
+            self._tags = self._tags_of(frame, self._ticks(frame))
+            self._first = self._picture(frame)
         except BaseException:
             feed.close()
             raise
-        self.frames, self.duration_s = feed.facts.frames, feed.facts.duration_s
-        self.live = not feed.facts.recorded
+        self.info = self._info(title or name)
 
-    def __iter__(self) -> Iterator[Shot]:
-        yield self.first
-        for frame in self._decoded:
-            yield self._shot(frame, self._ticks(frame))
+    @property
+    def health(self) -> Health:
+        return self._health
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            yield Frame(self._first, 0, 0.0, time.monotonic())
+            for index, frame in enumerate(self._decoded, start=1):
+                elapsed = self._ticks(frame) - self._tags.start_ticks
+                yield Frame(self._picture(frame), index, float(elapsed * self._time_base), time.monotonic())
 
     def close(self) -> None:
         self._feed.close()
 
+    def _info(self, title: str) -> SourceInfo:
+        facts = self._feed.facts
+        return SourceInfo(
+            name=title,
+            frame_size=Size(*self._first.shape[:2]),
+            rate=facts.rate,
+            frames=facts.frames,
+            duration_s=facts.duration_s,
+            tags=self._tags,
+            live=not facts.recorded,
+            codec=self._feed.video.codec_context.name,
+        )
+
     def _set_clock(self) -> None:
         facts = self._feed.facts
-        self.rate = facts.rate
         self._timeless = facts.time_base is None
         self._time_base = facts.time_base or Fraction(1, 90_000)
         self._clock: FileClock | LiveClock = (
-            LiveClock(self._time_base, self.rate)
-            if self._reading
-            else FileClock(self._time_base, self.rate, facts.origin_s)
+            LiveClock(self._time_base, facts.rate)
+            if self._live
+            else FileClock(self._time_base, facts.rate, facts.origin_s)
         )
 
     def _first_frame(self) -> av.VideoFrame:
@@ -111,13 +118,13 @@ class Video:
                 return frame
         except SourceLost as exc:
             raise CannotOpen(str(exc), exc.cause) from exc
-        raise CannotOpen(f"{self.name} has no frames that can be decoded", Cause.CODEC)
+        raise CannotOpen(f"{self._name} has no frames that can be decoded", Cause.CODEC)
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         in_a_row = 0
-        patience = _Patience(self.name, self._reading)
+        patience = _Patience(self._name, self._live)
         try:
-            for packet in self._feed.packets():
+            for packet in self._feed.packets:
                 if patience.gone(damaged=in_a_row > 0):
                     return
                 if packet is None:
@@ -126,30 +133,29 @@ class Video:
                     self._keep(packet)
                     continue
                 if packet.size:
-                    self.vitals.saw(
-                        packet.size, packet.pts and float(packet.pts * packet.time_base), key=packet.is_keyframe
-                    )
+                    time_s = packet.pts and float(packet.pts * packet.time_base)
+                    self._health.add_packet(packet.size, time_s, key=packet.is_keyframe)
                 try:
                     for frame in packet.decode():
                         yield frame
                         patience.begin_anew()
                     in_a_row = 0
                 except av.error.InvalidDataError as exc:
-                    self.damaged += 1
+                    self._health.damaged += 1
                     in_a_row += 1
                     if in_a_row > DAMAGED_MOST:
-                        raise SourceLost(f"{self.name}: nothing can be decoded any more", Cause.CODEC) from exc
+                        raise SourceLost(f"{self._name}: nothing can be decoded any more", Cause.CODEC) from exc
         except av.error.InvalidDataError:
-            self.damaged += 1  # a file that breaks off
+            self._health.damaged += 1  # a file that breaks off
         except av.error.FFmpegError as exc:
-            raise SourceLost(f"{self.name}: {exc.strerror}") from exc
+            raise SourceLost(f"{self._name}: {exc.strerror}") from exc
 
     def _keep(self, packet: Packet) -> None:
         # The last packet of each stream is empty: it flushes decoders.
         origin_s = self._clock.origin_s
         if not packet.size or origin_s is None:
             return
-        if self._reading and packet.pts is not None and packet.pts * packet.time_base < origin_s:
+        if self._live and packet.pts is not None and packet.pts * packet.time_base < origin_s:
             return  # what was said before the first picture has no place in a recording of it
         self.audio.put(packet, origin_s)
 
@@ -169,15 +175,15 @@ class Video:
     def _ticks(self, frame: av.VideoFrame) -> int:
         return self._clock.ticks(None if self._timeless else frame.pts, time.monotonic())
 
-    def _shot(self, frame: av.VideoFrame, ticks: int) -> Shot:
-        plain = frame.format.name in YUV_FORMATS and not self.tags.rotation
+    def _picture(self, frame: av.VideoFrame) -> Picture | Yuv420:
+        plain = frame.format.name in YUV_FORMATS and not self._tags.rotation
         if plain and not (frame.height % 2 or frame.width % 2):
-            return Shot(Yuv420(frame), ticks)
+            return Yuv420(frame)
         if any(component.is_alpha for component in frame.format.components):
             bgr = on_white(self._pixels(frame, "bgra"))
         else:
             bgr = self._pixels(frame, "bgr24")
-        return Shot(np.ascontiguousarray(self.tags.upright(bgr)), ticks)
+        return np.ascontiguousarray(self._tags.upright(bgr))
 
     def _pixels(self, frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
         converted = self._to_bgr.reformat(frame, format=pixels, interpolation=TRUE_COLOURS)
@@ -187,16 +193,16 @@ class Video:
 class _Patience:
     """How long to wait for a picture."""
 
-    def __init__(self, name: str, reading: Reading | None) -> None:
-        self._name, self._reading = name, reading
-        self._limit_s = reading.first_s if reading else math.inf
+    def __init__(self, name: str, live: LiveReading | None) -> None:
+        self._name, self._live = name, live
+        self._limit_s = live.first_s if live else math.inf
         self._since_s = time.monotonic()
         self._had_one = False
 
     def begin_anew(self) -> None:
         """A picture came."""
         self._had_one = True
-        self._limit_s = self._reading.silence_s if self._reading else math.inf
+        self._limit_s = self._live.silence_s if self._live else math.inf
         self._since_s = time.monotonic()
 
     def gone(self, *, damaged: bool) -> bool:
@@ -210,7 +216,7 @@ class _Patience:
             if damaged and self._had_one:
                 raise SourceLost(f"{self._name}: nothing that can be decoded for {self._limit_s:g} s", Cause.CODEC)
             raise SourceLost(f"{self._name}: no picture for {self._limit_s:g} s", Cause.TIMEOUT)
-        return self._reading is not None and self._reading.stopped.is_set()
+        return self._live is not None and self._live.stopped.is_set()
 
 
 def open_file(path: Path, audio: bool) -> Video:
@@ -225,8 +231,8 @@ def open_file(path: Path, audio: bool) -> Video:
     except (av.error.FFmpegError, OSError) as exc:
         raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
     try:
-        feed = FileFeed(container, str(path), audio)
+        feed = file_feed(container, str(path), audio)
     except CannotOpen:
         container.close()
         raise
-    return Video(feed, str(path))
+    return Video(feed, str(path), title=path.name)

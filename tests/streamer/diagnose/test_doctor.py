@@ -14,7 +14,7 @@ from streamer import CannotOpen, open_source
 from streamer.cli import app
 from streamer.diagnose.camera import costs_of, diagnosed, timed, watch, ways
 from streamer.diagnose.capacity import Costs, Way
-from streamer.sources.vitals import Vitals
+from streamer.sources.source import Health
 from tests.support.media import Clip, hold, serving, spread
 
 runner = CliRunner()
@@ -103,11 +103,11 @@ def test_a_diagnosis_recommends_what_holds(tmp_path: Path) -> None:
 
 
 def test_key_frames_are_counted_from_the_first_to_the_last() -> None:
-    vitals = Vitals()
+    health = Health()
     for index in range(9):
-        vitals.saw(100, index / 2, key=index % 4 == 0)
-    assert (vitals.bytes, vitals.keys, vitals.key_every_s) == (900, 3, 2.0)
-    assert Vitals().key_every_s is None
+        health.add_packet(100, index / 2, key=index % 4 == 0)
+    assert (health.bytes, health.key_frames, health.key_every_s) == (900, 3, 2.0)
+    assert Health().key_every_s is None
 
 
 def test_the_verb_says_it_for_people_and_for_programs(tmp_path: Path) -> None:

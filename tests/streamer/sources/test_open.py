@@ -162,7 +162,7 @@ def test_pixels_are_the_pictures(source: Source, maker: object) -> None:
 
 def test_nothing_is_damaged_and_there_is_no_sound(source: Source) -> None:
     assert len(list(source)) == FRAMES
-    assert source.damaged == 0
+    assert source.health.damaged == 0
     assert source.audio.take() == []
 
 

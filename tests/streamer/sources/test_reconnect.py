@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from pipeline import Frame, Size
 from streamer import CannotOpen, SinkError, Source, SourceInfo, SourceLost, Stream, StreamConfig, open_source
 from streamer.errors import Cause
-from streamer.live.stats import Stats
+from streamer.live.stats import Loss, Stats
 from streamer.media.audio import AudioQueue
 from streamer.sources.network import Timeouts
-from streamer.sources.reconnect import Connector, Lasting
-from streamer.sources.source import Closing
+from streamer.sources.reconnect import Connector, Reconnecting
+from streamer.sources.source import Health
 from streamer.sources.timeline import ABSENT, ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Seam
 from tests.support.media import (
     NO_LENGTH,
@@ -76,19 +76,33 @@ class Hasty(Backoff):
         return 0.01 + 0 * super().wait_s(cause)
 
 
+def connector(
+    attempts: Callable[[float], Source],
+    for_s: float | None,
+    stopped: threading.Event | None = None,
+    stats: Stats | None = None,
+    backoff: Backoff | None = None,
+) -> Connector:
+    told = stats or Stats()
+    return Connector(
+        attempts,
+        for_s,
+        stopped or threading.Event(),
+        on_loss=lambda error: told.lost(time.monotonic(), Loss(error.cause, str(error))),
+        on_return=lambda: told.back(time.monotonic()),
+        backoff=backoff or Hasty(),
+    )
+
+
 def lasting(url: str, *, for_s: float | None = 10.0, audio: bool = False, stats: Stats | None = None) -> Source:
     """A source that is connected to again, as the capture thread has it, but with less patience."""
     stopped = threading.Event()
-    connector = Connector(
-        lambda within_s: open_source(url, audio=audio, timeouts=SHORT, stopped=stopped),
-        for_s,
-        stopped,
-        stats or Stats(),
-        Hasty(),
+    connects = connector(
+        lambda within_s: open_source(url, audio=audio, timeouts=SHORT, stopped=stopped), for_s, stopped, stats
     )
-    source = connector.first()
+    source = connects.first()
     assert source is not None
-    return Lasting(source, connector, stopped)
+    return Reconnecting(source, connects, stopped)
 
 
 def take(frames: Iterator[Frame], number: int) -> list[Frame]:
@@ -219,10 +233,6 @@ class Attempts:
         return answer
 
 
-def connector(attempts: Attempts, for_s: float | None, stopped: threading.Event | None = None) -> Connector:
-    return Connector(attempts, for_s, stopped or threading.Event(), Stats(), Hasty())
-
-
 LOSS = SourceLost("rtsp://door/1: no picture for 5 s", Cause.TIMEOUT)
 
 
@@ -258,7 +268,7 @@ def test_it_is_given_up_in_time_and_the_cause_is_told() -> None:
 def test_stopping_ends_the_wait_for_the_next_attempt() -> None:
     stopped = threading.Event()
     attempts = Attempts(CannotOpen("no", Cause.REFUSED))
-    waiting = Connector(attempts, None, stopped, Stats(), Backoff(lambda: 1.0))
+    waiting = connector(attempts, None, stopped, backoff=Backoff(lambda: 1.0))
     stopper = threading.Timer(0.2, stopped.set)
     stopper.start()
     began = time.monotonic()
@@ -324,10 +334,10 @@ def test_half_a_frame_and_damaged_packets_are_got_over(clip: Path) -> None:
     assert all(each.size == (64, 96) for each in frames)
 
 
-class Damaged(Closing):
+class Damaged(Source):
     """One picture, beside a piece that could not be decoded."""
 
-    damaged = 1
+    health = Health(damaged=1)
     audio = AudioQueue()
     info = SourceInfo("camera", Size(4, 6), live=True)
 
@@ -337,10 +347,9 @@ class Damaged(Closing):
 
 def test_damage_is_counted_over_all_connections() -> None:
     stopped = threading.Event()
-    connector = Connector(lambda within_s: Damaged(), None, stopped, Stats(), Hasty())
-    with Lasting(Damaged(), connector, stopped) as source:
+    with Reconnecting(Damaged(), connector(lambda within_s: Damaged(), None, stopped), stopped) as source:
         take(iter(source), 3)
-        assert source.damaged == 3
+        assert source.health.damaged == 3
 
 
 @pytest.mark.parametrize("then", [hang_up, pulled, hold], ids=["hangs up", "is reset", "freezes"])
