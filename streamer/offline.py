@@ -16,8 +16,7 @@ from streamer.media.images import is_picture, list_pictures
 from streamer.media.paths import VIDEO_SUFFIXES, check_apart
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
-from streamer.recording.file import Recorder
-from streamer.recording.sink import PictureFolder, Sink
+from streamer.recording.file import PictureFolder, Recorder, Sink
 from streamer.sources.images import Pictures
 from streamer.sources.open import open_source
 from streamer.sources.source import Source

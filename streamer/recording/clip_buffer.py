@@ -10,8 +10,9 @@ import av
 
 from streamer.errors import SinkError
 from streamer.media.paths import VIDEO_SUFFIXES, check_target
+from streamer.recording.containers import PICTURES, takers
 from streamer.recording.encoder import Packet, Tracks
-from streamer.recording.muxer import PICTURES, VideoFile, takers
+from streamer.recording.muxer import VideoFile
 
 RECENT_BYTES_MOST = 256_000_000
 """Half a minute of 60 Mbit/s; of more, the oldest seconds go first."""

@@ -1,20 +1,44 @@
-"""A video file of what was parsed: each picture at its time, sound and tags as in the source."""
+"""Where pictures go.
+
+A sink is a context: left in peace, or by Ctrl-C, it completes what it has; left by any other error it
+removes what it began. A file carries a hidden name beside its own until it is complete, so that nobody finds
+half of one.
+"""
 
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from pipeline import Picture, Yuv420
 from streamer.errors import SinkError
 from streamer.media.audio import AudioQueue
+from streamer.media.images import write_picture
 from streamer.media.paths import check_target
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
+from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Encoder, Packet
-from streamer.recording.muxer import PICTURES, VideoFile
+from streamer.recording.muxer import VideoFile
+
+
+class Sink(Protocol):
+    """Takes pictures in the order of time."""
+
+    path: Path
+    """Of what it leaves behind."""
+
+    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
+        """Takes a picture, which nobody writes to any more. Raises SinkError when it cannot be encoded or stored."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None: ...
 
 
 class Recorder:
-    """A sink: the file is there when all of it is, and nothing of it after an error."""
+    """A video file of what was parsed: each picture at its time, sound and tags as in the source.
+
+    The file is there when all of it is, and nothing of it after an error.
+    """
 
     def __init__(self, path: Path, info: SourceInfo, audio: AudioQueue, encoding: Encoding, *, force: bool) -> None:
         """Raises SinkError."""
@@ -52,3 +76,25 @@ class Recorder:
             self._file.put(PICTURES, packet)
         for packet in self._audio.take():
             self._file.put(self._places[packet.stream], packet)
+
+
+class PictureFolder:
+    """A folder of pictures, one for each that comes, named as they are told."""
+
+    def __init__(self, path: Path, names: list[str], *, force: bool) -> None:
+        self._targets = [path / name for name in names]
+        self.path = path if len(names) > 1 else self._targets[0]
+        for target in self._targets:
+            check_target(target, force)
+        self._written = 0
+
+    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
+        bgr = picture.bgr if isinstance(picture, Yuv420) else picture
+        write_picture(self._targets[self._written], bgr)
+        self._written += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Each picture is complete as soon as it is written."""

@@ -8,8 +8,8 @@ from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.codecs import Encoding
+from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Encoder, Packet
-from streamer.recording.muxer import PICTURES
 from streamer.recording.segments import Filing, Segments
 
 

@@ -3,49 +3,31 @@
 from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
-from math import lcm
 from pathlib import Path
 
-import av
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
-from av.container import OutputContainer
-from av.stream import Stream
 
 from streamer.errors import SinkError
-from streamer.media.paths import VIDEO_SUFFIXES
-from streamer.recording.codecs import CODECS
+from streamer.recording.containers import (
+    EARLY_FRAGMENTS,
+    LIVE,
+    LIVE_FRAGMENTS,
+    PICTURES,
+    all_sounds,
+    conversions,
+    converted,
+    is_announced,
+    is_fragmented,
+    open_container,
+    why_not,
+)
 from streamer.recording.encoder import Packet, Tracks
-from streamer.recording.transcode import AAC, OPUS, Recoder
 
-PICTURES = 0
-"""The track of the pictures; those of sound are counted from 1."""
 HEARD_WITHIN_S = 0.9
 """How long the pictures of a live mp4 wait to be written for a first packet of each track of sound."""
-FINEST_TIMESCALE = 10_000_000
 ADTS_MASK = 0xFFF0
 """What framed AAC begins with."""
-
-# Index and pictures are written in step, twice a second, so that a killed process leaves a playable file. Without an
-# edit list the frames of such an mp4 would all be shown two frames late, and its tracks begin together.
-_FRAGMENTS = {
-    "movflags": "hybrid_fragmented",
-    "frag_duration": "500000",
-    "use_editlist": "1",
-    "flush_packets": "1",
-}
-_CLUSTERS = {"cluster_time_limit": "500", "flush_packets": "1"}
-_CRASH_SAFE = {".mp4": _FRAGMENTS, ".mov": _FRAGMENTS, ".mkv": _CLUSTERS, ".webm": _CLUSTERS}
-# A track that falls silent holds the others back so long; FFmpeg's own patience is ten seconds.
-_LIVE = {"max_interleave_delta": "200000"}
-# Without `delay_moov` players leave out the first half second of an mp4 that was not completed.
-_LIVE_FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov"}
-# What has to be written before all sound has come has no samples in its head, nor when tracks begin: fragments say it.
-_EARLY_FRAGMENTS = {"movflags": "hybrid_fragmented+empty_moov+frag_discont"}
-_SELF_EVIDENT = ("mp2", "mp3", "pcm_")
-"""Names of sound, or how they begin, that mp4 can announce without anything of it; else what FFmpeg calls extradata is
-needed, and of AC-3 even that would not do."""
-_IN_EXTRADATA = ("aac", "opus")
 
 
 class VideoFile:
@@ -75,10 +57,10 @@ class VideoFile:
         self._at = path.with_name(f".{path.stem}.partial{path.suffix}") if hidden else path
         self._tracks, self._live, self._began = tracks, live, began
         # FFmpeg writes nothing of a fragmented file before it has something of each track.
-        self._delays = live and _is_fragmented(path)
+        self._delays = live and is_fragmented(path)
         self._early = False
-        self._recoded = _conversions(path.suffix, tracks)
-        self._open(_all(tracks) if sounds is None else sounds)
+        self._recoded = conversions(path.suffix, tracks)
+        self._open(all_sounds(tracks) if sounds is None else sounds)
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
         # between the two. Making the file now tells of a folder that cannot be written before any work is done.
         try:
@@ -141,10 +123,10 @@ class VideoFile:
         waiting, self._waiting = self._waiting or [], None
         heard = {track for track, _ in waiting} - {PICTURES}
         if len(heard) < len(self._tracks.sounds):
-            for each in set(_all(self._tracks)) - heard - set(self._recoded):
-                if not _announces(self._tracks.sounds[each - 1]):
-                    self._recoded |= _converted(each, self._tracks, self.path.suffix)
-            announced = {each for each in _all(self._tracks) if _announces(self._template(each))}
+            for each in set(all_sounds(self._tracks)) - heard - set(self._recoded):
+                if not is_announced(self._tracks.sounds[each - 1]):
+                    self._recoded |= converted(each, self._tracks, self.path.suffix)
+            announced = {each for each in all_sounds(self._tracks) if is_announced(self._template(each))}
             self._early = not announced <= heard
             self._open(sorted(heard | announced))
         for track, packet in waiting:
@@ -184,8 +166,8 @@ class VideoFile:
         return SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}")
 
     def _options(self) -> dict[str, str]:
-        fragments = _EARLY_FRAGMENTS if self._early else _LIVE_FRAGMENTS
-        return (_LIVE if self._live else {}) | (fragments if self._delays else {})
+        fragments = EARLY_FRAGMENTS if self._early else LIVE_FRAGMENTS
+        return (LIVE if self._live else {}) | (fragments if self._delays else {})
 
     def _template(self, track: int) -> AudioStream:
         return self._recoded[track].stream if track in self._recoded else self._tracks.sounds[track - 1]
@@ -193,99 +175,8 @@ class VideoFile:
     def _open(self, sounds: list[int]) -> None:
         templates = {each: self._template(each) for each in sounds}
         try:
-            self._container, self._streams = _opened(self._at, self._tracks, templates, self._options())
+            self._container, self._streams = open_container(self._at, self._tracks, templates, self._options())
         except (OSError, ValueError) as exc:
-            raise SinkError(f"cannot write {self.path}: {_why_not(self.path.suffix, self._tracks)} ({exc})") from exc
+            raise SinkError(f"cannot write {self.path}: {why_not(self.path.suffix, self._tracks)} ({exc})") from exc
         if self._began is not None:
             self._container.metadata["creation_time"] = self._began.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def takers(tracks: Tracks) -> list[str]:
-    """How the name of a file ends that takes these tracks, what most programs play first."""
-    found = []
-    for suffix in VIDEO_SUFFIXES:
-        recoded = {each: recoder.stream for each, recoder in _conversions(suffix, tracks).items()}
-        templates = dict(enumerate(tracks.sounds, start=1)) | recoded
-        with suppress(OSError, ValueError):
-            _opened(Path(f"any{suffix}"), tracks, templates, {})
-            found.append(suffix)
-    return found
-
-
-def _conversions(suffix: str, tracks: Tracks) -> dict[int, Recoder]:
-    """Of the tracks of sound that files of a kind do not take as they are."""
-    found: dict[int, Recoder] = {}
-    for each in _all(tracks):
-        if not _takes(suffix, tracks.sounds[each - 1]):
-            found |= _converted(each, tracks, suffix)
-    return found
-
-
-def _converted(track: int, tracks: Tracks, suffix: str) -> dict[int, Recoder]:
-    """Empty where nothing decodes such sound."""
-    try:
-        return {track: Recoder(tracks.sounds[track - 1], OPUS if suffix.lower() == ".webm" else AAC)}
-    except (OSError, ValueError):
-        return {}
-
-
-def _takes(suffix: str, sound: AudioStream) -> bool:
-    try:
-        av.open(f"any{suffix}", "w").add_stream_from_template(sound, opaque=True)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def _is_fragmented(path: Path) -> bool:
-    return _CRASH_SAFE.get(path.suffix.lower()) is _FRAGMENTS
-
-
-def _all(tracks: Tracks) -> list[int]:
-    return list(range(1, len(tracks.sounds) + 1))
-
-
-def _announces(sound: AudioStream) -> bool:
-    """Whether an mp4 can begin with a track of which nothing has come."""
-    context = sound.codec_context
-    return context.name.startswith(_SELF_EVIDENT) or (context.name in _IN_EXTRADATA and bool(context.extradata))
-
-
-def _opened(
-    path: Path, tracks: Tracks, sounds: dict[int, AudioStream], more: dict[str, str]
-) -> tuple[OutputContainer, dict[int, Stream]]:
-    """Nothing of it is on the disk before the first packet. Raises OSError or ValueError.
-
-    Args:
-        sounds: the tracks of sound, as they come.
-        more: options of FFmpeg's, beside those of all files of the kind.
-    """
-    options = _CRASH_SAFE.get(path.suffix.lower(), {}) | more
-    if _is_fragmented(path):
-        # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
-        units = [tracks.tags.time_base.denominator, *(sound.sample_rate for sound in sounds.values())]
-        options["movie_timescale"] = str(min(lcm(*units), FINEST_TIMESCALE))
-    # By its protocol: of a name such as 10:30.mp4 FFmpeg would take the beginning for one.
-    container = av.open(f"file:{path}", "w", options=options)
-    streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
-    for each, sound in sounds.items():
-        streams[each] = container.add_stream_from_template(sound, opaque=True)
-    return container, streams
-
-
-def _why_not(suffix: str, tracks: Tracks) -> str:
-    sound = ", ".join(stream.codec_context.name for stream in tracks.sounds)
-    with_sound = f" with sound as {sound}" if sound else ""
-    codecs = [] if _encodes(suffix, tracks.codec) else [each for each in CODECS if _encodes(suffix, each)]
-    but = f", but {' and '.join(codecs)}" if codecs else ""
-    takes = takers(tracks)
-    cure = f"{' and '.join(takes)} {'does' if len(takes) == 1 else 'do'}" if takes else "no other kind of file does"
-    return f"{suffix} does not take {tracks.codec}{with_sound} at {tracks.size}{but}; {cure}"
-
-
-def _encodes(suffix: str, codec: str) -> bool:
-    try:
-        av.open(f"any{suffix}", "w").add_stream(CODECS[codec].encoder)
-    except (OSError, ValueError):
-        return False
-    return True

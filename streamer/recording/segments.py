@@ -10,8 +10,9 @@ from pathlib import Path
 
 from streamer.errors import SinkError
 from streamer.media.paths import check_target, dated
+from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Packet, Tracks
-from streamer.recording.muxer import PICTURES, VideoFile
+from streamer.recording.muxer import VideoFile
 
 LATE_MOST_S = 2
 """Sound that comes so long after pictures of its time still finds its file open."""

@@ -296,7 +296,7 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
 
 
 def test_pictures_go_into_a_folder_whole(tmp_path: Path) -> None:
-    from streamer.recording.sink import PictureFolder
+    from streamer.recording.file import PictureFolder
 
     with PictureFolder(tmp_path, ["a.png", "b.png"], force=False) as sink:
         sink.write(quarters(20, 30), 0.0)

@@ -19,9 +19,9 @@ from streamer import CODECS, Encoding, SinkError, SourceInfo, SourceLost, open_s
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import VideoTags
 from streamer.recording.clip_buffer import Recent
+from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Encoder
 from streamer.recording.live import LiveRecorder
-from streamer.recording.muxer import PICTURES
 from streamer.recording.segments import Filing, Segments
 from tests.support.media import Clip, pts_of, quarters, raw, serving, sound_of, with_late_sound
 from tests.support.paths import ROOT
