@@ -462,14 +462,15 @@ def test_what_is_called_a_webcam(uri: str, yes: bool) -> None:
 
 def test_opencvs_cameras_stand_in(tmp_path: Path) -> None:
     camera = OpenCvCamera(str(Clip().make(tmp_path / "clip.mp4")))  # OpenCV opens a file as it opens a camera
-    shots = []
+    frames = []
     with pytest.raises(SourceLost, match="no more pictures"):
-        for shot in camera:
-            shots.append(shot)  # noqa: PERF402  (what came before the error counts)
-    camera.close()
-    assert len(shots) == 12
-    assert shots[0].ticks == 0
-    assert [shot.ticks for shot in shots] == sorted(shot.ticks for shot in shots)
+        for frame in camera:
+            frames.append(frame)  # noqa: PERF402  (what came before the error counts)
+    assert camera.info.live
+    assert [frame.index for frame in frames] == list(range(12))
+    assert frames[0].pts_s == 0
+    assert [frame.pts_s for frame in frames] == sorted(frame.pts_s for frame in frames)
+    assert all(frame.size == camera.info.frame_size == (64, 96) for frame in frames)
     with pytest.raises(CannotOpen, match="cannot open the camera"):
         OpenCvCamera(str(tmp_path / "nothing.mp4"))
 
