@@ -11,6 +11,7 @@ StreamerError
 └── ShutdownTimeout    something did not end in time; names it
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -33,6 +34,17 @@ class Cause(StrEnum):
     """It said that it was over, or hung up."""
     FAILED = "failed"
     """Something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why a source was lost, or cannot be opened."""
+
+    cause: Cause
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.why} [{self.cause}]"
 
 
 class StreamerError(Exception):

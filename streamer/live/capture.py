@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from streamer.errors import CannotOpen, Cause
+from streamer.errors import CannotOpen, Cause, Loss
 from streamer.live.config import StreamConfig
 from streamer.live.ring import FrameRing
-from streamer.live.stats import Loss, Stats
+from streamer.live.stats import Stats
 from streamer.sources.network import TIMEOUTS
 from streamer.sources.open import open_source
 from streamer.sources.reconnect import HOPELESS, Connector, Reconnecting

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline import Size
-from streamer.errors import Cause
+from streamer.errors import Loss
 
 RATE_OVER_S = 3.0
 """Rates are of the last so many seconds."""
@@ -42,17 +42,6 @@ class Drops:
     @property
     def total(self) -> int:
         return self.behind + self.at_end + self.no_sink
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Why a source was lost, or cannot be opened."""
-
-    cause: Cause
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.why} [{self.cause}]"
 
 
 @dataclass(frozen=True, slots=True)

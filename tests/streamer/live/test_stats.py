@@ -2,8 +2,8 @@
 
 import pytest
 
-from streamer.errors import Cause
-from streamer.live.stats import RATE_OVER_S, Loss, Stats
+from streamer.errors import Cause, Loss
+from streamer.live.stats import RATE_OVER_S, Stats
 
 
 def test_rates_are_of_the_last_seconds() -> None:

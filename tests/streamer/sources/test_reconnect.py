@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from pipeline import Frame, Size
 from streamer import CannotOpen, SinkError, Source, SourceInfo, SourceLost, Stream, StreamConfig, open_source
-from streamer.errors import Cause
-from streamer.live.stats import Loss, Stats
+from streamer.errors import Cause, Loss
+from streamer.live.stats import Stats
 from streamer.media.audio import AudioQueue
 from streamer.sources.network import Timeouts
 from streamer.sources.reconnect import Connector, Reconnecting
