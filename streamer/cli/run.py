@@ -16,7 +16,7 @@ from streamer.cli.console import say, status, stop_on_interrupt
 from streamer.cli.options import Hide, InputSize, Json, KeepFree, LiveCrf, MaskAge, ModelDir, Preset, Segment
 from streamer.live.config import StreamConfig, read_config
 from streamer.live.stream import Stream
-from streamer.live.window import CLOSED, QUIT, Window
+from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.masks.headers import Totals
 from streamer.recording.codecs import CODECS
 from streamer.zeromq.subscriber import subscribe

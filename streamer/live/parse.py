@@ -14,7 +14,7 @@ from streamer.live.config import StreamConfig
 from streamer.live.latest import Newest
 from streamer.live.rate import Governor, Plan, affordable
 from streamer.live.ring import EndOfStream, Freshest, Reader
-from streamer.live.sinks import Outlets
+from streamer.live.sinks.sink import Outlets
 from streamer.live.stats import Stats
 from streamer.live.still import Repeats
 from streamer.masks.headers import Percentiles, Totals

@@ -12,11 +12,11 @@ from streamer.errors import SinkError
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
 from streamer.live.ring import EndOfStream, Reader
-from streamer.live.sinks import Outlets
-from streamer.live.snapshots import Saver
+from streamer.live.sinks.sink import Outlets
+from streamer.live.sinks.snapshots import Saver
 from streamer.live.stats import Stats
 from streamer.live.sync import Masked, Sync
-from streamer.live.window import CLOSED, QUIT, Window
+from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
 from streamer.sources.source import Source

@@ -16,8 +16,8 @@ from streamer.live.opencv_threads import held_back
 from streamer.live.parse import WAIT_S, ParseLoop
 from streamer.live.render import RenderLoop
 from streamer.live.ring import FrameRing
-from streamer.live.sinks import Outlets
-from streamer.live.snapshots import Saver
+from streamer.live.sinks.sink import Outlets
+from streamer.live.sinks.snapshots import Saver
 from streamer.live.stats import Snapshot, Stats
 from streamer.live.sync import ExactSync, LiveSync, Sync
 from streamer.media.paths import check_apart, check_target

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamer import SinkError
-from streamer.live.window import Window
+from streamer.live.sinks.window import Window
 from tests.support.media import pts_of
 from tests.support.waiting import eventually
 

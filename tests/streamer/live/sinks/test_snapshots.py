@@ -8,7 +8,7 @@ import pytest
 
 from streamer import SinkError, Stream, StreamConfig, open_source
 from streamer.cli import main
-from streamer.live.snapshots import Saver
+from streamer.live.sinks.snapshots import Saver
 from streamer.live.stats import Stats
 from tests.support.media import Camera, Clip, pts_of, quarters, sound_of
 from tests.support.waiting import eventually

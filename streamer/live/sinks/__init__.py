@@ -1,0 +1,1 @@
+"""What a live stream gives its pictures and parsings to."""
