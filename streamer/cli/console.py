@@ -32,6 +32,11 @@ def say(text: str) -> None:
     print(text)
 
 
+def terminal() -> Console:
+    """Standard error, which may be none."""
+    return _console
+
+
 class _Rate(ProgressColumn):
     def __init__(self, unit: str) -> None:
         super().__init__()

@@ -10,13 +10,15 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 import typer
+from rich.text import Text
 
 from pipeline import PARSERS, RUNTIMES, Frame, Look, Parsing, blend
-from streamer.cli.console import say, status, stop_on_interrupt
+from streamer.cli.console import say, stop_on_interrupt, terminal
 from streamer.cli.options import Hide, InputSize, Json, KeepFree, LiveCrf, MaskAge, ModelDir, Preset, Segment
+from streamer.cli.status import line_of, plan_of, reporting, troubles_of
 from streamer.live.config import StreamConfig, read_config
-from streamer.live.stream import Stream
 from streamer.live.sinks.window import CLOSED, QUIT, Window
+from streamer.live.stream import Stream
 from streamer.masks.headers import Totals
 from streamer.recording.codecs import CODECS
 from streamer.zeromq.subscriber import subscribe
@@ -150,12 +152,17 @@ def run(
 
 
 def _run(settings: StreamConfig) -> None:
-    with stop_on_interrupt() as asked, status() as show, Stream(settings) as live:
+    with stop_on_interrupt() as asked, ExitStack() as stack:
+        live = Stream(settings)
+        terminal().print(Text(plan_of(settings)))
+        tell = stack.enter_context(reporting())
+        stack.enter_context(live)
         while not asked() and not live.join(STATUS_EVERY_S):
-            show(live.stats.line())
+            tell(live.stats)
         live.stop()
         live.join()
-    say(live.stats.line())
+    for line in (line_of(live.stats), *troubles_of(live.stats)):
+        say(line)
     if settings.record:
         name = Path(settings.record)
         shown = f"{live.stats.shown} frames" if live.stats.shown else "no picture came, so it was not written"
@@ -204,7 +211,7 @@ def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
 def _viewed(parsing: Parsing, window: Window) -> set[str]:
     ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
     window.show(blend(ground, parsing, Look(opacity=1.0, legend=True)))
-    return set(window.keys())
+    return set(window.pressed())
 
 
 def _row(parsing: Parsing) -> dict[str, Any]:

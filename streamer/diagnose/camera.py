@@ -11,7 +11,7 @@ import numpy as np
 from pipeline import PARSERS, WEIGHTS, Frame, Look, RuntimeUnavailable, Size, draw, load_parser, network_size
 from streamer.diagnose.capacity import Costs, Forecast, Way, best, forecast
 from streamer.errors import SourceLost
-from streamer.live.parse import SMALLER
+from streamer.live.planner import SMALLER
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding

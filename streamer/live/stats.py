@@ -1,31 +1,24 @@
-"""What a live stream counts, and what it makes of the counts."""
+"""The counters of a live stream."""
 
 import threading
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from pipeline import Size
 from streamer.errors import Loss
+from streamer.live.sinks.snapshots import Save
+from streamer.masks.headers import Percentiles, Totals
 
 RATE_OVER_S = 3.0
 """Rates are of the last so many seconds."""
 KEPT = 2000
 """Delays are of the last so many frames."""
+SAVES_KEPT = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """How late something is, in seconds: median, 95th and 99th percentile; 0 before there was any."""
-
-    p50_s: float = 0.0
-    p95_s: float = 0.0
-    p99_s: float = 0.0
-
-    @classmethod
-    def of(cls, seconds: "deque[float]") -> "Delay":
-        return cls(*(float(each) for each in np.percentile(seconds, (50, 95, 99)))) if seconds else cls()
+NOTHING_YET = Percentiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +45,6 @@ class SinkEnd:
     """Window, recording or publisher."""
     why: str
 
-    def __str__(self) -> str:
-        return f"the {self.name} ended: {self.why}"
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -78,53 +68,43 @@ class Snapshot:
     last_loss: Loss | None = None
     """The newest; None while there was none."""
     sinks_ended: tuple[SinkEnd, ...] = ()
-    note: str | None = None
-    """What was last saved by a key, or why it could not be."""
+    saves: tuple[Save, ...] = ()
+    """What came of the last keys that save a file, at most `SAVES_KEPT` of them."""
+    saves_total: int = 0
     size: Size | None = None
     """Of the network's input now; None before the first parsing."""
     too_slow_s: float | None = None
     """How old masks get, where no size that may be chosen keeps them as young as is wanted."""
+    people_too_small: bool = False
+    """Whether people are lost because this machine is too slow for a size of input at which they are found."""
     captured_hz: float = 0.0
     parsed_hz: float = 0.0
     shown_hz: float = 0.0
-    shown_after: Delay = field(default_factory=Delay)
+    shown_after: Percentiles = NOTHING_YET
     """From capture to shown."""
-    parsed_after: Delay = field(default_factory=Delay)
+    parsed_after: Percentiles = NOTHING_YET
     """From capture to its parsing being there."""
-    mask_age: Delay = field(default_factory=Delay)
+    mask_age: Percentiles = NOTHING_YET
     """Between the capture of a shown frame and that of the frame whose masks are on it."""
-
-    @property
-    def troubles(self) -> list[str]:
-        """What is not as it should be, in words, and what was last saved."""
-        found = [] if self.offline_since_s is None else [f"OFFLINE for {self.offline_since_s:.0f} s: {self.last_loss}"]
-        if self.reconnects:
-            found.append(f"reconnected {_times(self.reconnects)}, offline {self.offline_s:.1f} s in all")
-            if self.offline_since_s is None:
-                found[-1] += f", the last time: {self.last_loss}"
-        if self.worker_restarts:
-            found.append(f"the inference process was replaced {_times(self.worker_restarts)}")
-        if self.too_slow_s is not None:
-            found.append(f"masks get {self.too_slow_s * 1e3:.0f} ms old{self._at}, and nothing smaller may be parsed")
-        return [*found, *map(str, self.sinks_ended), *([self.note] if self.note else [])]
 
     def without_sink(self) -> "Snapshot":
         """The same, of a stream that shows nothing: no frame is on its way."""
         return replace(self, drops=Drops(no_sink=self.captured - self.shown), waiting=0)
 
-    @property
-    def _at(self) -> str:
-        return "" if self.size is None else f" at {self.size}"
-
-    def line(self) -> str:
-        """For a person to read."""
-        return (
-            f"captured {self.captured_hz:.1f}/s,"
-            f" parsed {self.parsed_hz:.1f}/s{self._at} after {_ms(self.parsed_after)},"
-            f" shown {self.shown_hz:.1f}/s after {_ms(self.shown_after)}, mask age {_ms(self.mask_age)};"
-            f" {self.captured} captured, {self.shown} shown,"
-            f" dropped {self.drops.behind} behind, {self.drops.at_end} at the end"
-        ) + "".join(f"; {each}" for each in self.troubles)
+    def totals(self) -> Totals:
+        """The same as far as the last message of a publisher tells it."""
+        dropped = {name: count for name, count in asdict(self.drops).items() if count}
+        ended = tuple(sink.name for sink in self.sinks_ended)
+        return Totals(
+            captured=self.captured,
+            parsed=self.parsed,
+            shown=self.shown,
+            dropped=dropped,
+            parsed_after=self.parsed_after,
+            shown_after=self.shown_after,
+            mask_age=self.mask_age,
+            sinks_ended=ended,
+        )
 
 
 class Stats:
@@ -141,7 +121,8 @@ class Stats:
         self._offline_s = 0.0
         self._last_loss: Loss | None = None
         self._sinks_ended: list[SinkEnd] = []
-        self._note: str | None = None
+        self._saves: deque[Save] = deque(maxlen=SAVES_KEPT)
+        self._people_too_small = False
         self._size: Size | None = None
         self._too_slow_s: float | None = None
         self._told_behind = 0
@@ -179,10 +160,10 @@ class Stats:
             told, self._told_behind = self._told_behind, self._counts["behind"]
             return self._told_behind - told
 
-    def governed(self, size: Size, age_s: float, *, within_reach: bool) -> None:
-        """What is parsed, how old masks come to be at most, and whether that could be helped."""
+    def governed(self, size: Size, too_slow_s: float | None, *, people_too_small: bool) -> None:
+        """See the fields of `Snapshot`."""
         with self._lock:
-            self._size, self._too_slow_s = size, None if within_reach else age_s
+            self._size, self._too_slow_s, self._people_too_small = size, too_slow_s, people_too_small
 
     def worker_restarts(self, total: int) -> None:
         with self._lock:
@@ -207,10 +188,11 @@ class Stats:
         with self._lock:
             self._sinks_ended.append(SinkEnd(name, why))
 
-    def noted(self, text: str) -> None:
-        """Something for whoever sits before it."""
+    def saved(self, save: Save) -> None:
+        """A key that saves a file was pressed."""
         with self._lock:
-            self._note = text
+            self._saves.append(save)
+            self._counts["saves"] += 1
 
     def snapshot(self, now_s: float) -> Snapshot:
         """What there is now."""
@@ -231,15 +213,17 @@ class Stats:
                 offline_since_s=offline_since_s,
                 last_loss=self._last_loss,
                 sinks_ended=tuple(self._sinks_ended),
-                note=self._note,
+                saves=tuple(self._saves),
+                saves_total=counts["saves"],
                 size=self._size,
                 too_slow_s=self._too_slow_s,
+                people_too_small=self._people_too_small,
                 captured_hz=self._rate("captured", now_s),
                 parsed_hz=self._rate("parsed", now_s),
                 shown_hz=self._rate("shown", now_s),
-                shown_after=Delay.of(self._shown_after),
-                parsed_after=Delay.of(self._parsed_after),
-                mask_age=Delay.of(self._mask_age),
+                shown_after=_percentiles(self._shown_after),
+                parsed_after=_percentiles(self._parsed_after),
+                mask_age=_percentiles(self._mask_age),
             )
 
     def _tick(self, name: str, now_s: float) -> None:
@@ -258,9 +242,5 @@ class Stats:
         return (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else 0.0
 
 
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"
-
-
-def _ms(delay: Delay) -> str:
-    return f"{delay.p50_s * 1e3:.0f} ms (p95 {delay.p95_s * 1e3:.0f}, p99 {delay.p99_s * 1e3:.0f})"
+def _percentiles(seconds: "deque[float]") -> Percentiles:
+    return Percentiles(*(float(each) for each in np.percentile(seconds, (50, 95, 99)))) if seconds else NOTHING_YET

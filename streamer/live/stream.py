@@ -16,8 +16,10 @@ from streamer.live.opencv_threads import held_back
 from streamer.live.parse import WAIT_S, ParseLoop
 from streamer.live.render import RenderLoop
 from streamer.live.ring import FrameRing
-from streamer.live.sinks.sink import Outlets
+from streamer.live.sinks.controls import Controls
+from streamer.live.sinks.sink import Remaining
 from streamer.live.sinks.snapshots import Saver
+from streamer.live.sinks.table import ROWS, Place, Rows
 from streamer.live.stats import Snapshot, Stats
 from streamer.live.sync import ExactSync, LiveSync, Sync
 from streamer.media.paths import check_apart, check_target
@@ -54,8 +56,11 @@ class Stream:
         stream.join()
     """
 
-    def __init__(self, config: StreamConfig) -> None:
+    def __init__(self, config: StreamConfig, rows: Rows = ROWS) -> None:
         """Nothing runs yet.
+
+        Args:
+            rows: the sinks that the stream has where its configuration wants them.
 
         Raises:
             PipelineError, ConfigError: for settings that cannot be.
@@ -73,18 +78,23 @@ class Stream:
         self._failures: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         ring, source = FrameRing(RING_FRAMES), _Announced()
-        outlets = Outlets(config, self._stats, self._failures.append)
-        parse = ParseLoop(config, ring.reader(), self._newest, self._stats, self._stop, outlets)
+        remaining = Remaining(
+            rows.names(config),
+            on_end=self._stats.sink_ended,
+            keep=self._failures.append,
+            on_last_closed=self._stop.set,
+        )
+        saver = Saver(config.keeps_s, self._stats.saved)
+        place = Place(config, self._stats, Controls(config.look, saver, self._stop.set), remaining.failed_partly)
+        parse = ParseLoop(config, ring.reader(), self._newest, self._stop, rows.parsings, place, remaining)
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
         self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put), stops_others=False)
         self._add("parse", parse.run)
-        self._shows = config.window or config.encodes
-        self._saver: Saver | None = None
+        self._shows = rows.draws(config)
+        self._saver = saver if self._shows else None
         if self._shows:
-            render = RenderLoop(
-                config, ring.reader(), _sync(config, self._newest), self._stats, self._stop, source.get, outlets
-            )
-            self._saver = render.saver
+            sync = _sync(config, self._newest)
+            render = RenderLoop(config, ring.reader(), sync, self._stop, source.get, rows.pictures, place, remaining)
             self._add("render", render.run)
 
     def start(self) -> None:

@@ -13,6 +13,7 @@ from pipeline import Picture
 from streamer.errors import SinkError
 
 QUIT = "q"
+ESCAPE = "\x1b"
 CLOSED = "closed"
 """Comes as a key when the window was closed by its own button."""
 
@@ -31,10 +32,10 @@ class Window:
             raise SinkError(
                 "this OpenCV has no windows (opencv-python-headless?); record to a file or publish instead"
             ) from exc
-        self._fitted = False
+        self._fitted = self._full_screen = False
 
     def show(self, bgr: Picture) -> None:
-        """Shows a picture, when `keys` are next asked for. Raises SinkError."""
+        """Shows a picture, when `pressed` is next asked. Raises SinkError."""
         try:
             if not self._fitted:
                 cv2.resizeWindow(self._title, bgr.shape[1], bgr.shape[0])
@@ -43,7 +44,23 @@ class Window:
         except cv2.error as exc:
             raise SinkError(f"the window cannot show any more: {exc.err}") from exc
 
-    def keys(self) -> Iterator[str]:
+    def refit(self) -> None:
+        """The next picture gives the window its size once more."""
+        self._fitted = False
+
+    @property
+    def full_screen(self) -> bool:
+        return self._full_screen
+
+    @full_screen.setter
+    def full_screen(self, full: bool) -> None:
+        with suppress(cv2.error):  # it is gone, which `pressed` tells
+            cv2.setWindowProperty(
+                self._title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if full else cv2.WINDOW_NORMAL
+            )
+        self._full_screen = full
+
+    def pressed(self) -> Iterator[str]:
         """The keys pressed since the last call, and `CLOSED` once the window is gone."""
         while (key := cv2.pollKey()) >= 0:
             yield chr(key & 0xFF)
@@ -60,6 +77,10 @@ class Window:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Safe to call twice."""
         with suppress(cv2.error):  # it was closed
             cv2.destroyWindow(self._title)
         cv2.pollKey()

@@ -1,6 +1,5 @@
 """A whole stream on real processes: how old its masks are, what is parsed for it, and what is not."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,24 +10,21 @@ import pytest
 from pipeline import Size, network_size
 from streamer import ConfigError, Stream, StreamConfig
 from streamer.live import rate
-from streamer.live.parse import SMALLER
+from streamer.live.planner import SMALLER
 from streamer.sources.open import sample
 from tests.support.media import pts_of
 from tests.support.scenes import Bgr, person_scene, texture
+from tests.support.waiting import eventually
 
 
 def test_a_limit_that_cannot_be_kept_leads_to_the_smallest_input_and_is_told() -> None:
     config = StreamConfig("test:size=240x320,rate=30", max_mask_age_s=0.0001, still_for_s=0.0, mask_wait_s=0.5)
     smallest = network_size(Size(240, 320), int(SMALLER[-1] * 256 * 448))
-    line = ""
-    ends_s = time.monotonic() + 60
     with Stream(config) as stream:
-        while "nothing smaller may be parsed" not in line and time.monotonic() < ends_s:
-            stream.join(0.1)
-            line = stream.stats.line()
-    assert stream.stats.size is not None
-    assert stream.stats.size.area <= smallest.area
-    assert f" ms old at {stream.stats.size}, and nothing smaller may be parsed" in line
+        assert eventually(lambda: stream.stats.too_slow_s is not None, 60)
+        at = stream.stats
+    assert at.size is not None
+    assert at.size.area <= smallest.area
 
 
 @pytest.mark.parametrize(("size", "limit_s"), [((96, 128), 0.0001), (None, float("inf"))])

@@ -1,9 +1,12 @@
 """Counting, and what is made of the counts; told the time, it needs none."""
 
+from pathlib import Path
+
 import pytest
 
 from streamer.errors import Cause, Loss
-from streamer.live.stats import RATE_OVER_S, Stats
+from streamer.live.sinks.snapshots import Saved
+from streamer.live.stats import RATE_OVER_S, SAVES_KEPT, Stats
 
 
 def test_rates_are_of_the_last_seconds() -> None:
@@ -45,7 +48,6 @@ def test_losses_of_the_source() -> None:
     first = stats.snapshot(4.0)
     assert (first.reconnects, first.offline_s, first.offline_since_s) == (0, 2.0, 2.0)
     assert first.last_loss == Loss(Cause.TIMEOUT, "no answer in 10 s")
-    assert "OFFLINE for 2 s: no answer in 10 s [timeout]" in first.line()
     stats.back(5.0)
     stats.captured(5.0)
     assert stats.snapshot(6.0).reconnects == 0  # it was not there before
@@ -54,20 +56,7 @@ def test_losses_of_the_source() -> None:
     stats.back(15.0)
     at = stats.snapshot(20.0)
     assert (at.reconnects, at.offline_s, at.offline_since_s) == (1, 7.0, None)
-    assert at.line().endswith("; reconnected once, offline 7.0 s in all, the last time: no picture for 5 s [timeout]")
-
-
-def test_a_worker_that_died() -> None:
-    stats = Stats()
-    stats.worker_restarts(2)
-    assert stats.snapshot(1.0).line().endswith("; the inference process was replaced 2 times")
-
-
-def test_sinks_that_ended() -> None:
-    stats = Stats()
-    assert ";" not in stats.snapshot(1.0).line().split("dropped")[1]
-    stats.sink_ended("window", "it was closed")
-    assert stats.snapshot(1.0).line().endswith("; the window ended: it was closed")
+    assert at.last_loss == Loss(Cause.TIMEOUT, "no picture for 5 s")
 
 
 def test_percentiles() -> None:
@@ -77,4 +66,28 @@ def test_percentiles() -> None:
     at = stats.snapshot(101)
     assert at.mask_age.p50_s == pytest.approx(0.5)
     assert at.mask_age.p95_s == pytest.approx(0.95)
-    assert "p95 950" in at.line()
+
+
+def test_the_totals_of_a_last_message() -> None:
+    stats = Stats()
+    for index in range(5):
+        stats.captured(index)
+    stats.shown(5, 4.75, 0.5)
+    stats.parsed(5, 4.5)
+    stats.dropped("behind", 2)
+    stats.sink_ended("window", "it was closed")
+    totals = stats.snapshot(5).totals()
+    assert (totals.captured, totals.parsed, totals.shown) == (5, 1, 1)
+    assert totals.dropped == {"behind": 2}
+    assert totals.sinks_ended == ("window",)
+    assert (totals.shown_after.p50_s, totals.parsed_after.p95_s, totals.mask_age.p99_s) == (0.25, 0.5, 0.5)
+
+
+def test_of_many_saves_the_last_are_kept_and_all_are_counted() -> None:
+    stats = Stats()
+    for number in range(SAVES_KEPT + 3):
+        stats.saved(Saved(Path(f"{number}.png")))
+    at = stats.snapshot(1.0)
+    assert at.saves_total == SAVES_KEPT + 3
+    assert at.saves[-1] == Saved(Path(f"{SAVES_KEPT + 2}.png"))
+    assert len(at.saves) == SAVES_KEPT

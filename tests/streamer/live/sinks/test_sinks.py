@@ -12,6 +12,7 @@ import pytest
 import zmq
 
 from streamer import SinkError, Stream, StreamConfig, subscribe
+from streamer.live.stats import SinkEnd
 from tests.support.waiting import eventually
 
 PATTERN = "test:size=64x64,rate=30"
@@ -34,7 +35,7 @@ def test_a_publisher_that_fails_does_not_end_a_recording(tmp_path: Path) -> None
         pull_away()
         assert eventually(lambda: stream.stats.sinks_ended, 30)
         before = stream.stats
-        assert f"; the publisher ended: cannot publish at {address}: Context was terminated" in before.line()
+        assert before.sinks_ended == (SinkEnd("publisher", f"cannot publish at {address}: Context was terminated"),)
         assert eventually(lambda: stream.stats.shown > before.shown + 20, 30)
         assert eventually(lambda: stream.stats.parsed > before.parsed + 5, 30)
         stream.stop()

@@ -8,7 +8,8 @@ import pytest
 
 from streamer import SinkError, Stream, StreamConfig, open_source
 from streamer.cli import main
-from streamer.live.sinks.snapshots import Saver
+from streamer.live.sinks.sink import Drawn
+from streamer.live.sinks.snapshots import NotSaved, Saved, Saver
 from streamer.live.stats import Stats
 from tests.support.media import Camera, Clip, pts_of, quarters, sound_of
 from tests.support.waiting import eventually
@@ -67,15 +68,19 @@ def test_a_key_pressed_in_vain_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     """And is no reason to end the stream."""
     monkeypatch.chdir(tmp_path)
     stats = Stats()
-    saver = Saver(0, stats)
-    saver.clip_here(7)
-    assert stats.snapshot(0.0).line().endswith("; nothing is kept for clips; --clip-seconds says how much to keep")
-    saver.snapshot_here(7)
-    assert stats.snapshot(0.0).note == "no picture was drawn yet, so snapshot-000007.png was not written"
-    saver.picture = quarters(20, 30)
-    saver.snapshot_here(7)
-    saver.snapshot_here(7)
-    assert stats.snapshot(0.0).note == "wrote snapshot-000007-1.png"
+    saver = Saver(0, stats.saved)
+    saver.clip_here()
+    saver.snapshot_here()
+    saver.show(Drawn(quarters(20, 30), 7, 0.0, None))
+    saver.snapshot_here()
+    assert saver.snapshot_here() == Saved(Path("snapshot-000007-1.png"))
+    assert stats.snapshot(0.0).saves_total == 4
+    assert stats.snapshot(0.0).saves == (
+        NotSaved("nothing is kept for clips; --clip-seconds says how much to keep"),
+        NotSaved("no picture was drawn yet, so snapshot-000000.png was not written"),
+        Saved(Path("snapshot-000007.png")),
+        Saved(Path("snapshot-000007-1.png")),
+    )
     assert len(list(tmp_path.iterdir())) == 2
 
 

@@ -1,0 +1,57 @@
+"""The recording of a live stream, and the last seconds that clips are cut from: one encoder for both."""
+
+from collections.abc import Callable
+
+from streamer.errors import SinkError
+from streamer.live.sinks.sink import Drawn
+from streamer.recording.clip_buffer import Recent
+from streamer.recording.codecs import Encoding
+from streamer.recording.live import LiveRecorder
+from streamer.recording.segments import Filing
+from streamer.sources.source import Source
+
+
+class Recording:
+    """Encodes what is drawn, into files and for clips. When the files cannot go on, clips can."""
+
+    def __init__(
+        self,
+        source: Source,
+        encoding: Encoding,
+        filing: Filing | None,
+        recent: Recent | None,
+        on_files_failed: Callable[[SinkError], None] | None = None,
+    ) -> None:
+        """
+        Args:
+            filing: None for no files.
+            recent: what clips are cut from; None for no clips.
+            on_files_failed: told why there are no more files, where clips are to go on without; None if they are not.
+
+        Raises:
+            SinkError: it cannot be encoded or written.
+        """
+        self._recent = recent
+        self._on_files_failed = on_files_failed
+        self._recorder = LiveRecorder(source.info, source.audio, encoding, filing, recent)
+
+    def write(self, item: Drawn) -> None:
+        try:
+            self._recorder.write(item.picture, item.pts_s)
+        except SinkError as exc:
+            # Files fail once, and the encoder for good.
+            if self._on_files_failed is None or not self._recorder.encodes:
+                self._forget()
+                raise
+            self._on_files_failed(exc)
+
+    def tick(self) -> bool:
+        return True
+
+    def close(self, ending: str) -> None:
+        self._recorder.__exit__(None)
+
+    def _forget(self) -> None:
+        """Nothing more comes, and what clips would be cut from gets old."""
+        if self._recent is not None:
+            self._recent.clear()

@@ -1,0 +1,109 @@
+"""The sinks that there are: one row each."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pipeline import Parsing
+from streamer.errors import SinkError
+from streamer.live.config import StreamConfig
+from streamer.live.sinks.controls import Controls
+from streamer.live.sinks.publishing import Publishing
+from streamer.live.sinks.recording import Recording
+from streamer.live.sinks.sink import Drawn, Sink
+from streamer.live.sinks.state import RECORDING, words_of
+from streamer.live.sinks.viewer import Viewer
+from streamer.live.sinks.window import Window
+from streamer.live.sinks.words import Word
+from streamer.live.stats import Stats
+from streamer.recording.segments import Filing
+from streamer.sources.source import Source
+from streamer.zeromq.publisher import Publisher
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sink is made."""
+
+    config: StreamConfig
+    stats: Stats
+    controls: Controls
+    on_part_failed: Callable[[str, SinkError], None]
+    """Told the name of a sink that goes on without a part of what it does, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Generic[Item]):
+    """A kind of sink. What it cannot be made for ends the stream: whoever started it is there to be told."""
+
+    name: str
+    wanted: Callable[[StreamConfig], bool]
+    make: Callable[[Place], Sink[Item]]
+    """Called in the sink's thread, at once. Raises SinkError."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow(Generic[Item]):
+    """The same of one that has to know its source."""
+
+    name: str
+    wanted: Callable[[StreamConfig], bool]
+    make: Callable[[Place, Source], Sink[Item]]
+    """Called in the sink's thread, when the source is open and before its first frame is drawn. Raises SinkError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """All kinds."""
+
+    pictures: tuple[Row[Drawn] | SourceRow[Drawn], ...]
+    """Each takes what is drawn, in the render thread."""
+    parsings: tuple[Row[Parsing], ...]
+    """Each takes what is parsed, in the parse thread."""
+
+    def names(self, config: StreamConfig) -> set[str]:
+        """Of those that are wanted."""
+        return {row.name for row in (*self.pictures, *self.parsings) if row.wanted(config)}
+
+    def draws(self, config: StreamConfig) -> bool:
+        """Whether anybody wants what is drawn."""
+        return any(row.wanted(config) for row in self.pictures)
+
+
+def _window(place: Place) -> Viewer:
+    records = place.config.record is not None
+
+    def words() -> list[Word]:
+        return words_of(place.stats.snapshot(time.monotonic()), records=records)
+
+    return Viewer(Window(f"streamer {place.config.stream}"), place.controls, words)
+
+
+def _recording(place: Place, source: Source) -> Recording:
+    config = place.config
+    filing = None
+    if config.record is not None:
+        filing = Filing(Path(config.record), config.segment_s, config.keep_free_bytes, config.force)
+    on_files_failed = partial(place.on_part_failed, RECORDING) if config.clip_seconds else None
+    return Recording(source, config.encoding, filing, place.controls.saver.recent, on_files_failed)
+
+
+def _publisher(place: Place) -> Publishing:
+    config = place.config
+    address = config.publish or ""  # it is wanted only where there is one
+    publisher = Publisher(address, stream=config.stream, parser=config.parser, insecure=config.insecure)
+    return Publishing(publisher, lambda: place.stats.snapshot(time.monotonic()).totals())
+
+
+ROWS = Rows(
+    pictures=(
+        Row("window", lambda config: config.window, _window),
+        SourceRow(RECORDING, lambda config: config.encodes, _recording),
+    ),
+    parsings=(Row("publisher", lambda config: config.publish is not None, _publisher),),
+)
