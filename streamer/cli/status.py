@@ -11,7 +11,7 @@ from streamer.live.config import StreamConfig
 from streamer.live.sinks.snapshots import Save, Saved
 from streamer.live.stats import SinkEnd, Snapshot
 from streamer.masks.headers import Percentiles
-from streamer.sources.network import without_password
+from streamer.sources.uri import without_password
 
 PLAIN_EVERY_S = 10.0
 """Without a terminal there is a line of figures so often."""
