@@ -27,7 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import Frame, Look, Parsing, Size, load_parser
+from pipeline import Frame, Look, ParserSettings, Parsing, Size, load_parser
 from streamer import Encoding, Progress, Rendering, open_source, render_file
 from streamer.sources.open import sample
 
@@ -81,7 +81,7 @@ def render(
         watch.frame()
         return True
 
-    settings = Rendering(load_parser("lite", size=size), look, encoding=Encoding(preset=preset), force=True)
+    settings = Rendering(ParserSettings(size=size), look, encoding=Encoding(preset=preset), force=True)
     render_file(clip, out, settings, on_frame)
 
 

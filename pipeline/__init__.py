@@ -22,7 +22,8 @@ from pipeline.motion.flow import Flow, Follower, Grey, is_cut
 from pipeline.network.letterbox import Fit, network_size
 from pipeline.network.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.parsing.input_size import ZOOM_STEPS, Zoom
-from pipeline.parsing.parser import PARSERS, Parser, Pending, Reading, load_parser
+from pipeline.parsing.parser import Parser, Pending, Reading, load_parser
+from pipeline.parsing.settings import PARSERS, ParserSettings
 from pipeline.people.tracking import PersonTracker
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
@@ -58,6 +59,7 @@ __all__ = [
     "Model",
     "Motion",
     "Parser",
+    "ParserSettings",
     "Parsing",
     "Pending",
     "Person",

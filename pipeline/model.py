@@ -48,8 +48,6 @@ class Model:
     """Of an answer, how the frame went into the network, and what went in."""
     fit: Callable[[Size, Size], Fit] = Fit.into
     """How frames of one size go into an input of another."""
-    sees_closer: bool = False
-    """Whether it takes inputs as small as one person, for `pipeline.parsing.refine`."""
     steadied: bool = False
     """Whether answers are logits of classes, and what else is said of each cell, for `pipeline.motion.smoothing`."""
     compiles_at_once: bool = False

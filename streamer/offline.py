@@ -10,7 +10,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import Follower, Frame, Grey, Look, Parser, Parsing, Pending, between, carry, draw, is_cut
+from pipeline import (
+    Follower,
+    Frame,
+    Grey,
+    Look,
+    Parser,
+    ParserSettings,
+    Parsing,
+    Pending,
+    between,
+    carry,
+    draw,
+    is_cut,
+    load_parser,
+)
 from streamer.errors import ConfigError, SinkError
 from streamer.media.images import is_picture, list_pictures
 from streamer.media.paths import VIDEO_SUFFIXES, check_apart
@@ -32,8 +46,7 @@ MISSING_LEAST_S = 0.5
 class Rendering:
     """How files are rendered."""
 
-    parser: Parser
-    """Lent for the time; the persons of each source are numbered from 1."""
+    parser: ParserSettings = field(default_factory=ParserSettings)
     look: Look = field(default_factory=Look)
     parse_every: int = 1
     """Parse every so many frames, and the first after a cut; the masks between are carried there from both sides."""
@@ -80,7 +93,11 @@ def _keep_going(so_far: Progress) -> bool:
 
 
 def render_file(
-    source: str | Path, out: str | Path, settings: Rendering, on_frame: Callable[[Progress], bool] = _keep_going
+    source: str | Path,
+    out: str | Path,
+    settings: Rendering,
+    on_frame: Callable[[Progress], bool] = _keep_going,
+    parser: Parser | None = None,
 ) -> Rendered:
     """Writes what `source` shows with every person's parts drawn over it.
 
@@ -89,6 +106,8 @@ def render_file(
         out: a video file (.mp4, .mkv, .mov, .webm); for pictures also a picture, or a folder that exists.
         settings: how.
         on_frame: called after each frame written; answering False ends the rendering there, the file complete.
+        parser: one that is loaded already, in place of loading `settings.parser`; the persons of each source are
+            numbered from 1.
 
     Raises:
         SourceError: the source cannot be opened or read.
@@ -96,14 +115,15 @@ def render_file(
         ConfigError: `out` is of no kind that can be written, or the source itself.
     """
     began = time.monotonic()
-    settings.parser.reset()
+    parser = parser or load_parser(settings.parser)
+    parser.reset()
     done = parsed = 0
     shown_s = 0.0
     stopped = False
     check_apart(source, Path(out))
     with open_source(source, audio=True) as opened:
         with _sink(opened, Path(out), settings) as sink:
-            for frame, parsing in _parsed(settings.parser, opened, settings.parse_every):
+            for frame, parsing in _parsed(parser, opened, settings.parse_every):
                 sink.write(draw(frame, parsing, settings.look), frame.pts_s)
                 done += 1
                 shown_s = max(shown_s, frame.pts_s)
@@ -168,7 +188,7 @@ def _all_parsed(parser: Parser, frames: Source) -> Iterator[tuple[Frame, Parsing
     waiting: deque[tuple[Frame, Pending]] = deque()
     for frame in frames:
         waiting.append((frame, parser.start(frame)))
-        if len(waiting) > parser.options.in_flight:
+        if len(waiting) > parser.settings.in_flight:
             earlier, begun = waiting.popleft()
             yield earlier, begun.result()
     for earlier, begun in waiting:

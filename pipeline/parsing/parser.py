@@ -4,18 +4,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
-from pipeline.errors import PipelineError, UnknownName
+from pipeline.errors import PipelineError
 from pipeline.labels import LabelSet
 from pipeline.lite.model import lite_model
 from pipeline.m2fp.model import m2fp_model
 from pipeline.model import ClassMask, Decoded, Model
 from pipeline.motion.smoothing import Steady
-from pipeline.network.letterbox import MULTIPLE, Fit, network_size
-from pipeline.network.runtime import Answer, Network, Run, RunOptions
+from pipeline.network.letterbox import Fit, network_size
+from pipeline.network.runtime import Answer, Network, Run
 from pipeline.parsing.input_size import Zoom, larger
 from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
+from pipeline.parsing.settings import ParserSettings
 from pipeline.people.appearance import Appearance, appearances
 from pipeline.people.garments import Garments, Wardrobe
 from pipeline.people.tracking import PersonTracker
@@ -24,30 +25,25 @@ from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
 SIZES_KEPT = 8
 """Networks compiled for so many input sizes stay in memory; a folder of pictures has more than one shape."""
 
-PIXELS_MOST = 2**24
-"""Of the network's input: 4096x4096, with which a parsing takes gigabytes."""
-
 K = TypeVar("K")
 V = TypeVar("V")
 
-PARSERS: dict[str, Callable[[Path | None], Model]] = {
+MODELS: dict[str, Callable[[Path | None], Model]] = {
     "lite": lite_model,
     "m2fp": partial(m2fp_model, "m2fp"),
     "m2fp-single": partial(m2fp_model, "m2fp-single"),
 }
-"""What makes each model, of the folder with its weights; None is the place where they are by default."""
+"""The makers of the models, given the folder with the weights; None means the default folder."""
 
 
 class Parser:
     """Parses the frames of one stream, in order. Made by `load_parser`; for one thread at a time."""
 
-    def __init__(self, model: Model, size: Size | None, options: RunOptions, refine: bool = False) -> None:
-        if refine and not model.sees_closer:
-            raise PipelineError(f"{model.name} has no second look at small people; only lite has: leave refine out")
+    def __init__(self, model: Model, settings: ParserSettings) -> None:
         self.model = model
-        self.options = options
-        self.refine = refine
-        self._size = size
+        self.settings = settings
+        self._options = settings.run_options
+        self._size = settings.input_size
         self._networks: dict[Size, Network] = {}
         self._fits: dict[tuple[Size, Size | None], Fit] = {}
         self._tracker = PersonTracker()
@@ -135,7 +131,7 @@ class Parser:
         """The network for this input size; compiled when first asked for."""
         if input_size not in self._networks:
             _make_room(self._networks)
-            self._networks[input_size] = self.model.compile(input_size, self.options)
+            self._networks[input_size] = self.model.compile(input_size, self._options)
         return self._networks[input_size]
 
     def _steadied(self, answer: Answer, small: Picture, pts_s: float) -> Answer:
@@ -164,7 +160,7 @@ class Parser:
             fit, small, answer = self._seen(frame, wanted)
             seconds += answer.seconds
             afar = self.model.decode(self._steadied(answer, small, frame.pts_s), fit, small)
-        times = how_close(afar.people, fit) if self.refine else 1
+        times = how_close(afar.people, fit) if self.settings.refine else 1
         if times == 1:
             return self._reading(afar, fit, small, seconds)
         return self._read_closer(frame, afar, fit, times, seconds)
@@ -218,53 +214,42 @@ class Pending:
         return self._parser.assemble(self.frame, self._parser._read(self))
 
 
+@overload
+def load_parser(settings: ParserSettings, /) -> Parser: ...
+
+
+@overload
 def load_parser(
     name: str = "lite",
     *,
-    model_dir: Path | None = None,
+    model_dir: str | Path | None = None,
     size: tuple[int, int] | None = None,
     runtime: str = "openvino",
     precision: str = "auto",
     threads: int | None = None,
     in_flight: int = 1,
     refine: bool = False,
-) -> Parser:
+) -> Parser: ...
+
+
+def load_parser(name: str | ParserSettings = "lite", **settings: Any) -> Parser:
     """A parser, ready for the frames of one stream.
 
     Args:
-        name: one of `PARSERS`.
-        model_dir: the folder with the weights of one that is not bundled, as ModelScope makes it; None is where
-            `pull_weights` puts them.
-        size: (height, width) of the network's input, multiples of 32; None chooses by the shape of the frames
-            that come, and of lite a larger one while the people in them are small
-            (`pipeline.parsing.input_size`). Larger finds smaller people and takes longer.
-        runtime, precision, threads, in_flight: see `RunOptions`.
-        refine: look a second time, closer, at people who are small in frames with more pixels than the network's
-            input; maps of such frames are larger. Only lite can, and only of whole frames: `infer` does not.
+        name: one of `PARSERS`; or all the settings in one.
+        **settings: the fields of `ParserSettings`.
 
     Raises:
-        UnknownName: no such parser, runtime or precision.
-        PipelineError: a size, or a number, that cannot be; or `refine` of another than lite.
-        WeightsError: the weights are not there; or, when the first frame's shape is known, are not what they should.
+        UnknownName, PipelineError: see `ParserSettings`.
+        WeightsError: the weights are missing; or, raised when the first frame's shape is known, are not as expected.
         RuntimeUnavailable: the network cannot be run like this here; raised when the first frame's shape is known.
         ExportMismatch: see `pipeline.m2fp.export`; raised when the first frame's shape is known.
     """
-    if name not in PARSERS:
-        raise UnknownName("parser", name, PARSERS)
-    options = RunOptions(runtime, precision, threads, in_flight)
-    return Parser(PARSERS[name](model_dir), _checked_size(size), options, refine)
-
-
-def _checked_size(size: tuple[int, int] | None) -> Size | None:
-    if size is None:
-        return None
-    nearest = Size(*(max(64, round(side / MULTIPLE) * MULTIPLE) for side in size))
-    if tuple(size) != nearest:
-        given = "x".join(str(side) for side in size)
-        raise PipelineError(f"size {given}: sides are multiples of {MULTIPLE}, at least 64; the nearest is {nearest}")
-    if nearest.area > PIXELS_MOST:
-        raise PipelineError(f"size {nearest}: {PIXELS_MOST} pixels are the most, as 4096x4096 has")
-    return nearest
+    if not isinstance(name, ParserSettings):
+        name = ParserSettings(name, **settings)
+    elif settings:
+        raise TypeError(f"{', '.join(settings)} given beside ParserSettings: use dataclasses.replace on them")
+    return Parser(MODELS[name.name](name.folder), name)
 
 
 def _make_room(kept: dict[K, V]) -> None:

@@ -44,13 +44,19 @@ def bench(
             precision or ["f32", "bf16", "int8"],
             threads or [None],
             size or [None],
+            model_dir,
+            refine,
         )
     )
-    results = list(watched(measure(wanted, frames, seconds, model_dir, refine), "timing", "settings", len(wanted)))
+    results = list(watched(measure(wanted, frames, seconds), "timing", "settings", len(wanted)))
     machine = Machine.here()
     if as_json:
         rows = [asdict(each) for each in results]
-        say(json.dumps({"machine": asdict(machine), "frame_size": frames[0].size, "results": rows}, indent=2))
+        say(
+            json.dumps(
+                {"machine": asdict(machine), "frame_size": frames[0].size, "results": rows}, indent=2, default=str
+            )
+        )
         return
     say(f"{machine.processor}, {machine.cores} cores, {machine.system}, OpenVINO {machine.openvino}")
     say(f"{len(frames)} pictures of {frames[0].size}, each by itself; times are of a whole parsing or of the network")
@@ -59,8 +65,8 @@ def bench(
 
 def _say_table(results: Sequence[Timing | NotToBeHad]) -> None:
     for each in results:
-        setting = each.setting
-        how = f"{setting.parser:6} {setting.runtime:9} {setting.threads or 'all':>3} threads"
+        setting = each.settings
+        how = f"{setting.name:6} {setting.runtime:9} {setting.threads or 'all':>3} threads"
         if isinstance(each, NotToBeHad):
             say(f"{how} {setting.precision:5} {each.why}")
             continue

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import PARSERS, Evaluation, Frame, Parser, Parsing, Steadiness, load_parser, steadiness
+from pipeline import PARSERS, Evaluation, Frame, Parser, ParserSettings, Parsing, Steadiness, load_parser, steadiness
 from pipeline import evaluate as evaluate_parser
 from streamer.cli.console import say, watched
 from streamer.cli.options import InputSize, Json, ModelDir, Precision, Refine, Runtime, Threads
@@ -46,15 +46,8 @@ def evaluate(
         raise typer.BadParameter("--instances goes with --images and --labels")
     if images is None and not video:
         raise typer.BadParameter("name --images and --labels, or a --video")
-    loaded = load_parser(
-        parser,
-        model_dir=model_dir,
-        size=size,
-        runtime=runtime,
-        precision=precision,
-        threads=threads,
-        refine=refine,
-    )
+    settings = ParserSettings(parser, model_dir, size, runtime, precision, threads, refine=refine)
+    loaded = load_parser(settings)
     result: dict[str, object] = {}
     if images is not None and labels is not None:
         evaluation = _on_pictures(loaded, images, labels, instances)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import Look, PipelineError, Size, load_parser
+from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_parser
 from streamer.cli.console import complain, progress, say, stop_on_interrupt
 from streamer.cli.options import (
     CodecName,
@@ -39,8 +39,9 @@ DEMO_SIZE = Size(576, 768)
 
 def demo() -> None:
     """Parse the bundled clip into demo.mp4, in the current folder."""
-    settings = Rendering(load_parser("lite", size=DEMO_SIZE), Look(legend=True))
-    done = _watched_render(sample("street.mp4"), free_name(Path("demo.mp4")), settings)
+    settings = Rendering(ParserSettings("lite", size=DEMO_SIZE), Look(legend=True))
+    parser = load_parser(settings.parser)
+    done = _watched_render(sample("street.mp4"), free_name(Path("demo.mp4")), settings, parser)
     _report(done)
 
 
@@ -69,26 +70,19 @@ def render(
     force: Force = False,
 ) -> None:
     """Draw every person's parts over files: every frame, at its time, with its sound."""
-    loaded = load_parser(
-        parser,
-        model_dir=model_dir,
-        size=size,
-        runtime=runtime,
-        precision=precision,
-        threads=threads,
-        refine=refine,
-    )
+    wanted = ParserSettings(parser, model_dir, size, runtime, precision, threads, refine=refine)
+    loaded = load_parser(wanted)
     look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
-    settings = Rendering(loaded, look, parse_every, Encoding(codec, crf, preset), force)
+    settings = Rendering(wanted, look, parse_every, Encoding(codec, crf, preset), force)
     with _no_empty_folder(paths[-1]):
-        _render_all(targets(paths), settings)
+        _render_all(targets(paths), settings, loaded)
 
 
-def _render_all(jobs: Sequence[tuple[Path, Path]], settings: Rendering) -> None:
+def _render_all(jobs: Sequence[tuple[Path, Path]], settings: Rendering, parser: Parser) -> None:
     failed = 0
     for source, out in jobs:
         try:
-            done = _watched_render(source, out, settings)
+            done = _watched_render(source, out, settings, parser)
         except (PipelineError, StreamerError) as exc:
             if len(jobs) == 1:
                 raise
@@ -112,14 +106,14 @@ def _no_empty_folder(out: Path) -> Iterator[None]:
                 out.rmdir()
 
 
-def _watched_render(source: Path, out: Path, settings: Rendering) -> Rendered:
+def _watched_render(source: Path, out: Path, settings: Rendering, parser: Parser) -> Rendered:
     with stop_on_interrupt() as asked, progress(source.name, "frames") as show:
 
         def on_frame(so_far: Progress) -> bool:
             show(so_far.done, so_far.total)
             return not asked()
 
-        return render_file(source, out, settings, on_frame)
+        return render_file(source, out, settings, on_frame, parser)
 
 
 def _report(done: Rendered) -> None:

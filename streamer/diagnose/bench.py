@@ -5,13 +5,12 @@ import platform
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 
-from pipeline import Frame, Parser, RuntimeUnavailable, Size, load_parser
+from pipeline import Frame, Parser, ParserSettings, RuntimeUnavailable, Size, load_parser
 
 WARM_UP = 3
 """Parsings that are not counted: the first compiles the network, the next fill caches."""
@@ -43,21 +42,10 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """One way to run a parser."""
-
-    parser: str
-    runtime: str
-    precision: str
-    threads: int | None
-    size: Size | None
-
-
-@dataclass(frozen=True, slots=True)
 class Timing:
     """What one setting took. Times are of a picture by itself: shrinking, network, labels and persons."""
 
-    setting: Setting
+    settings: ParserSettings
     input_size: Size
     """Of the network."""
     precision: str
@@ -75,7 +63,7 @@ class Timing:
 class NotToBeHad:
     """A setting that this machine cannot run."""
 
-    setting: Setting
+    settings: ParserSettings
     why: str
 
 
@@ -85,22 +73,29 @@ def settings(
     precisions: Sequence[str],
     threads: Sequence[int | None],
     sizes: Sequence[Size | None],
-) -> Iterator[Setting]:
-    """Each combination."""
+    model_dir: Path | None = None,
+    refine: bool = False,
+) -> Iterator[ParserSettings]:
+    """Each combination.
+
+    Args:
+        parsers, runtimes, precisions, threads, sizes: to combine.
+        model_dir: the folder with the weights of a parser that is not bundled.
+        refine: as for `ParserSettings`.
+    """
     for parser in parsers:
+        folder = None if parser == "lite" else model_dir
         for size in sizes:
             for runtime in runtimes:
                 for precision in precisions:
                     for count in threads:
-                        yield Setting(parser, runtime, precision, count, size)
+                        yield ParserSettings(parser, folder, size, runtime, precision, count, refine=refine)
 
 
 def measure(
-    wanted: Iterable[Setting],
+    wanted: Iterable[ParserSettings],
     frames: Sequence[Frame],
     seconds: float,
-    model_dir: Path | None = None,
-    refine: bool = False,
 ) -> Iterator[Timing | NotToBeHad]:
     """Times each setting on the same pictures, in turn.
 
@@ -108,28 +103,17 @@ def measure(
         wanted: what to time.
         frames: pictures of one size, gone through again and again.
         seconds: how long to time each setting; at least as many pictures as there are frames.
-        model_dir: with the weights of a parser that is not bundled.
-        refine: look again at small people, closer; see `pipeline.load_parser`.
     """
-    for setting in wanted:
+    for each in wanted:
         try:
-            load = partial(
-                load_parser,
-                setting.parser,
-                model_dir=None if setting.parser == "lite" else model_dir,
-                runtime=setting.runtime,
-                precision=setting.precision,
-                threads=setting.threads,
-                refine=refine,
-            )
             # A named size stays as it is, however small the people in the pictures are.
-            size = setting.size or load().fit_for(frames[0].size).input_size
-            yield _timed(setting, load(size=size), frames, seconds)
+            size = each.size or load_parser(each).fit_for(frames[0].size).input_size
+            yield _timed(each, load_parser(replace(each, size=size)), frames, seconds)
         except RuntimeUnavailable as exc:
-            yield NotToBeHad(setting, str(exc))
+            yield NotToBeHad(each, str(exc))
 
 
-def _timed(setting: Setting, parser: Parser, frames: Sequence[Frame], seconds: float) -> Timing:
+def _timed(wanted: ParserSettings, parser: Parser, frames: Sequence[Frame], seconds: float) -> Timing:
     frames = [replace(frame, pts_s=0.0) for frame in frames]  # no stream, whose answers are averaged
     for frame in frames[:WARM_UP]:
         parser(frame)
@@ -144,7 +128,7 @@ def _timed(setting: Setting, parser: Parser, frames: Sequence[Frame], seconds: f
         network.append(parsing.inferred_s)
     input_size = parser.fit_for(frames[0].size).input_size
     return Timing(
-        setting=setting,
+        settings=wanted,
         input_size=input_size,
         precision=parser.network(input_size).precision,
         pictures=len(whole),

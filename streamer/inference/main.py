@@ -14,11 +14,10 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar, cast
 
-from pipeline import Fit, Parser, Picture, PipelineError, Size, load_parser
+from pipeline import Fit, Parser, ParserSettings, Picture, PipelineError, Size, load_parser
 
 WAIT_S = 0.2
 
@@ -30,26 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What the worker loads. For all but the size see `pipeline.load_parser`."""
+    """What the worker loads."""
 
     size: Size
     """The network's input that is compiled before the worker is ready; other sizes are when they first come."""
-    parser: str = "lite"
-    model_dir: Path | None = None
-    runtime: str = "openvino"
-    precision: str = "auto"
-    threads: int | None = None
+    parser: ParserSettings = field(default_factory=ParserSettings)
 
     def load(self) -> Parser:
         """The parser, its network compiled."""
-        parser = load_parser(
-            self.parser,
-            model_dir=self.model_dir,
-            size=self.size,
-            runtime=self.runtime,
-            precision=self.precision,
-            threads=self.threads,
-        )
+        parser = load_parser(replace(self.parser, size=self.size))
         parser.network(self.size)
         return parser
 

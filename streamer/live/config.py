@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from pipeline import Look, Size
+from pipeline import Look, ParserSettings, Size
 from streamer.errors import ConfigError
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.codecs import Encoding
@@ -107,6 +107,11 @@ class StreamConfig:
         if self.record is not None and Path(self.record).suffix.lower() not in VIDEO_SUFFIXES:
             raise ConfigError(f"record is a file that ends with {', '.join(VIDEO_SUFFIXES)}, not {self.record!r}")
         _ = self.encoding  # raises ConfigError itself
+
+    @property
+    def parser_settings(self) -> ParserSettings:
+        """Raises PipelineError when there is no such parser, or no such way to run it."""
+        return ParserSettings(self.parser, self.model_dir, self.size, self.runtime, self.precision, self.threads)
 
     @property
     def look(self) -> Look:

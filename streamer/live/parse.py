@@ -3,7 +3,6 @@
 import threading
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, load_parser
 from streamer.errors import WorkerDied
@@ -56,14 +55,7 @@ class ParseLoop:
             PipelineError: there is no such parser, or no such way to run it.
         """
         self._config = config
-        self._parser = load_parser(
-            config.parser,
-            model_dir=_folder(config),
-            size=config.size,
-            runtime=config.runtime,
-            precision=config.precision,
-            threads=config.threads,
-        )
+        self._parser = load_parser(config.parser_settings)
         for name in config.hide:
             self._parser.label_set.id_of(name)
         interval_s = 1.0 / config.parse_hz if config.parse_hz else 0.0
@@ -136,10 +128,7 @@ class ParseLoop:
 
     def _read(self, small: Picture, fit: Fit, pts_s: float, stack: ExitStack) -> Reading | None:
         if self._worker is None:
-            config = self._config
-            settings = WorkerSettings(
-                fit.input_size, config.parser, _folder(config), config.runtime, config.precision, config.threads
-            )
+            settings = WorkerSettings(fit.input_size, self._parser.settings)
             self._worker = stack.enter_context(Worker(settings))
         try:
             return self._worker.infer(small, fit, pts_s, self._stop)

@@ -16,8 +16,8 @@ from pipeline import (
     Grey,
     Look,
     Parser,
+    ParserSettings,
     Parsing,
-    RunOptions,
     Size,
     between,
 )
@@ -98,7 +98,7 @@ class SquareFinder(Parser):
     """Finds what is red; counts what it was asked."""
 
     def __init__(self) -> None:
-        self.options = RunOptions()
+        self.settings = ParserSettings()
         self.asked: list[int] = []
 
     def reset(self) -> None:
@@ -130,8 +130,8 @@ def rendered(tmp_path: Path, pictures: Sequence[Bgr], every: int) -> tuple[Squar
     source = Clip(size=SCREEN, ticks=range(0, 512 * len(pictures), 512)).make(tmp_path / "in.mkv", pictures)
     parser = SquareFinder()
     look = Look(opacity=1.0, outline=False, tags=False)
-    settings = Rendering(parser, look, parse_every=every, encoding=Encoding(crf=5))
-    done = render_file(source, tmp_path / "out.mkv", settings)
+    settings = Rendering(parser.settings, look, parse_every=every, encoding=Encoding(crf=5))
+    done = render_file(source, tmp_path / "out.mkv", settings, parser=parser)
     assert (done.frames, done.parsed) == (len(pictures), len(parser.asked))
     return parser, drawn(tmp_path / "out.mkv")
 
@@ -172,8 +172,8 @@ def test_a_bounded_number_of_frames_waits(tmp_path: Path) -> None:
     count = 2 * LOOK_AHEAD_MOST
     source = Clip(size=SCREEN, ticks=range(0, 512 * count, 512)).make(tmp_path / "in.mkv", [red_square(50)] * count)
     parser = SquareFinder()
-    settings = Rendering(parser, parse_every=count - 1)
+    settings = Rendering(parser.settings, parse_every=count - 1)
     asked: list[int] = []
-    render_file(source, tmp_path / "out.mkv", settings, lambda so_far: asked.append(len(parser.asked)) is None)
+    render_file(source, tmp_path / "out.mkv", settings, lambda so_far: asked.append(len(parser.asked)) is None, parser)
     assert asked.index(2) == count - 1 - LOOK_AHEAD_MOST
     assert len(asked) == count

@@ -1,5 +1,6 @@
 """The whole product as a for-loop: every frame, in order, with its own masks."""
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import Frame, Look, Parser, Parsing, blend, load_parser
+from pipeline import Frame, Look, Parser, ParserSettings, Parsing, WeightsError, blend, load_parser
 from streamer import ConfigError, Encoding, Progress, Rendering, open_source, render_file
 from streamer.media.paths import free_name
 from streamer.offline import targets
@@ -40,7 +41,7 @@ def test_every_frame_is_rendered_at_its_time_with_its_sound(parser: Parser, stre
         seen.append(so_far)
         return True
 
-    done = render_file(street, out, Rendering(parser), watch)
+    done = render_file(street, out, Rendering(parser.settings), watch, parser=parser)
     assert (done.path, done.frames, done.parsed, done.stopped, done.missing_s) == (out, 12, 12, False, 0.0)
     assert pts_of(out) == pts_of(street)
     assert sound_of(out) == sound_of(street)
@@ -49,7 +50,12 @@ def test_every_frame_is_rendered_at_its_time_with_its_sound(parser: Parser, stre
 
 def test_each_frame_carries_its_own_masks(parser: Parser, street: Path, tmp_path: Path) -> None:
     """Masks that are a frame late differ from these by far more than the codec's loss."""
-    render_file(street, tmp_path / "out.mkv", Rendering(parser, replace(PLAIN, opacity=1.0), encoding=Encoding(crf=5)))
+    render_file(
+        street,
+        tmp_path / "out.mkv",
+        Rendering(parser.settings, replace(PLAIN, opacity=1.0), encoding=Encoding(crf=5)),
+        parser=parser,
+    )
     with open_source(street) as source:
         frames = list(source)
     parser.reset()
@@ -63,13 +69,15 @@ def test_each_frame_carries_its_own_masks(parser: Parser, street: Path, tmp_path
 def test_parse_every_parses_so_many_frames_and_writes_all(
     parser: Parser, street: Path, tmp_path: Path, every: int
 ) -> None:
-    done = render_file(street, tmp_path / "out.mp4", Rendering(parser, parse_every=every))
+    done = render_file(street, tmp_path / "out.mp4", Rendering(parser.settings, parse_every=every), parser=parser)
     assert done.frames == 12
     assert done.parsed == len(range(0, 12, every))
 
 
 def test_asked_to_stop_it_completes_the_file(parser: Parser, street: Path, tmp_path: Path) -> None:
-    done = render_file(street, tmp_path / "out.mp4", Rendering(parser), lambda so_far: so_far.done < 4)
+    done = render_file(
+        street, tmp_path / "out.mp4", Rendering(parser.settings), lambda so_far: so_far.done < 4, parser=parser
+    )
     assert (done.frames, done.stopped) == (4, True)
     assert len(pts_of(tmp_path / "out.mp4")) == 4
 
@@ -79,14 +87,14 @@ def test_an_error_on_the_way_leaves_nothing(parser: Parser, street: Path, tmp_pa
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        render_file(street, tmp_path / "out.mp4", Rendering(parser), fail)
+        render_file(street, tmp_path / "out.mp4", Rendering(parser.settings), fail, parser=parser)
     assert [path.name for path in tmp_path.iterdir()] == [street.name]
 
 
 def test_a_file_cut_short_is_told(parser: Parser, tmp_path: Path) -> None:
     whole = Clip(size=(240, 320), ticks=range(0, 512 * 200, 512)).make(tmp_path / "whole.mkv").read_bytes()
     (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
-    done = render_file(tmp_path / "half.mkv", tmp_path / "out.mp4", Rendering(parser))
+    done = render_file(tmp_path / "half.mkv", tmp_path / "out.mp4", Rendering(parser.settings), parser=parser)
     assert 10 < done.frames < 190
     assert done.missing_s == pytest.approx(8 - done.frames / 25, abs=0.2)
 
@@ -101,14 +109,17 @@ def test_a_last_picture_that_stands_for_long_is_no_file_cut_short(parser: Parser
             slow.mux(packet)
     with open_source(tmp_path / "slow.mp4") as opened:
         assert (opened.info.frames, round(opened.info.duration_s or 0)) == (12, 10)
-    assert render_file(tmp_path / "slow.mp4", tmp_path / "out.mp4", Rendering(parser)).missing_s == 0
+    assert (
+        render_file(tmp_path / "slow.mp4", tmp_path / "out.mp4", Rendering(parser.settings), parser=parser).missing_s
+        == 0
+    )
 
 
 def test_a_size_that_changes_in_the_middle(parser: Parser, tmp_path: Path) -> None:
     small = Clip(size=(64, 96)).make(tmp_path / "small.h264").read_bytes()
     large = Clip(size=(128, 160)).make(tmp_path / "large.h264").read_bytes()
     (tmp_path / "both.h264").write_bytes(small + large)
-    done = render_file(tmp_path / "both.h264", tmp_path / "out.mp4", Rendering(parser))
+    done = render_file(tmp_path / "both.h264", tmp_path / "out.mp4", Rendering(parser.settings), parser=parser)
     assert done.frames == 24
     assert {picture.shape for picture in pictures_of(tmp_path / "out.mp4")} == {(64, 96, 3)}
 
@@ -117,7 +128,7 @@ def test_a_size_that_changes_in_the_middle(parser: Parser, tmp_path: Path) -> No
 def test_unusual_sizes(tmp_path: Path, height: int, width: int) -> None:
     ticks = (0, 512, 1024)
     path = Clip(size=(height, width), pixels="yuv444p", ticks=ticks).make(tmp_path / "in.mkv")
-    done = render_file(path, tmp_path / "out.mp4", Rendering(load_parser("lite")))
+    done = render_file(path, tmp_path / "out.mp4", Rendering())
     assert done.frames == 3
     assert pictures_of(tmp_path / "out.mp4")[0].shape == (height + height % 2, width + width % 2, 3)
 
@@ -128,28 +139,28 @@ def test_pictures_become_pictures_or_a_video(parser: Parser, tmp_path: Path) -> 
     out.mkdir()
     for name in ("a.png", "b.jpg"):
         cv2.imwrite(str(folder / name), quarters(100, 120))
-    assert render_file(folder, out, Rendering(parser)).path == out
+    assert render_file(folder, out, Rendering(parser.settings), parser=parser).path == out
     assert {path.name for path in out.iterdir()} == {"a.png", "b.jpg"}
-    one = render_file(folder / "a.png", tmp_path / "one.webp", Rendering(parser))
+    one = render_file(folder / "a.png", tmp_path / "one.webp", Rendering(parser.settings), parser=parser)
     assert (one.path, one.frames) == (tmp_path / "one.webp", 1)
     assert cv2.imread(str(tmp_path / "one.webp")).shape == (100, 120, 3)
-    render_file(folder, tmp_path / "out.mp4", Rendering(parser))
+    render_file(folder, tmp_path / "out.mp4", Rendering(parser.settings), parser=parser)
     assert len(pts_of(tmp_path / "out.mp4")) == 2
 
 
 def test_what_cannot_be_is_said(parser: Parser, street: Path, tmp_path: Path) -> None:
     before = street.read_bytes()
     with pytest.raises(ConfigError, match="source itself"):
-        render_file(street, street, Rendering(parser, force=True))
+        render_file(street, street, Rendering(parser.settings, force=True), parser=parser)
     with pytest.raises(ConfigError, match=r"out\.gif is no kind of file"):
-        render_file(street, tmp_path / "out.gif", Rendering(parser))
+        render_file(street, tmp_path / "out.gif", Rendering(parser.settings), parser=parser)
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), quarters(64, 96))
     with pytest.raises(ConfigError, match=r"photo\.png is the source itself"):
-        render_file(photo, tmp_path, Rendering(parser, force=True))
+        render_file(photo, tmp_path, Rendering(parser.settings, force=True), parser=parser)
     assert (cv2.imread(str(photo)) == quarters(64, 96)).all()
     with pytest.raises(ConfigError, match="parse_every is at least 1, not 0"):
-        Rendering(parser, parse_every=0)
+        Rendering(parser.settings, parse_every=0)
     assert street.read_bytes() == before
 
 
@@ -186,7 +197,7 @@ def test_names_that_begin_like_an_address(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     street.rename("10:30.mp4")
-    assert render_file("10:30.mp4", "http:out.mp4", Rendering(parser)).frames == 12
+    assert render_file("10:30.mp4", "http:out.mp4", Rendering(parser.settings), parser=parser).frames == 12
     assert pts_of(tmp_path / "http:out.mp4") == pts_of(tmp_path / "10:30.mp4")
 
 
@@ -240,6 +251,21 @@ def test_output_says_nothing_of_the_encoder_on_standard_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = Clip().make(tmp_path / "in.mp4")
-    render_file(path, tmp_path / "out.mp4", Rendering(load_parser("lite")))
+    render_file(path, tmp_path / "out.mp4", Rendering())
     assert capfd.readouterr().err == ""
     assert av.open(str(tmp_path / "out.mp4")).close() is None
+
+
+def test_a_rendering_can_be_sent_to_another_process(tmp_path: Path, parser: Parser) -> None:
+    rendering = Rendering(parser.settings, Look(legend=True, hide=frozenset({"Hat"})), 2, Encoding(crf=30), force=True)
+    assert pickle.loads(pickle.dumps(rendering)) == rendering
+
+
+def test_the_parser_that_is_loaded_is_the_one_asked_for(tmp_path: Path, parser: Parser) -> None:
+    """One that is lent is used in its place."""
+    photo = tmp_path / "a.png"
+    cv2.imwrite(str(photo), np.zeros((48, 64, 3), np.uint8))
+    asked = Rendering(ParserSettings("lite", model_dir=tmp_path), force=True)
+    with pytest.raises(WeightsError, match="lite brings its weights along"):
+        render_file(photo, tmp_path / "b.png", asked)
+    assert render_file(photo, tmp_path / "b.png", asked, parser=parser).frames == 1

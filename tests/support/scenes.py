@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import CIHP, Box, Frame, Parser, Parsing, Person, Picture, RunOptions, Size
+from pipeline import CIHP, Box, Frame, Parser, ParserSettings, Parsing, Person, Picture, Size
 from pipeline.lite.model import lite_model
 from pipeline.network.runtime import Answer, Network, Run
 
@@ -114,5 +114,6 @@ def counting_parser(size: Size | None = None, *, refine: bool = False) -> Parser
 
     lite = lite_model()
     return Parser(
-        replace(lite, compile=lambda *how: OfASecond(lite.compile(*how))), size, RunOptions(precision="f32"), refine
+        replace(lite, compile=lambda *how: OfASecond(lite.compile(*how))),
+        ParserSettings(size=size, precision="f32", refine=refine),
     )

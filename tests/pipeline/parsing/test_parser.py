@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -15,12 +14,10 @@ from pipeline import (
     Box,
     Frame,
     Parser,
+    ParserSettings,
     Parsing,
     Person,
-    PipelineError,
-    RunOptions,
     Size,
-    UnknownName,
     WeightsError,
     load_parser,
 )
@@ -74,51 +71,15 @@ def test_a_given_size_is_for_all_frames() -> None:
     assert {parser.fit_for(Size(*size)).input_size for size in ((720, 1280), (1280, 720), (9, 9))} == {Size(*SMALL)}
 
 
-@pytest.mark.parametrize(
-    ("size", "nearest"),
-    [((250, 448), "256x448"), ((256, 450), "256x448"), ((10, 10), "64x64"), ((32, 96), "64x96"), ((-64, 96), "64x96")],
-    ids=str,
-)
-def test_a_size_that_cannot_be_is_refused_with_the_nearest(size: tuple[int, int], nearest: str) -> None:
-    given = f"{size[0]}x{size[1]}"
-    with pytest.raises(PipelineError, match=f"size {given}: sides are multiples of 32, .* nearest is {nearest}$"):
-        load_parser(size=size)
-
-
-def test_a_size_that_no_machine_parses_is_refused() -> None:
-    with pytest.raises(PipelineError, match="size 4128x4096: 16777216 pixels are the most, as 4096x4096 has"):
-        load_parser(size=(4128, 4096))
-    assert load_parser(size=(4096, 4096)).fit_for(Size(9, 9)).input_size == (4096, 4096)
-
-
-@pytest.mark.parametrize(
-    ("name", "options", "error", "message"),
-    [
-        ("m3fp", {}, UnknownName, "no parser 'm3fp'; there are: lite"),
-        ("lite", {"runtime": "tpu"}, UnknownName, "no runtime 'tpu'; there are: openvino, onnx"),
-        ("lite", {"precision": "f8"}, UnknownName, "no precision 'f8'; there are: auto, f32, bf16"),
-        ("lite", {"threads": 0}, PipelineError, "threads must be at least 1, not 0"),
-        ("lite", {"in_flight": -1}, PipelineError, "in_flight must be at least 1, not -1"),
-    ],
-    ids=["parser", "runtime", "precision", "threads", "in flight"],
-)
-def test_what_cannot_be_is_refused_at_once(
-    name: str, options: dict[str, Any], error: type[PipelineError], message: str
-) -> None:
-    with pytest.raises(error, match=message):
-        load_parser(name, **options)
-
-
 def test_what_is_asked_for_is_what_runs() -> None:
     parser = load_parser(size=SMALL, runtime="onnx", precision="f32", threads=1, in_flight=2)
-    assert parser.options == RunOptions("onnx", "f32", 1, 2)
     assert parser.model.name == "lite"
     assert parser.label_set is CIHP
 
 
 def test_a_missing_network_is_told_at_the_first_frame(tmp_path: Path) -> None:
     lost = partial(compile_lite, file=tmp_path / "lost.onnx")
-    parser = Parser(replace(lite_model(), compile=lost), Size(*SMALL), RunOptions())
+    parser = Parser(replace(lite_model(), compile=lost), ParserSettings(size=SMALL))
     with pytest.raises(WeightsError, match=r"lost\.onnx"):
         parser(blank(48, 64))
 

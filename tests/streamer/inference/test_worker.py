@@ -21,12 +21,12 @@ from pipeline import (
     BadPicture,
     Fit,
     Frame,
+    ParserSettings,
     Picture,
     PipelineError,
     Reading,
     RuntimeUnavailable,
     Size,
-    UnknownName,
     WeightsError,
     load_parser,
 )
@@ -41,7 +41,7 @@ CLIP = ROOT / "sample_videos" / "street.mp4"
 SMALL = Size(64, 96)
 LARGE = Size(1536, 1536)
 """Takes a second or more to parse, and 7 MB to send: more than lies in a pipe."""
-QUICK = WorkerSettings(SMALL, runtime="onnx", threads=1)
+QUICK = WorkerSettings(SMALL, ParserSettings(runtime="onnx", threads=1))
 """The runtime that loads fastest."""
 NEVER = threading.Event()
 
@@ -115,7 +115,7 @@ def assert_same(one: Reading | None, other: Reading) -> None:
 
 
 def test_it_reads_what_the_parser_reads(street: Frame) -> None:
-    settings = WorkerSettings(Size(256, 448), precision="f32", threads=1)
+    settings = WorkerSettings(Size(256, 448), ParserSettings(precision="f32", threads=1))
     parser = load_parser(precision="f32", threads=1)
     with Worker(settings) as worker:
         for size in (settings.size, SMALL, settings.size):
@@ -128,7 +128,7 @@ def test_it_reads_what_the_parser_reads(street: Frame) -> None:
 
 
 def test_it_remembers_what_it_said_of_the_frame_before(street: Frame) -> None:
-    settings = WorkerSettings(Size(256, 448), precision="f32", threads=1)
+    settings = WorkerSettings(Size(256, 448), ParserSettings(precision="f32", threads=1))
     parser = load_parser(precision="f32", threads=1)
     first, fit, _ = seen(street, settings.size)
     second = np.clip(first + np.random.default_rng(0).normal(0, 8, first.shape), 0, 255).astype(np.uint8)
@@ -157,12 +157,11 @@ def test_ready_means_that_the_network_is_compiled(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
-        (WorkerSettings(SMALL, parser="m3fp"), UnknownName),
-        (WorkerSettings(SMALL, runtime="tpu"), UnknownName),
+        (WorkerSettings(SMALL, ParserSettings(model_dir="elsewhere")), WeightsError),
         (WorkerSettings(Size(63, 96)), PipelineError),
-        (WorkerSettings(SMALL, runtime="onnx", precision="bf16"), RuntimeUnavailable),
+        (WorkerSettings(SMALL, ParserSettings(runtime="onnx", precision="bf16")), RuntimeUnavailable),
     ],
-    ids=["parser", "runtime", "size", "precision"],
+    ids=["weights", "size", "precision"],
 )
 def test_an_error_from_loading_is_raised_as_itself(settings: WorkerSettings, error: type[PipelineError]) -> None:
     with pytest.raises(error) as here:
@@ -173,7 +172,7 @@ def test_an_error_from_loading_is_raised_as_itself(settings: WorkerSettings, err
                 ask()
             assert type(there.value) is type(here.value)
             assert str(there.value) == str(here.value)
-            assert "in load_parser" in there.value.__notes__[0] or "in network" in there.value.__notes__[0]
+            assert "in load" in there.value.__notes__[0] or "in network" in there.value.__notes__[0]
         assert worker.restarts == 0
 
 
@@ -411,14 +410,14 @@ def test_it_is_restarted_only_so_often() -> None:
 PROGRAM = """
 import sys, threading
 import numpy as np
-from pipeline import Fit, Size
+from pipeline import Fit, ParserSettings, Size
 from streamer.inference.worker import Worker, WorkerSettings
 
 def blank(*size):
     return np.zeros((*size, 3), np.uint8), Fit.into(Size(*size), Size(*size)), 0.0
 
 stop = threading.Event()
-with Worker(WorkerSettings(Size(64, 96), runtime="onnx", threads=1)) as worker:
+with Worker(WorkerSettings(Size(64, 96), ParserSettings(runtime="onnx", threads=1))) as worker:
     {before}
     try:
         print(worker.pid, flush=True)
