@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from pipeline.labels import CIHP
 from pipeline.model import Decoded
-from pipeline.network.letterbox import Fit, lead_of
+from pipeline.network.letterbox import Fit
+from pipeline.network.upsampling import lead_of
 from pipeline.people.garments import GARMENTS, Garments
-from pipeline.people.tracking import persons_of
+from pipeline.people.instances import persons_of
 from pipeline.types import LabelMap, Picture
 
 OFFSET_CELLS = 8.0

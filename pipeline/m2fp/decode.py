@@ -17,7 +17,7 @@ from pipeline.m2fp.instances import find_persons, owners
 from pipeline.m2fp.queries import Queries
 from pipeline.model import Decoded
 from pipeline.network.letterbox import Fit
-from pipeline.people.tracking import persons_of
+from pipeline.people.instances import persons_of
 from pipeline.types import LabelMap
 
 BACKGROUND_LEAST = 0.1

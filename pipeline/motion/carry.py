@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.motion.flow import Field, Flow, Follower, Grey, grid, is_cut, torn
-from pipeline.people.tracking import boxed
+from pipeline.people.instances import boxed
 from pipeline.types import LabelMap, Parsing, Person, Size
 
 KEPT = 90

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.motion.flow import Flow, Grey, dis_flow, flow_between, grid, is_cut
-from pipeline.network.letterbox import box_of, lead_of
+from pipeline.network.upsampling import box_of, lead_of
 from pipeline.types import Picture, Size
 
 MEMORY_S = 0.2

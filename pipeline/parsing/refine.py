@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.model import Decoded
 from pipeline.network.letterbox import Fit
 from pipeline.people.garments import Garments
-from pipeline.people.tracking import persons_of
+from pipeline.people.instances import persons_of
 from pipeline.types import Box, LabelMap, Person, Picture, Size
 
 SMALL_PX = 130

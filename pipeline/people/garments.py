@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.network.letterbox import Fit, best_enlarged, box_of, highest
+from pipeline.network.letterbox import Fit
+from pipeline.network.upsampling import best_enlarged, box_of, highest
 from pipeline.types import LabelMap, Person
 
 GARMENTS = ("UpperClothes", "Dress", "Coat", "Pants", "Skirt")

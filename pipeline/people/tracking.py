@@ -1,4 +1,4 @@
-"""Persons in one parsing, and the same person over time.
+"""The same person over time.
 
 Each person known so far is expected where its box would have moved to at its last speed, and expected to look as
 before. The persons of a new parsing take the numbers that fit best, by overlap as in SORT (arXiv 1602.00763) and by
@@ -10,13 +10,10 @@ alone.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.network.letterbox import Fit
 from pipeline.people.appearance import Appearance, likeness
-from pipeline.types import Box, LabelMap, Person, Size
+from pipeline.types import Box, Person
 
 IOU_LEAST = 0.2
 """An overlap smaller than this is somebody else, unless the colours say otherwise."""
@@ -144,50 +141,3 @@ def _apart(one: Box, other: Box) -> float:
     """Between the middles of two boxes, in pixels."""
     down = (one.top + one.bottom - other.top - other.bottom) / 2
     return float(np.hypot(down, (one.left + one.right - other.left - other.right) / 2))
-
-
-def persons_of(instances: LabelMap, scores: NDArray[np.floating], fit: Fit) -> tuple[LabelMap, tuple[Person, ...]]:
-    """The persons of a map, and the map with their numbers: of those without a pixel there is neither.
-
-    Args:
-        instances: uint8 (h, w) of the fit's content; k is the person with the k-th score, 0 nobody.
-        scores: one for each person.
-        fit: how the frame went into the network.
-    """
-    people = [Person(0, float(score), Box(0, 0, 0, 0)) for score in scores]
-    return boxed(instances, people, fit.frame_size)
-
-
-def boxed(instances: LabelMap, people: Sequence[Person], frame_size: Size) -> tuple[LabelMap, tuple[Person, ...]]:
-    """The same persons in boxes around their pixels, and the map with their numbers: as `persons_of`.
-
-    Args:
-        instances: uint8 (h, w), covering the frame; k is the k-th person, 0 nobody.
-        people: their boxes do not matter.
-        frame_size: in pixels.
-    """
-    present: list[Person] = []
-    renumbered = np.zeros(256, np.uint8)
-    # All together first: the rest of the map need not be looked at once for each.
-    across, down, wide, tall = cv2.boundingRect(instances)
-    anybody = instances[down : down + tall, across : across + wide]
-    for index, person in enumerate(people if anybody.size else (), start=1):
-        left, top, width, height = cv2.boundingRect((anybody == index).view(np.uint8))
-        if width and height:
-            box = Box(across + left, down + top, across + left + width, down + top + height)
-            present.append(replace(person, box=_in_frame(box, Size(*instances.shape), frame_size)))
-            renumbered[index] = len(present)
-    if len(present) == len(people):
-        return instances, tuple(present)
-    return np.asarray(cv2.LUT(instances, renumbered), np.uint8), tuple(present)
-
-
-def _in_frame(box: Box, map_size: Size, frame_size: Size) -> Box:
-    """From the label map to frame pixels, outward to whole ones."""
-    down, across = frame_size.height / map_size.height, frame_size.width / map_size.width
-    return Box(
-        int(box.left * across),
-        int(box.top * down),
-        min(frame_size.width, int(np.ceil(box.right * across))),
-        min(frame_size.height, int(np.ceil(box.bottom * down))),
-    )

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline import BadPicture, Box, Size
-from pipeline.network.letterbox import MULTIPLE, Fit, best_enlarged, lead_of, network_size
-from pipeline.people.tracking import persons_of
+from pipeline.network.letterbox import MULTIPLE, Fit, network_size
+from pipeline.network.upsampling import best_enlarged, lead_of
+from pipeline.people.instances import persons_of
 
 GREY = 127
 CELL = 4
