@@ -28,10 +28,10 @@ from modelscope_m2fp import build, made_up_weights
 from numpy.typing import NDArray
 
 from pipeline import Fit, Parser, Size, load_parser
-from pipeline.m2fp.agreement import Agreement, Outputs
 from pipeline.m2fp.checkpoint import read_safetensors, write_safetensors
 from pipeline.m2fp.config import read_configuration
 from pipeline.m2fp.decode import decode
+from pipeline.m2fp.export import Agreement, Outputs
 from pipeline.m2fp.weights import CONFIGURATION, SAFETENSORS, find, import_weights
 from streamer import open_source
 

@@ -13,9 +13,10 @@ from pipeline.evaluation.evaluate import Evaluation, Labelled, evaluate
 from pipeline.evaluation.flicker import Flicker, Steadiness, steadiness
 from pipeline.evaluation.person_ap import PersonFigures
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
+from pipeline.m2fp.download import Pulled
 from pipeline.m2fp.model import pull_weights
 from pipeline.m2fp.weights import SOURCES as WEIGHTS
-from pipeline.m2fp.weights import Pulled, Source
+from pipeline.m2fp.weights import Source
 from pipeline.model import ClassMask, Model
 from pipeline.motion.carry import Motion, between, carry
 from pipeline.motion.flow import Flow, Follower, Grey, is_cut

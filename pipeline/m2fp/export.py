@@ -3,9 +3,9 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import RuntimeUnavailable, WeightsError
-from pipeline.m2fp import agreement, graph
+from pipeline.errors import ExportMismatch, RuntimeUnavailable, WeightsError
+from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import check_tensors, read_safetensors
 from pipeline.m2fp.config import M2fpConfig
-from pipeline.m2fp.quantize import quantised
 from pipeline.m2fp.weights import SAFETENSORS, cache_folder
+from pipeline.network.quantize import convolutions, has_weights, in_int8, ranges_of
 from pipeline.network.runtime import openvino_package
 from pipeline.types import Size
 
@@ -28,9 +28,17 @@ FORMAT = 1
 PEOPLE = Path(__file__).parent / "people.jpg"
 """Four pictures of people, side by side: what an export is tried on, and where the scales of int8 come from."""
 _PICTURES = 4
+_FEED_FORWARD = ("encoder.layers.", ".linear")
+"""Parts of the names of the operations, beside convolutions, that bear int8."""
 NEEDS_TORCH = (
     "torch, which checks and exports M2FP's weights, is not installed; `pip install 'm2fp-streamer[m2fp]'` adds it"
 )
+TYPICAL_MOST = {"f32": 2e-3, "bf16": 1.0, "int8": 2.0}
+"""float32 differs by the order of its sums alone; bf16 keeps 8 bits of a number, int8 a 256th of a tensor's range."""
+CORRELATION_LEAST = {"f32": 0.9999, "bf16": 0.98, "int8": 0.95}
+
+Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Class logits (Q, C + 1) and mask logits (Q, h, w)."""
 
 
 def exported(folder: Path, config: M2fpConfig, size: Size, form: str, sampling: Any) -> Path:
@@ -89,9 +97,9 @@ def _made(folder: Path, config: M2fpConfig, size: Size, form: str, sampling: Any
     return made
 
 
-def _check(made: Any, picture: NDArray[np.float32], wanted: agreement.Outputs, precision: str) -> None:
+def _check(made: Any, picture: NDArray[np.float32], wanted: Outputs, precision: str) -> None:
     logits, masks = (each[0] for each in graph.run(made, picture, "f32"))
-    agreement.check(agreement.Agreement.between((logits, masks), wanted), precision, "M2FP")
+    check_agreement(Agreement.between((logits, masks), wanted), precision, "M2FP")
 
 
 def _key(weights: Path, config: M2fpConfig, size: Size, form: str) -> str:
@@ -112,7 +120,7 @@ def _digest(path: Path) -> str:
 def _sources() -> str:
     """Of the code that makes graphs: whoever changes it gets new ones."""
     folder = Path(__file__).parent
-    names = ("resnet", "deformable", "pixel_decoder", "query_decoder", "network", "graph", "quantize", "export")
+    names = ("resnet", "deformable", "pixel_decoder", "query_decoder", "network", "graph", "export")
     code = b"".join((folder / f"{name}.py").read_bytes() for name in names)
     return hashlib.sha256(code + PEOPLE.read_bytes()).hexdigest()
 
@@ -145,3 +153,77 @@ def _keep(made: Any, place: Path, path: Path) -> None:
                 raise
     except (OSError, RuntimeError) as exc:
         raise WeightsError(f"cannot write {path.parent}: {exc}; $M2FP_STREAMER_CACHE names another place") from exc
+
+
+def quantised(graph: Any, pictures: Sequence[NDArray[np.float32]]) -> Any:
+    """A graph whose heavy operations run on int8.
+
+    Args:
+        graph: what `trace` gave; it stays as it is.
+        pictures: float32 (1, 3, H, W) each, of what the network is for; the scales are taken from them.
+    """
+    return in_int8(graph, ranges_of(graph, pictures, _heavy), _heavy)
+
+
+def _heavy(graph: Any) -> list[Any]:
+    return [*convolutions(graph), *(node for node in graph.get_ordered_ops() if _is_feed_forward(node))]
+
+
+def _is_feed_forward(node: Any) -> bool:
+    named = all(part in node.get_friendly_name() for part in _FEED_FORWARD)
+    return bool(node.get_type_name() == "MatMul" and named and has_weights(node))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of two networks on one picture."""
+
+    typical: float
+    """The largest difference of a mask's logits, of the middle query, in standard deviations of all masks' logits.
+
+    Not of the worst query: where a mask's logit is zero but for rounding, either network may let a query look at
+    that cell or not.
+    """
+    correlation: float
+    """Of all mask logits."""
+    same_class: float
+    """Share of the queries for which both think of the same class first."""
+    mask_iou: float
+    """Of the masks, intersection over union; the mean over the queries that have any."""
+
+    @classmethod
+    def between(cls, ours: Outputs, theirs: Outputs) -> "Agreement":
+        """Of outputs of the same shapes."""
+        (our_logits, our_masks), (logits, masks) = ours, theirs
+        apart = np.abs(our_masks - masks).max(axis=(1, 2)) / max(float(masks.std()), 1e-12)
+        one, other = our_masks > 0, masks > 0
+        union = (one | other).sum(axis=(1, 2))
+        iou = (one & other).sum(axis=(1, 2))[union > 0] / union[union > 0]
+        return cls(
+            typical=float(np.median(apart)),
+            correlation=_correlation(our_masks, masks),
+            same_class=float((our_logits.argmax(1) == logits.argmax(1)).mean()),
+            mask_iou=float(iou.mean()) if iou.size else 1.0,
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"mask logits differ by {self.typical:.2g} of their deviation and correlate {self.correlation:.4f};"
+            f" masks overlap {self.mask_iou:.3f}; same class {self.same_class:.0%}"
+        )
+
+
+def check_agreement(agreement: Agreement, precision: str, name: str) -> None:
+    """Raises ExportMismatch if a network at this precision is further from the original than it should be."""
+    # Asked in this direction NaN, from weights that are none, fails too.
+    fine = agreement.typical <= TYPICAL_MOST[precision] and agreement.correlation >= CORRELATION_LEAST[precision]
+    if not fine:
+        cure = "the weights may be damaged" if precision == "f32" else "--precision f32 does without rounding"
+        raise ExportMismatch(f"{name} exported at {precision} answers otherwise than in torch: {agreement}; {cure}")
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    # numpy's corrcoef warns of, and answers NaN for, what does not vary.
+    one, other = (each.astype(np.float64).ravel() - each.mean(dtype=np.float64) for each in (one, other))
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / lengths if lengths else float(np.array_equal(one, other))

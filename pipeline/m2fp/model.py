@@ -12,9 +12,10 @@ from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import Shapes
 from pipeline.m2fp.config import M2fpConfig, read_configuration
 from pipeline.m2fp.decode import decode
+from pipeline.m2fp.download import Pulled, pull
 from pipeline.m2fp.export import NEEDS_TORCH, exported
 from pipeline.m2fp.masks import masks
-from pipeline.m2fp.weights import CONFIGURATION, SOURCES, Folder, Pulled, find, import_weights, pull
+from pipeline.m2fp.weights import CONFIGURATION, SOURCES, Folder, find, import_weights
 from pipeline.model import Model
 from pipeline.network.letterbox import Fit
 from pipeline.network.runtime import Network, RunOptions, compile_network

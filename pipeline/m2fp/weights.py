@@ -3,24 +3,20 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-from pipeline.errors import RuntimeUnavailable, UnknownName, WeightsError
+from pipeline.errors import UnknownName, WeightsError
 from pipeline.labels import CIHP_HUMAN, LIP, LabelSet
 from pipeline.m2fp.checkpoint import (
-    Shapes,
-    check_tensors,
     read_checkpoint,
-    read_safetensors,
     replacing,
     write_safetensors,
 )
-from pipeline.m2fp.config import M2fpConfig, read_configuration
 
 CONFIGURATION = "configuration.json"
 CHECKPOINT = "pytorch_model.pt"
@@ -98,7 +94,7 @@ def find(name: str, model_dir: Path | None = None) -> Folder:
         UnknownName: no such source.
         WeightsError: they are not there.
     """
-    source = _source(name)
+    source = source_of(name)
     folder = source.folder if model_dir is None else model_dir
     weights = _weights_in(folder)
     if weights is not None:
@@ -123,13 +119,13 @@ def import_weights(folder: Folder) -> Path:
     """
     if folder.weights.name == SAFETENSORS:
         return folder.path
-    with _disk(folder.weights):
+    with disk_errors(folder.weights):
         place, state = _identity(folder.weights)
     imported = cache_folder() / "imported"
     made = imported / f"{place}-{state}"
-    with _disk(made):
+    with disk_errors(made):
         made.mkdir(parents=True, exist_ok=True)
-        _copy(folder.path / CONFIGURATION, made / CONFIGURATION)
+        copy_file(folder.path / CONFIGURATION, made / CONFIGURATION)
     if not (made / SAFETENSORS).is_file():
         write_safetensors(made / SAFETENSORS, read_checkpoint(folder.weights))
     for older in imported.glob(f"{place}-*"):
@@ -138,88 +134,14 @@ def import_weights(folder: Folder) -> Path:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """Weights that are now in the cache."""
-
-    folder: Folder
-    size_bytes: int
-    """Of the weights."""
-    freed_bytes: int
-    """Of the download, which is deleted; 0 if nothing had to be fetched."""
-
-
-Fetch = Callable[[str, Path], None]
-"""Fetches `configuration.json` and `pytorch_model.pt` of a ModelScope id into a folder, from where it was stopped."""
-
-
-def fetch_from_modelscope(model_id: str, folder: Path) -> None:
-    """Fetches with ModelScope's own client, which shows how far it is and checks what came.
-
-    Raises:
-        RuntimeUnavailable: the client is not installed.
-        WeightsError: the network or ModelScope failed; what has come stays for the next time.
-    """
-    try:
-        from modelscope_hub import HubApi, HubError
-    except ImportError as exc:
-        raise RuntimeUnavailable(
-            'ModelScope\'s client is not installed; `pip install "m2fp-streamer[m2fp]"` installs it'
-        ) from exc
-    try:
-        HubApi().download_repo(model_id, "model", local_dir=folder, allow_patterns=[CONFIGURATION, CHECKPOINT])
-    except (HubError, OSError) as exc:
-        why = " ".join(str(exc).split())
-        raise WeightsError(
-            f"cannot fetch {model_id} from ModelScope: {why}; what has come is kept, and the same command goes on there"
-        ) from exc
-
-
-def pull(
-    name: str,
-    *,
-    shapes: Callable[[M2fpConfig], Shapes],
-    accept_license: bool,
-    fetch: Fetch = fetch_from_modelscope,
-) -> Pulled:
-    """Brings weights into the cache: fetched, stripped of all but the tensors, checked, and the download deleted.
-
-    Args:
-        name: one of `SOURCES`.
-        shapes: names and shapes of the tensors of the network with such a configuration.
-        accept_license: that the weights are for non-commercial use only.
-        fetch: does the fetching.
-
-    Raises:
-        UnknownName: no such source.
-        WeightsError: the licence was not accepted; they cannot be fetched, read or written; they do not fit.
-        RuntimeUnavailable: what fetches is not installed.
-    """
-    source = _source(name)
-    if not accept_license:
-        raise WeightsError(f"{source.terms}; `streamer models pull {name} --accept-license` fetches them")
-    folder = Folder(source.folder, source.folder / SAFETENSORS)
-    download = source.folder / "download"
-    if not _is_whole(folder, shapes):
-        with _disk(download):
-            download.mkdir(parents=True, exist_ok=True)
-        fetch(source.model_id, download)
-        _convert(source, download, folder, shapes)
-    with _disk(source.folder):
-        freed = sum(file.stat().st_size for file in download.rglob("*") if file.is_file())
-        if download.exists():  # also one that an earlier pull had no time to delete
-            shutil.rmtree(download)
-        return Pulled(folder, folder.weights.stat().st_size, freed)
-
-
-def _source(name: str) -> Source:
+def source_of(name: str) -> Source:
     if name not in SOURCES:
         raise UnknownName("weights", name, SOURCES)
     return SOURCES[name]
 
 
 def _weights_in(folder: Path) -> Path | None:
-    with _disk(folder):
+    with disk_errors(folder):
         if (folder / CONFIGURATION).is_file():
             for weights in (folder / SAFETENSORS, folder / CHECKPOINT):
                 if weights.is_file():
@@ -236,33 +158,7 @@ def _identity(file: Path) -> tuple[str, str]:
     return place, state
 
 
-def _convert(source: Source, download: Path, into: Folder, shapes: Callable[[M2fpConfig], Shapes]) -> None:
-    for each in (CONFIGURATION, CHECKPOINT):
-        if not (download / each).is_file():
-            raise WeightsError(f"ModelScope's {source.model_id} has no {each}")
-    wanted = shapes(read_configuration(download / CONFIGURATION))
-    tensors = read_checkpoint(download / CHECKPOINT)
-    check_tensors(tensors, wanted, str(download / CHECKPOINT))
-    write_safetensors(into.weights, tensors)
-    with _disk(into.path):
-        _copy(download / CONFIGURATION, into.path / CONFIGURATION)
-    _check(into, shapes)
-
-
-def _check(folder: Folder, shapes: Callable[[M2fpConfig], Shapes]) -> None:
-    wanted = shapes(read_configuration(folder.path / CONFIGURATION))
-    check_tensors(read_safetensors(folder.weights), wanted, str(folder.weights))
-
-
-def _is_whole(folder: Folder, shapes: Callable[[M2fpConfig], Shapes]) -> bool:
-    try:
-        _check(folder, shapes)
-    except WeightsError:
-        return False
-    return True
-
-
-def _copy(file: Path, to: Path) -> None:
+def copy_file(file: Path, to: Path) -> None:
     content = file.read_bytes()
     if not to.is_file() or to.read_bytes() != content:
         with replacing(to) as partial:
@@ -270,7 +166,7 @@ def _copy(file: Path, to: Path) -> None:
 
 
 @contextmanager
-def _disk(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as exc:

@@ -23,11 +23,18 @@ from numpy.typing import NDArray
 
 from pipeline import ExportMismatch, RunOptions, RuntimeUnavailable, Size, WeightsError
 from pipeline.m2fp import graph
-from pipeline.m2fp.agreement import CORRELATION_LEAST, TYPICAL_MOST, Agreement, check
 from pipeline.m2fp.checkpoint import write_safetensors
 from pipeline.m2fp.config import MULTI_PERSON
-from pipeline.m2fp.export import PEOPLE, exported, probe
-from pipeline.m2fp.quantize import quantised
+from pipeline.m2fp.export import (
+    CORRELATION_LEAST,
+    PEOPLE,
+    TYPICAL_MOST,
+    Agreement,
+    check_agreement,
+    exported,
+    probe,
+    quantised,
+)
 from pipeline.network.runtime import compile_network
 from tests.support.weights_made_up import ROOT, SMALL, SMALL_SINGLE, Tensors, golden, network, weights
 
@@ -378,7 +385,7 @@ FINE = Agreement(typical=0.0, correlation=1.0, same_class=1.0, mask_iou=1.0)
 @pytest.mark.parametrize("precision", TYPICAL_MOST)
 def test_the_bounds_are_where_they_are_said_to_be(precision: str) -> None:
     most, least = TYPICAL_MOST[precision], CORRELATION_LEAST[precision]
-    check(Agreement(most, least, same_class=0.0, mask_iou=0.0), precision, "it")
+    check_agreement(Agreement(most, least, same_class=0.0, mask_iou=0.0), precision, "it")
     for outside in (
         replace(FINE, typical=most * 1.001),
         replace(FINE, correlation=least - 1e-6),
@@ -386,7 +393,7 @@ def test_the_bounds_are_where_they_are_said_to_be(precision: str) -> None:
         replace(FINE, correlation=float("nan")),
     ):
         with pytest.raises(ExportMismatch, match=f"it exported at {precision} answers otherwise"):
-            check(outside, precision, "it")
+            check_agreement(outside, precision, "it")
 
 
 @pytest.mark.parametrize(
@@ -394,7 +401,7 @@ def test_the_bounds_are_where_they_are_said_to_be(precision: str) -> None:
 )
 def test_a_mismatch_names_its_cure(precision: str, cure: str) -> None:
     with pytest.raises(ExportMismatch, match=cure):
-        check(replace(FINE, typical=9.0), precision, "it")
+        check_agreement(replace(FINE, typical=9.0), precision, "it")
 
 
 @pytest.mark.parametrize("where", ["ours", "theirs", "both"])
@@ -404,7 +411,7 @@ def test_what_is_no_number_does_not_agree(where: str) -> None:
     none = np.full_like(masks, np.nan)
     ours, theirs = (none if where in (side, "both") else masks for side in ("ours", "theirs"))
     with pytest.raises(ExportMismatch):
-        check(Agreement.between((logits, ours), (logits, theirs)), "int8", "it")
+        check_agreement(Agreement.between((logits, ours), (logits, theirs)), "int8", "it")
 
 
 # int8.
@@ -412,7 +419,7 @@ def test_what_is_no_number_does_not_agree(where: str) -> None:
 
 def test_int8_agrees_and_is_smaller(made: Made, wanted: Any) -> None:
     agreement = Agreement.between(answers(made.exported("int8"), made.sampling), wanted)
-    check(agreement, "int8", "the small network")
+    check_agreement(agreement, "int8", "the small network")
     assert agreement.typical > 1e-3  # it is rounded, after all
     sizes = {form: made.exported(form).with_suffix(".bin").stat().st_size for form in ("float", "int8")}
     assert sizes["int8"] < 0.35 * sizes["float"]

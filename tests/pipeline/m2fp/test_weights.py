@@ -18,15 +18,8 @@ import pytest
 from pipeline import RuntimeUnavailable, UnknownName, WeightsError
 from pipeline.m2fp.checkpoint import Shapes, read_safetensors, write_safetensors
 from pipeline.m2fp.config import M2fpConfig
-from pipeline.m2fp.weights import (
-    SOURCES,
-    Folder,
-    cache_folder,
-    fetch_from_modelscope,
-    find,
-    import_weights,
-    pull,
-)
+from pipeline.m2fp.download import fetch_from_modelscope, pull
+from pipeline.m2fp.weights import SOURCES, Folder, cache_folder, find, import_weights
 from tests.pipeline.m2fp.test_checkpoint import SIX, dictionary, plain, tensor, written
 
 CONFIGURATION = {
