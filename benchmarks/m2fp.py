@@ -27,7 +27,7 @@ import torch
 from modelscope_m2fp import build, made_up_weights
 from numpy.typing import NDArray
 
-from pipeline import Fit, Parser, Size, load_parser
+from pipeline import Letterbox, Parser, Size, load_parser
 from pipeline.m2fp.checkpoint import read_safetensors, write_safetensors
 from pipeline.m2fp.config import read_configuration
 from pipeline.m2fp.decode import decode
@@ -99,7 +99,7 @@ def compare(folder: Path, size: Size, threads: int, precisions: Sequence[str], r
     reference = modelscope(folder)
     torch.set_num_threads(threads)
     ours = {name: parser(folder, size, name, threads).network(size) for name in precisions}
-    config, fit = read_configuration(folder / CONFIGURATION), Fit.into(size, size)
+    config, fit = read_configuration(folder / CONFIGURATION), Letterbox.into(size, size)
     wanted = [answer_of(reference, picture) for picture in seen]
     labels = [decode(*each, fit, config).labels for each in wanted]
     ms: dict[str, list[float]] = {name: [] for name in ("ModelScope", *precisions)}

@@ -16,11 +16,11 @@ from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, Label
 from pipeline.m2fp.download import Pulled
 from pipeline.m2fp.model import pull_weights
 from pipeline.m2fp.weights import SOURCES as WEIGHTS
-from pipeline.m2fp.weights import Source
+from pipeline.m2fp.weights import WeightsSource
 from pipeline.model import ClassMask, Model
 from pipeline.motion.carry import Motion, between, carry
 from pipeline.motion.flow import Flow, Follower, Grey, is_cut
-from pipeline.network.letterbox import Fit, network_size
+from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.parsing.input_size import ZOOM_STEPS, Zoom
 from pipeline.parsing.parser import Parser, Pending, Reading, load_parser
@@ -46,7 +46,6 @@ __all__ = [
     "ClassMask",
     "Evaluation",
     "ExportMismatch",
-    "Fit",
     "Flicker",
     "Flow",
     "Follower",
@@ -56,6 +55,7 @@ __all__ = [
     "LabelMap",
     "LabelSet",
     "Labelled",
+    "Letterbox",
     "Look",
     "Model",
     "Motion",
@@ -73,10 +73,10 @@ __all__ = [
     "RunOptions",
     "RuntimeUnavailable",
     "Size",
-    "Source",
     "Steadiness",
     "UnknownName",
     "WeightsError",
+    "WeightsSource",
     "Yuv420",
     "Zoom",
     "between",

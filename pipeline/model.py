@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.labels import LabelSet
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.network.runtime import Answer, Network, RunOptions
 from pipeline.people.garments import Garments
 from pipeline.types import LabelMap, Person, Picture, Size
@@ -44,13 +44,13 @@ class Model:
     """Height times width of the input that it was trained for; the default size is chosen by it."""
     compile: Callable[[Size, RunOptions], Network]
     """Makes it ready for pictures of one size. Raises what `load_parser` says."""
-    decode: Callable[[Answer, Fit, Picture], Decoded]
+    decode: Callable[[Answer, Letterbox, Picture], Decoded]
     """Of an answer, how the frame went into the network, and what went in."""
-    fit: Callable[[Size, Size], Fit] = Fit.into
+    fit: Callable[[Size, Size], Letterbox] = Letterbox.into
     """How frames of one size go into an input of another."""
-    steadied: bool = False
+    smoothed: bool = False
     """Whether answers are logits of classes, and what else is said of each cell, for `pipeline.motion.smoothing`."""
     compiles_at_once: bool = False
     """Whether another input size is ready in less than a second."""
-    masks: Callable[[Answer, Fit], Iterator[ClassMask]] | None = None
+    masks: Callable[[Answer, Letterbox], Iterator[ClassMask]] | None = None
     """What ModelScope's pipeline returns for the same answer, where it is a network of theirs."""

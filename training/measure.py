@@ -11,9 +11,9 @@ from pipeline.evaluation.confusion import Confusion
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.model import Decoded
-from pipeline.network.letterbox import Fit, network_size
+from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.parsing.input_size import larger, times_for
-from pipeline.people.garments import Wardrobe
+from pipeline.people.garments import GarmentVote
 from pipeline.people.tracking import PersonTracker
 from pipeline.types import LabelMap, Picture, Size
 from training.compose import Scene
@@ -119,20 +119,20 @@ def validation_crowds(photos: Sequence[Photo]) -> list[Scene]:
 
 def parse(answers: Answers, bgr: Picture, size: Size | None = None) -> Decoded:
     """A picture parsed as `pipeline.parsing.parser` does it, at an input size of choice or its own."""
-    fit = Fit.into(Size(*bgr.shape[:2]), size or network_size(Size(*bgr.shape[:2]), PIXELS))
+    fit = Letterbox.into(Size(*bgr.shape[:2]), size or network_size(Size(*bgr.shape[:2]), PIXELS))
     found = _seen(answers, bgr, fit)
     grown = fit.input_size if size else larger(fit, times_for(found.people, fit))
     if grown != fit.input_size:
-        fit = Fit.into(fit.frame_size, grown)
+        fit = Letterbox.into(fit.frame_size, grown)
         found = _seen(answers, bgr, fit)
     people = PersonTracker().update(found.people, 0.0)
     if found.garments is None:
         return found
-    labels = Wardrobe().dress(found.labels, found.instances, people, found.garments, fit, 0.0)
+    labels = GarmentVote().decide(found.labels, found.instances, people, found.garments, fit, 0.0)
     return found._replace(labels=labels, people=people)
 
 
-def _seen(answers: Answers, bgr: Picture, fit: Fit) -> Decoded:
+def _seen(answers: Answers, bgr: Picture, fit: Letterbox) -> Decoded:
     small = fit.shrink(bgr)
     return decode(*answers(small), fit, small)
 

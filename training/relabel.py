@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.labels import CIHP
-from pipeline.network.letterbox import Fit, network_size
+from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.types import LabelMap, Picture, Size
 from training.measure import PIXELS, Answers
 from training.pack import ALLOWED, IGNORED, PERSON, UNKNOWN_GARMENTS, UNKNOWN_SIDES, Photo
@@ -107,13 +107,13 @@ def leave_passers_by_open(labels: LabelMap, shares: NDArray[np.float32]) -> Labe
 
 def _shares(answers: Answers, bgr: Picture, pixels: int) -> NDArray[np.float32]:
     size = Size(*bgr.shape[:2])
-    fit = Fit.into(size, network_size(size, pixels))
+    fit = Letterbox.into(size, network_size(size, pixels))
     scores, _ = answers(fit.shrink(bgr))
     odds = np.exp(scores - scores.max(axis=0))
     return np.stack([_enlarged(plane, fit) for plane in odds / odds.sum(axis=0)])
 
 
-def _enlarged(plane: NDArray[np.float32], fit: Fit) -> NDArray[np.float32]:
+def _enlarged(plane: NDArray[np.float32], fit: Letterbox) -> NDArray[np.float32]:
     """A plane of the network's answer, as large as the picture."""
     whole = cv2.resize(plane, fit.input_size[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(cv2.resize(whole[fit.content], fit.frame_size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)

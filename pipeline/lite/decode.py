@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.labels import CIHP
 from pipeline.model import Decoded
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.network.upsampling import lead_of
 from pipeline.people.garments import GARMENTS, Garments
 from pipeline.people.instances import persons_of
@@ -48,7 +48,7 @@ class _Centres(NamedTuple):
 
 
 def decode(
-    scores: NDArray[np.float32], people: NDArray[np.float32], fit: Fit, picture: Picture | None = None
+    scores: NDArray[np.float32], people: NDArray[np.float32], fit: Letterbox, picture: Picture | None = None
 ) -> Decoded:
     """Labels, persons and their maps, in the frame's shape.
 

@@ -28,7 +28,7 @@ def lite_model(model_dir: Path | None = None) -> Model:
         compiles_at_once=True,
         compile=compile_lite,
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
-        steadied=True,
+        smoothed=True,
     )
 
 

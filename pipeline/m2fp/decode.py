@@ -16,7 +16,7 @@ from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.instances import find_persons, owners
 from pipeline.m2fp.queries import Queries
 from pipeline.model import Decoded
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.people.instances import persons_of
 from pipeline.types import LabelMap
 
@@ -25,7 +25,7 @@ BACKGROUND_LEAST = 0.1
 deny least."""
 
 
-def decode(logits: NDArray[np.float32], masks: NDArray[np.float32], fit: Fit, config: M2fpConfig) -> Decoded:
+def decode(logits: NDArray[np.float32], masks: NDArray[np.float32], fit: Letterbox, config: M2fpConfig) -> Decoded:
     """Labels, persons and their maps, in the frame's shape.
 
     A label stays where there is no person: the network learned parts of people only, so it is of somebody whom no

@@ -13,7 +13,7 @@ from pipeline.m2fp.weights import (
     CONFIGURATION,
     SAFETENSORS,
     Folder,
-    Source,
+    WeightsSource,
     copy_file,
     disk_errors,
     source_of,
@@ -94,7 +94,7 @@ def pull(
         return Pulled(folder, folder.weights.stat().st_size, freed)
 
 
-def _convert(source: Source, download: Path, into: Folder, shapes: Callable[[M2fpConfig], Shapes]) -> None:
+def _convert(source: WeightsSource, download: Path, into: Folder, shapes: Callable[[M2fpConfig], Shapes]) -> None:
     for each in (CONFIGURATION, CHECKPOINT):
         if not (download / each).is_file():
             raise WeightsError(f"ModelScope's {source.model_id} has no {each}")

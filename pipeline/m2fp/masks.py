@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.queries import sigmoid, softmax
 from pipeline.model import ClassMask
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.types import Size
 
 PAIRS_MOST = 100
@@ -34,7 +34,7 @@ _QUERIES = 8
 
 
 def masks(
-    logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Fit, config: M2fpConfig
+    logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Letterbox, config: M2fpConfig
 ) -> Iterator[ClassMask]:
     """What ModelScope's pipeline returns, each made when it is asked for.
 
@@ -48,7 +48,7 @@ def masks(
 
 
 def _of_queries(
-    logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Fit, config: M2fpConfig
+    logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Letterbox, config: M2fpConfig
 ) -> Iterator[ClassMask]:
     likely = softmax(logits)[:, :-1]
     best = np.argsort(-likely.ravel(), kind="stable")[:PAIRS_MOST]
@@ -66,7 +66,7 @@ def _of_queries(
 
 
 def _of_classes(
-    logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Fit, config: M2fpConfig
+    logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Letterbox, config: M2fpConfig
 ) -> Iterator[ClassMask]:
     scores = _folded(softmax(logits)[:, :-1], mask_logits, fit)
     best = scaled(scores[0], fit.frame_size)
@@ -82,7 +82,7 @@ def _of_classes(
         yield ClassMask(config.classes[class_id], float(score), mask)
 
 
-def _folded(likely: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Fit) -> NDArray[np.float32]:
+def _folded(likely: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Letterbox) -> NDArray[np.float32]:
     """Class scores at the input's size, where the frame is: float32 (C, h, w)."""
     scores = np.zeros((likely.shape[1], *fit.content_size), np.float32)
     for start in range(0, len(likely), _QUERIES):
@@ -92,7 +92,7 @@ def _folded(likely: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: 
     return scores
 
 
-def _in_content(plane: NDArray[np.float32], fit: Fit) -> NDArray[np.float32]:
+def _in_content(plane: NDArray[np.float32], fit: Letterbox) -> NDArray[np.float32]:
     """What the frame covers of a plane over the whole input, at the input's size."""
     return scaled(plane, fit.input_size)[fit.content]
 

@@ -17,7 +17,7 @@ from pipeline.m2fp.export import NEEDS_TORCH, exported
 from pipeline.m2fp.masks import masks
 from pipeline.m2fp.weights import CONFIGURATION, SOURCES, Folder, find, import_weights
 from pipeline.model import Model
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.network.runtime import Network, RunOptions, compile_network
 from pipeline.types import Size
 
@@ -46,7 +46,7 @@ def m2fp_model(name: str, model_dir: Path | None = None) -> Model:
         compile=lambda size, options: _compiled(folder, config, size, options),
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, config),
         masks=lambda answer, fit: masks(answer.outputs[0], answer.outputs[1], fit, config),
-        fit=Fit.centred if config.single_person else Fit.into,
+        fit=Letterbox.centred if config.single_person else Letterbox.into,
     )
 
 

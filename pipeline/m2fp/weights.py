@@ -39,7 +39,7 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WeightsSource:
     """Weights that ModelScope has."""
 
     name: str
@@ -71,13 +71,13 @@ class Source:
 SOURCES = {
     source.name: source
     for source in (
-        Source(
+        WeightsSource(
             name="m2fp",
             about="M2FP with ResNet-101: 63 M parameters, CIHP's 20 classes and whole persons",
             model_id="damo/cv_resnet101_image-multiple-human-parsing",
             label_set=CIHP_HUMAN,
         ),
-        Source(
+        WeightsSource(
             name="m2fp-single",
             about="M2FP with ResNet-101 for pictures of one person: 63 M parameters, LIP's 20 classes",
             model_id="damo/cv_resnet101_image-single-human-parsing",
@@ -134,7 +134,7 @@ def import_weights(folder: Folder) -> Path:
     return made
 
 
-def source_of(name: str) -> Source:
+def source_of(name: str) -> WeightsSource:
     if name not in SOURCES:
         raise UnknownName("weights", name, SOURCES)
     return SOURCES[name]

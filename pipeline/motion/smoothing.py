@@ -1,4 +1,4 @@
-"""What a network says of one frame after the other, steadied: each answer averaged with those before it.
+"""What a network says of one frame after the other, smoothed: each answer averaged with those before it.
 
 A network sees each frame anew, so that edges and rare classes come and go with the camera's noise. What was said before
 is carried along the picture's motion, cell by cell, and counts the less the longer ago it was, and not at all where the
@@ -67,7 +67,7 @@ class _Said:
         return self.pts_s < later.pts_s and alike and not is_cut(self.grey, later.grey)
 
 
-class Steady:
+class TemporalSmoother:
     """Remembers what was said of the last frame of one stream. For one thread at a time."""
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """From a frame to the network's input, and from its scores to labels that cover the whole frame.
 
 A network takes pictures whose sides are multiples of 32. The frame is scaled, its shape kept, into the top
-left corner of such a picture, or into its middle, and what is left over is grey. `Fit` remembers how, so that
+left corner of such a picture, or into its middle, and what is left over is grey. `Letterbox` remembers how, so that
 the same file takes the grey off again: no other part of the program knows about it.
 
 A worked example: a 720x1280 frame and an input of 256x448. 448 / 1280 = 0.35, so the frame becomes 252x448
@@ -34,7 +34,7 @@ _GREY = (127, 127, 127)
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class Letterbox:
     """How frames of one size go into a network's input of one size."""
 
     frame_size: Size
@@ -47,12 +47,12 @@ class Fit:
     """Columns of grey left of it."""
 
     @classmethod
-    def into(cls, frame_size: Size, input_size: Size) -> "Fit":
+    def into(cls, frame_size: Size, input_size: Size) -> "Letterbox":
         """The largest fit that keeps the frame's shape, in the top left corner."""
         return cls(frame_size, input_size, _content(frame_size, input_size, scale_most=float("inf")))
 
     @classmethod
-    def centred(cls, frame_size: Size, input_size: Size) -> "Fit":
+    def centred(cls, frame_size: Size, input_size: Size) -> "Letterbox":
         """In the middle, and the frame is never enlarged."""
         content = _content(frame_size, input_size, scale_most=1.0)
         top, left = ((whole - part) // 2 for whole, part in zip(input_size, content))
@@ -166,5 +166,5 @@ def _rounded(height: float, width: float) -> Size:
 
 
 def _usefulness(frame_size: Size, size: Size, pixels: int) -> float:
-    content = Fit.into(frame_size, size).content_size
+    content = Letterbox.into(frame_size, size).content_size
     return content.area / max(size.area, pixels) - max(0.0, size.area / pixels - 1.15)

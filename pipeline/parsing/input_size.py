@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.network.letterbox import Fit, network_size
+from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.types import Box, Person, Size
 
 SHORT_PX = 150
@@ -18,6 +18,8 @@ TALL_PX = 300
 """And nobody taller than this: the network learnt with pictures of that height."""
 ZOOM_STEPS = (1.0, 1.25, 1.5)
 """How many times the usual rows and columns there may be."""
+SMALLER = (0.7, 0.5, 0.35)
+"""Shares of the usual pixels that a machine may parse that is too slow for all of them."""
 UP_AFTER_S, DOWN_AFTER_S = 0.5, 3.0
 """So long people have to be smaller, or taller, before the frames of a running stream are shown at another size: who
 turns up for a frame changes nothing."""
@@ -35,7 +37,7 @@ class Zoom:
         """How many times the usual rows and columns the frame of this time is to have."""
         return self._times if self._goes_on(pts_s) else ZOOM_STEPS[0]
 
-    def seen(self, people: Sequence[Person], usual: Fit, pts_s: float) -> float:
+    def seen(self, people: Sequence[Person], usual: Letterbox, pts_s: float) -> float:
         """After each parsing: what `times` is from now on.
 
         Args:
@@ -60,7 +62,7 @@ class Zoom:
         return self._pts_s is not None and pts_s > self._pts_s
 
 
-def times_for(people: Sequence[Person], usual: Fit) -> float:
+def times_for(people: Sequence[Person], usual: Letterbox) -> float:
     """Which of `ZOOM_STEPS` shows these people best."""
     frame = usual.frame_size
     shown = usual.content_size.height / frame.height
@@ -73,7 +75,7 @@ def times_for(people: Sequence[Person], usual: Fit) -> float:
     return min(ZOOM_STEPS, key=lambda step: abs(step - wanted))
 
 
-def larger(usual: Fit, times: float) -> Size:
+def larger(usual: Letterbox, times: float) -> Size:
     """The input of so many times the usual rows and columns; never of more pixels than the frame has."""
     own, frame = usual.input_size, usual.frame_size
     grown = network_size(frame, int(min(times * times * own.area, frame.area)))

@@ -11,14 +11,14 @@ from pipeline.labels import LabelSet
 from pipeline.lite.model import lite_model
 from pipeline.m2fp.model import m2fp_model
 from pipeline.model import ClassMask, Decoded, Model
-from pipeline.motion.smoothing import Steady
-from pipeline.network.letterbox import Fit, network_size
+from pipeline.motion.smoothing import TemporalSmoother
+from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.runtime import Answer, Network, Run
 from pipeline.parsing.input_size import Zoom, larger
 from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
 from pipeline.parsing.settings import ParserSettings
 from pipeline.people.appearance import Appearance, appearances
-from pipeline.people.garments import Garments, Wardrobe
+from pipeline.people.garments import Garments, GarmentVote
 from pipeline.people.tracking import PersonTracker
 from pipeline.types import Frame, LabelMap, Parsing, Person, Picture, Size
 
@@ -45,10 +45,10 @@ class Parser:
         self._options = settings.run_options
         self._size = settings.input_size
         self._networks: dict[Size, Network] = {}
-        self._fits: dict[tuple[Size, Size | None], Fit] = {}
+        self._fits: dict[tuple[Size, Size | None], Letterbox] = {}
         self._tracker = PersonTracker()
-        self._wardrobe = Wardrobe()
-        self._steady = Steady()
+        self._garment_vote = GarmentVote()
+        self._smoother = TemporalSmoother()
         self._zoom = Zoom()
 
     @property
@@ -75,13 +75,13 @@ class Parser:
         fit = self.fit_for(frame.size)
         return read(self.network(fit.input_size).start(fit.shrink(frame.picture)).result(), fit)
 
-    def infer(self, small: Picture, fit: Fit, pts_s: float) -> "Reading":
+    def infer(self, small: Picture, fit: Letterbox, pts_s: float) -> "Reading":
         """What the network sees in a picture that `fit.shrink` made; the part of a parsing that takes the time.
 
         Args:
             pts_s: the frame's time; what was seen up to then counts, if it is later than the last one's.
         """
-        answer = self._steadied(self.network(fit.input_size).start(small).result(), small, pts_s)
+        answer = self._smoothed(self.network(fit.input_size).start(small).result(), small, pts_s)
         return self._reading(self.model.decode(answer, fit, small), fit, small, answer.seconds)
 
     def assemble(self, frame: Frame, reading: "Reading") -> Parsing:
@@ -89,7 +89,9 @@ class Parser:
         people = self._tracker.update(reading.people, frame.pts_s, reading.looks)
         labels = reading.labels
         if reading.garments is not None:
-            labels = self._wardrobe.dress(labels, reading.instances, people, reading.garments, reading.fit, frame.pts_s)
+            labels = self._garment_vote.decide(
+                labels, reading.instances, people, reading.garments, reading.fit, frame.pts_s
+            )
         return Parsing(
             labels=labels,
             instances=reading.instances,
@@ -106,11 +108,11 @@ class Parser:
     def reset(self) -> None:
         """Forgets who was there, and what they wore: the frames to come are of another stream."""
         self._tracker = PersonTracker()
-        self._wardrobe = Wardrobe()
-        self._steady = Steady()
+        self._garment_vote = GarmentVote()
+        self._smoother = TemporalSmoother()
         self._zoom = Zoom()
 
-    def zoomed(self, frame_size: Size, times: float) -> Fit:
+    def zoomed(self, frame_size: Size, times: float) -> Letterbox:
         """How frames of this size go into the network when it is to see so many times the usual rows and columns: as
         usual, if the input size was named or it is a network that is not soon ready for another one."""
         usual = self.fit_for(frame_size)
@@ -118,7 +120,7 @@ class Parser:
             return usual
         return self.fit_for(frame_size, larger(usual, times))
 
-    def fit_for(self, frame_size: Size, input_size: Size | None = None) -> Fit:
+    def fit_for(self, frame_size: Size, input_size: Size | None = None) -> Letterbox:
         """How frames of this size go into the network, at its usual input size or another one."""
         key = (frame_size, input_size)
         if key not in self._fits:
@@ -134,13 +136,13 @@ class Parser:
             self._networks[input_size] = self.model.compile(input_size, self._options)
         return self._networks[input_size]
 
-    def _steadied(self, answer: Answer, small: Picture, pts_s: float) -> Answer:
-        if not self.model.steadied:
+    def _smoothed(self, answer: Answer, small: Picture, pts_s: float) -> Answer:
+        if not self.model.smoothed:
             return answer
         scores, others = answer.outputs
-        return replace(answer, outputs=self._steady(scores, others, small, pts_s))
+        return replace(answer, outputs=self._smoother(scores, others, small, pts_s))
 
-    def _reading(self, decoded: Decoded, fit: Fit, picture: Picture, seconds: float) -> "Reading":
+    def _reading(self, decoded: Decoded, fit: Letterbox, picture: Picture, seconds: float) -> "Reading":
         labels, instances, people, garments = decoded
         looks = appearances(picture, labels, instances, len(people), self.label_set, fit)
         return Reading(labels, instances, people, tuple(looks), garments, fit, seconds)
@@ -154,22 +156,22 @@ class Parser:
         if due.input_size.area > fit.input_size.area:  # it was begun before that was known
             fit, small, answer = self._seen(frame, due)
             seconds += answer.seconds
-        afar = self.model.decode(self._steadied(answer, small, frame.pts_s), fit, small)
+        afar = self.model.decode(self._smoothed(answer, small, frame.pts_s), fit, small)
         wanted = self.zoomed(frame.size, self._zoom.seen(afar.people, self.fit_for(frame.size), frame.pts_s))
         if wanted.input_size.area > fit.input_size.area:
             fit, small, answer = self._seen(frame, wanted)
             seconds += answer.seconds
-            afar = self.model.decode(self._steadied(answer, small, frame.pts_s), fit, small)
+            afar = self.model.decode(self._smoothed(answer, small, frame.pts_s), fit, small)
         times = how_close(afar.people, fit) if self.settings.refine else 1
         if times == 1:
             return self._reading(afar, fit, small, seconds)
         return self._read_closer(frame, afar, fit, times, seconds)
 
-    def _seen(self, frame: Frame, fit: Fit) -> tuple[Fit, Picture, Answer]:
+    def _seen(self, frame: Frame, fit: Letterbox) -> tuple[Letterbox, Picture, Answer]:
         small = fit.shrink(frame.picture)
         return fit, small, self.network(fit.input_size).start(small).result()
 
-    def _read_closer(self, frame: Frame, afar: Decoded, fit: Fit, times: int, seconds: float) -> "Reading":
+    def _read_closer(self, frame: Frame, afar: Decoded, fit: Letterbox, times: int, seconds: float) -> "Reading":
         size = fit.input_size
         closer = self.model.fit(frame.size, Size(size.height * times, size.width * times))
         picture = closer.shrink(frame.picture)
@@ -177,7 +179,7 @@ class Parser:
         for cutout in cutouts(afar.people, fit, closer):
             part = cutout.of(picture)
             answer = self.network(cutout.shape).start(part).result()
-            seen.append((cutout, self.model.decode(answer, Fit.into(cutout.shape, cutout.shape), part)))
+            seen.append((cutout, self.model.decode(answer, Letterbox.into(cutout.shape, cutout.shape), part)))
             seconds += answer.seconds
         return self._reading(merge(afar, fit, closer, seen), closer, picture, seconds)
 
@@ -193,7 +195,7 @@ class Reading:
     """Of each person."""
     garments: Garments | None
     """As `Decoded` has them."""
-    fit: Fit
+    fit: Letterbox
     """How the frame went into what was read."""
     seconds: float
     """In the network."""
@@ -205,7 +207,7 @@ class Pending:
 
     _parser: Parser
     frame: Frame
-    _fit: Fit
+    _fit: Letterbox
     _small: Picture
     _run: Run
 

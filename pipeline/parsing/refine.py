@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.model import Decoded
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.people.garments import Garments
 from pipeline.people.instances import persons_of
 from pipeline.types import Box, LabelMap, Person, Picture, Size
@@ -48,7 +48,7 @@ class Cutout:
         return np.asarray(cv2.resize(picture[self.where], self.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def how_close(people: Sequence[Person], fit: Fit) -> int:
+def how_close(people: Sequence[Person], fit: Letterbox) -> int:
     """How many times the network's input the larger picture is; 1 is not at all larger.
 
     That is when nobody is small, or the frame has no more pixels to show.
@@ -60,7 +60,7 @@ def how_close(people: Sequence[Person], fit: Fit) -> int:
     return max(1, min(CLOSER_MOST, round(shown), int(np.ceil(SMALL_PX / np.median(small)))))
 
 
-def cutouts(people: Sequence[Person], fit: Fit, closer: Fit) -> list[Cutout]:
+def cutouts(people: Sequence[Person], fit: Letterbox, closer: Letterbox) -> list[Cutout]:
     """One for each small person.
 
     Args:
@@ -74,7 +74,7 @@ def cutouts(people: Sequence[Person], fit: Fit, closer: Fit) -> list[Cutout]:
     ]
 
 
-def merge(afar: Decoded, fit: Fit, closer: Fit, seen: Sequence[tuple[Cutout, Decoded]]) -> Decoded:
+def merge(afar: Decoded, fit: Letterbox, closer: Letterbox, seen: Sequence[tuple[Cutout, Decoded]]) -> Decoded:
     """One answer, of the larger picture's size.
 
     Args:
@@ -108,7 +108,7 @@ def merge(afar: Decoded, fit: Fit, closer: Fit, seen: Sequence[tuple[Cutout, Dec
     return Decoded(labels, *persons_of(owners.astype(np.uint8), np.array(scores), closer), garments)
 
 
-def _height(person: Person, fit: Fit) -> float:
+def _height(person: Person, fit: Letterbox) -> float:
     """Of somebody's box, in pixels of the network's input."""
     return (person.box.bottom - person.box.top) * fit.content_size.height / fit.frame_size.height
 
@@ -160,7 +160,9 @@ def _enlarged(garments: Garments, times: int) -> Garments:
     return replace(garments, logits=np.stack(planes))
 
 
-def _paste(onto: Garments, seen: Garments, mask: NDArray[np.bool_], where: tuple[slice, slice], closer: Fit) -> None:
+def _paste(
+    onto: Garments, seen: Garments, mask: NDArray[np.bool_], where: tuple[slice, slice], closer: Letterbox
+) -> None:
     """Puts what was seen of somebody's garments where they are, on the cells of the larger picture's grid."""
     cell = closer.input_size.height // onto.logits.shape[1]
     rows, columns = (slice(side.start // cell, side.stop // cell) for side in where)

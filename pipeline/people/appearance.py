@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.labels import LabelSet
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.types import LabelMap, Picture
 
 Appearance = NDArray[np.float32]
@@ -32,7 +32,7 @@ BINS = len(PARTS) * _COLOURS
 
 
 def appearances(
-    picture: Picture, labels: LabelMap, instances: LabelMap, people: int, label_set: LabelSet, fit: Fit
+    picture: Picture, labels: LabelMap, instances: LabelMap, people: int, label_set: LabelSet, fit: Letterbox
 ) -> NDArray[np.float32]:
     """An `Appearance` of each person: float32 (people, BINS).
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.network.upsampling import best_enlarged, box_of, highest
 from pipeline.types import LabelMap, Person
 
@@ -62,20 +62,20 @@ class _Worn:
             self.below = None
 
 
-class Wardrobe:
+class GarmentVote:
     """Remembers what the persons of one stream wear, by their `track_id`."""
 
     def __init__(self) -> None:
         self._worn: dict[int, _Worn] = {}
         self._pts_s = 0.0
 
-    def dress(
+    def decide(
         self,
         labels: LabelMap,
         instances: LabelMap,
         people: Sequence[Person],
         garments: Garments,
-        fit: Fit,
+        fit: Letterbox,
         pts_s: float,
     ) -> LabelMap:
         """The labels with the type of each garment decided anew: uint8 of the same shape.

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.types import Box, LabelMap, Person, Size
 
 
-def persons_of(instances: LabelMap, scores: NDArray[np.floating], fit: Fit) -> tuple[LabelMap, tuple[Person, ...]]:
+def persons_of(
+    instances: LabelMap, scores: NDArray[np.floating], fit: Letterbox
+) -> tuple[LabelMap, tuple[Person, ...]]:
     """The persons of a map, and the map with their numbers: of those without a pixel there is neither.
 
     Args:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import PARSERS, WEIGHTS, Frame, Look, RuntimeUnavailable, Size, draw, load_parser, network_size
+from pipeline.parsing.input_size import SMALLER
 from streamer.diagnose.capacity import Costs, Forecast, Way, best, forecast
 from streamer.errors import SourceLost
-from streamer.live.planner import SMALLER
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding

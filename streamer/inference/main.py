@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar, cast
 
-from pipeline import Fit, Parser, ParserSettings, Picture, PipelineError, Size, load_parser
+from pipeline import Letterbox, Parser, ParserSettings, Picture, PipelineError, Size, load_parser
 
 WAIT_S = 0.2
 
@@ -45,7 +45,7 @@ class WorkerSettings:
 @dataclass(frozen=True, slots=True)
 class Job:
     small: Picture
-    fit: Fit
+    fit: Letterbox
     pts_s: float
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Self, cast
 
-from pipeline import Fit, Picture, PipelineError, Reading, Size
+from pipeline import Letterbox, Picture, PipelineError, Reading, Size
 from streamer.errors import WorkerDied
 from streamer.inference.main import WAIT_S, Failure, Job, Pipe, Ready, WorkerSettings
 from streamer.processes.child import Child, exit_text
@@ -98,7 +98,7 @@ class Worker:
             f" and is not again; the last time, {self._death}"
         )
 
-    def infer(self, small: Picture, fit: Fit, pts_s: float, stop: threading.Event) -> Reading | None:
+    def infer(self, small: Picture, fit: Letterbox, pts_s: float, stop: threading.Event) -> Reading | None:
         """What the network sees, as `Parser.infer` in this process would; None if `stop` was set first.
 
         Args:

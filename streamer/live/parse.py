@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import ExitStack
 
-from pipeline import Fit, Frame, Parsing, Picture, PipelineError, Reading, Size, load_parser
+from pipeline import Frame, Letterbox, Parsing, Picture, PipelineError, Reading, Size, load_parser
 from streamer.errors import WorkerDied
 from streamer.inference.worker import Worker, WorkerSettings
 from streamer.live.config import StreamConfig
@@ -126,7 +126,7 @@ class ParseLoop:
         self._stats.governed(fit.input_size, planner.too_slow_s, people_too_small=planner.people_too_small)
         return self._parser.assemble(frame, reading)
 
-    def _read(self, small: Picture, fit: Fit, pts_s: float, stack: ExitStack) -> Reading | None:
+    def _read(self, small: Picture, fit: Letterbox, pts_s: float, stack: ExitStack) -> Reading | None:
         if self._worker is None:
             settings = WorkerSettings(fit.input_size, self._parser.settings)
             self._worker = stack.enter_context(Worker(settings))
@@ -144,7 +144,3 @@ class ParseLoop:
             return None
         finally:
             self._stats.worker_restarts(self._worker.restarts)
-
-
-def _folder(config: StreamConfig) -> Path | None:
-    return None if config.model_dir is None else Path(config.model_dir)

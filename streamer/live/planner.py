@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import Fit, Frame, Parser, Person, Picture, Reading, Size, Zoom, network_size
+from pipeline import Frame, Letterbox, Parser, Person, Picture, Reading, Size, Zoom, network_size
+from pipeline.parsing.input_size import SMALLER
 from streamer.live.rate import Governor, Plan, affordable
 from streamer.live.still import Repeats
 
-SMALLER = (0.7, 0.5, 0.35)
-"""Shares of the pixels of the network's usual input that are parsed on a machine that is too slow for all."""
 MIN_FOUND_PX = 48
 """People who are less tall in the network's input are seldom found."""
 REMEMBERED_S = 60.0
@@ -122,7 +121,7 @@ class Lost:
         self._seen_s = float("-inf")
         self.any = False
 
-    def seen(self, people: "tuple[Person, ...]", fit: Fit, usual: Fit, now_s: float) -> None:
+    def seen(self, people: "tuple[Person, ...]", fit: Letterbox, usual: Letterbox, now_s: float) -> None:
         """After each parsing.
 
         Args:

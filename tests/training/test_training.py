@@ -20,7 +20,7 @@ pytest.importorskip("onnxruntime")
 
 from pipeline.lite.decode import OFFSET_CELLS, decode  # noqa: E402
 from pipeline.lite.model import compile_file  # noqa: E402
-from pipeline.network.letterbox import Fit  # noqa: E402
+from pipeline.network.letterbox import Letterbox  # noqa: E402
 from pipeline.network.quantize import RANGES_KEY  # noqa: E402
 from streamer.sources.open import open_source, sample  # noqa: E402
 from training.augment import View, develop, warp_labels, warp_picture  # noqa: E402
@@ -298,7 +298,7 @@ class TestTargets:
         scores = (np.arange(len(CIHP))[:, None, None] == targets.labels).astype(np.float32)
         likely = np.clip(targets.centre, 1e-4, 1 - 1e-4)
         people = np.concatenate([np.log(likely / (1 - likely))[None], targets.offset]).astype(np.float32)
-        decoded = decode(scores, people, Fit.into(Size(128, 192), Size(128, 192)))
+        decoded = decode(scores, people, Letterbox.into(Size(128, 192), Size(128, 192)))
         assert len(decoded.people) == 2
         for number, columns in ((1, np.s_[:, :96]), (2, np.s_[:, 96:])):
             ids = decoded.instances[columns][scene.persons[columns] == number]

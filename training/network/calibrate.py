@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline.labels import CIHP
-from pipeline.network.letterbox import Fit, network_size
+from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.types import Size
 from training.compose import Scene
 from training.measure import CROWD_SIZE, PIXELS, Answers
@@ -73,7 +73,7 @@ def _cells(answers: Answers, scenes: Sequence[Scene]) -> tuple[NDArray[np.float3
     most = _CELLS // max(1, len(scenes))
     for scene in scenes:
         size = Size(*scene.labels.shape)
-        fit = Fit.into(size, network_size(size, PIXELS))
+        fit = Letterbox.into(size, network_size(size, PIXELS))
         planes, _ = answers(fit.shrink(scene.bgr))
         # The pixel of the picture under the middle of each cell.
         rows, columns = (

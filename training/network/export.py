@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.errors import ExportMismatch
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.network.quantize import RANGES_KEY, folded, ranges_of
 from pipeline.network.runtime import openvino_package
 from pipeline.types import Picture, Size
@@ -60,7 +60,9 @@ def add_int8_ranges(path: Path, pictures: Sequence[Picture]) -> None:
     """
     graph = openvino_package().Core().read_model(path)
     graph.reshape({0: [1, 3, *_WATCHED_AT]})
-    planes = [Fit.into(Size(*bgr.shape[:2]), _WATCHED_AT).shrink(bgr)[..., ::-1].transpose(2, 0, 1) for bgr in pictures]
+    planes = [
+        Letterbox.into(Size(*bgr.shape[:2]), _WATCHED_AT).shrink(bgr)[..., ::-1].transpose(2, 0, 1) for bgr in pictures
+    ]
     ranges = ranges_of(folded(graph), [each[None].astype(np.float32) for each in planes])
     model = onnx.load(str(path))
     helper.set_model_props(model, {RANGES_KEY: json.dumps(ranges)})

@@ -23,7 +23,7 @@ from pipeline.lite.decode import (
     decode,
 )
 from pipeline.lite.model import FILE
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from tests.support.paths import STREET
 
 CELL = 4
@@ -60,7 +60,7 @@ class Answer:
         self.people[(0, *centre)] = logit
         self.foreground(cells, label, centre)
 
-    def read(self, fit: Fit) -> Decoded:
+    def read(self, fit: Letterbox) -> Decoded:
         decoded = decode(self.scores, self.people, fit)
         assert decoded.labels.shape == decoded.instances.shape == fit.content_size
         assert decoded.labels.dtype == decoded.instances.dtype == np.uint8
@@ -70,9 +70,9 @@ class Answer:
         return decoded
 
 
-def whole(input_size: Size) -> Fit:
+def whole(input_size: Size) -> Letterbox:
     """A frame that fills the input, at half of its own size."""
-    return Fit.into(Size(2 * input_size.height, 2 * input_size.width), input_size)
+    return Letterbox.into(Size(2 * input_size.height, 2 * input_size.width), input_size)
 
 
 def painted(input_size: Size, *pieces: tuple[Box, int]) -> NDArray[np.uint8]:
@@ -293,12 +293,12 @@ def test_a_crowd_larger_than_an_instance_map_can_hold() -> None:
 def test_boxes_are_in_frame_pixels(frame: Size, into: Size, cells: Box, box: Box) -> None:
     answer = Answer(into)
     answer.person(cells)
-    (person,) = answer.read(Fit.into(frame, into)).people
+    (person,) = answer.read(Letterbox.into(frame, into)).people
     assert person.box == box
 
 
 def test_who_is_only_in_the_grey_is_not_there() -> None:
-    fit = Fit.into(Size(30, 90), INPUT)
+    fit = Letterbox.into(Size(30, 90), INPUT)
     assert fit.content_size == Size(32, 96)
     answer = Answer(INPUT)
     answer.person(Box(2, 10, 12, 16), logit=SURE + 1)

@@ -21,7 +21,7 @@ from pipeline.m2fp.instances import CLAIM_LEAST, NOBODY, PEOPLE_MOST
 from pipeline.m2fp.masks import PAIRS_MOST, SCORE_LEAST, ClassMask, masks, scaled
 from pipeline.m2fp.queries import Queries
 from pipeline.model import Decoded
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from tests.support.paths import GOLDEN
 
 SAME_SCORE = 1e-5
@@ -66,7 +66,7 @@ class Answer:
         nothing[0] = 30.0
         return np.stack([nothing, *self.logits]), np.stack([self.background, *self.masks])
 
-    def read(self, fit: Fit | None = None) -> Decoded:
+    def read(self, fit: Letterbox | None = None) -> Decoded:
         decoded = decode(*self.both(), fit or whole(Size(*(CELL * side for side in self.shape))), self.config)
         check(decoded)
         return decoded
@@ -83,9 +83,9 @@ def check(decoded: Decoded) -> None:
     assert all(one.score >= other.score for one, other in pairwise(people))
 
 
-def whole(input_size: Size) -> Fit:
+def whole(input_size: Size) -> Letterbox:
     """A frame that fills the input, at half of its own size."""
-    return Fit.into(Size(2 * input_size.height, 2 * input_size.width), input_size)
+    return Letterbox.into(Size(2 * input_size.height, 2 * input_size.width), input_size)
 
 
 def put(plane: NDArray[np.generic], cells: Box, value: float) -> None:
@@ -440,7 +440,7 @@ def test_a_crowd_larger_than_an_instance_map_can_hold() -> None:
 
 
 def test_who_is_only_in_the_grey_is_not_there() -> None:
-    fit = Fit.into(Size(60, 180), INPUT)
+    fit = Letterbox.into(Size(60, 180), INPUT)
     assert fit.content_size == Size(64, 192)
     answer = Answer()
     inside, grey = Box(4, 2, 20, 12), Box(20, 18, 40, 30)
@@ -472,7 +472,7 @@ def test_in_a_mirror_everything_is_mirrored() -> None:
     st.integers(0, 2**32 - 1),
 )
 def test_boxes_hold_their_persons_and_no_more(frame: Size, rows: int, columns: int, seed: int) -> None:
-    fit = Fit.into(frame, Size(32 * rows, 32 * columns))
+    fit = Letterbox.into(frame, Size(32 * rows, 32 * columns))
     logits, blots = noise(seed, 21, (8 * rows, 8 * columns), queries=30)
     decoded = decode(logits, blots, fit, MULTI_PERSON)
     check(decoded)
@@ -500,7 +500,7 @@ def test_without_a_class_for_persons_all_that_has_a_label_is_one() -> None:
 
 def peak_bytes(frame_size: Size) -> int:
     logits, blots = noise(3, 21, (72, 128))
-    fit = Fit.into(frame_size, Size(288, 512))
+    fit = Letterbox.into(frame_size, Size(288, 512))
     tracemalloc.start()
     decode(logits, blots, fit, MULTI_PERSON)
     _, peak = tracemalloc.get_traced_memory()
@@ -513,9 +513,9 @@ def test_memory_does_not_grow_with_the_frame() -> None:
     assert peak_bytes(Size(2160, 3840)) == pytest.approx(peak_bytes(Size(720, 1280)), rel=0.01)
 
 
-def as_given(size: Size) -> Fit:
+def as_given(size: Size) -> Letterbox:
     """A frame, an input and masks of one size."""
-    return Fit(size, size, size)
+    return Letterbox(size, size, size)
 
 
 def test_parts_and_persons_are_those_of_modelscope() -> None:
@@ -544,7 +544,7 @@ def of_golden(golden: dict[str, NDArray[np.generic]], name: str, config: M2fpCon
     content = Box(*golden[f"{name}_content"].tolist())
     size = Size(content.bottom - content.top, content.right - content.left)
     frame, into = Size(*golden[f"{name}_frame"].tolist()), Size(*golden["input"].tolist())
-    fit = Fit(frame, into, size, content.top, content.left)
+    fit = Letterbox(frame, into, size, content.top, content.left)
     return list(masks(golden[f"{name}_logits"], golden["masks"].astype(np.float32), fit, config))
 
 
@@ -601,7 +601,7 @@ def test_only_the_likeliest_pairs_are_looked_at() -> None:
 
 
 def test_masks_lie_where_the_frame_does() -> None:
-    fit = Fit.into(Size(60, 180), INPUT)
+    fit = Letterbox.into(Size(60, 180), INPUT)
     answer = Answer()
     answer.says(COAT, Box(4, 2, 20, 12))
     (coat,) = masks(*answer.both(), fit, MULTI_PERSON)
@@ -615,7 +615,7 @@ def test_masks_lie_where_the_frame_does() -> None:
 @pytest.mark.parametrize("config", [MULTI_PERSON, SINGLE_PERSON], ids=["multi", "single"])
 def test_masks_are_enlarged_one_at_a_time(config: M2fpConfig) -> None:
     frame = Size(720, 1280)
-    fit = Fit.into(frame, Size(64, 96))
+    fit = Letterbox.into(frame, Size(64, 96))
     logits, blots = noise(5, len(config.classes), (16, 24))
     tracemalloc.start()
     count = sum(1 for _ in masks(logits, blots, fit, config))
@@ -630,7 +630,7 @@ def test_few_masks_at_a_time_are_enlarged_to_the_input() -> None:
     into = Size(256, 384)
     logits, blots = noise(5, 20, (64, 96))
     tracemalloc.start()
-    next(iter(masks(logits, blots, Fit.into(Size(32, 48), into), SINGLE_PERSON)))
+    next(iter(masks(logits, blots, Letterbox.into(Size(32, 48), into), SINGLE_PERSON)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     # Twenty classes, what is added to them, and a few masks; not the hundred.

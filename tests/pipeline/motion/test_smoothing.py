@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import Frame, Size, load_parser
-from pipeline.motion.smoothing import MEMORY_S, Steady
+from pipeline.motion.smoothing import MEMORY_S, TemporalSmoother
 from streamer import open_source
 from streamer.sources.open import sample
 from tests.support.scenes import shifted, texture
@@ -47,21 +47,21 @@ def thing(scores: Planes) -> NDArray[np.bool_]:
 
 
 def test_what_flickers_is_held_where_nothing_moves() -> None:
-    steady = Steady()
+    smoother = TemporalSmoother()
     wanted = thing(answer()[0])
     for count in range(10):
         doubt = -SURE / 2 if count % 2 else SURE
-        said, _ = steady(*answer(sure=doubt), picture(), count * STEP_S)
+        said, _ = smoother(*answer(sure=doubt), picture(), count * STEP_S)
         assert np.array_equal(thing(said), wanted)
-    alone, _ = Steady()(*answer(sure=-SURE / 2), picture(), 0.0)
+    alone, _ = TemporalSmoother()(*answer(sure=-SURE / 2), picture(), 0.0)
     assert not thing(alone).any()
 
 
 def test_it_is_held_where_the_thing_has_gone_to_and_not_where_it_was() -> None:
-    steady = Steady()
+    smoother = TemporalSmoother()
     for count in range(5):
-        steady(*answer(8 * count), picture(8 * count), count * STEP_S)
-    said, others = steady(*answer(40, sure=-SURE / 2), picture(40), 5 * STEP_S)
+        smoother(*answer(8 * count), picture(8 * count), count * STEP_S)
+    said, others = smoother(*answer(40, sure=-SURE / 2), picture(40), 5 * STEP_S)
     there = thing(answer(40)[0])
     inside = there & thing(answer(36)[0]) & thing(answer(44)[0])
     assert thing(said)[inside].mean() > 0.9
@@ -70,19 +70,19 @@ def test_it_is_held_where_the_thing_has_gone_to_and_not_where_it_was() -> None:
 
 
 def test_what_is_new_is_seen_at_once() -> None:
-    steady = Steady()
+    smoother = TemporalSmoother()
     nothing = answer()[0] * 0 + np.array([6.0, 0.0], np.float32)[:, None, None]
-    steady(nothing, answer()[1] * 0, BACK, 0.0)
-    said, _ = steady(*answer(sure=0.5), picture(), STEP_S)
+    smoother(nothing, answer()[1] * 0, BACK, 0.0)
+    said, _ = smoother(*answer(sure=0.5), picture(), STEP_S)
     assert thing(said)[thing(answer()[0])].mean() > 0.95
 
 
 def test_who_is_missed_twice_is_held_as_long_as_remembered() -> None:
-    steady = Steady()
+    smoother = TemporalSmoother()
     for count in range(5):
-        steady(*answer(), picture(), count * STEP_S)
+        smoother(*answer(), picture(), count * STEP_S)
     for count in range(5, 7):
-        said, _ = steady(*answer(sure=-SURE / 2), picture(), count * STEP_S)
+        said, _ = smoother(*answer(sure=-SURE / 2), picture(), count * STEP_S)
     assert thing(said)[thing(answer()[0])].mean() > 0.95
 
 
@@ -91,29 +91,29 @@ def test_only_around_people_is_there_anything_to_average(where: str) -> None:
     near = np.zeros(CELLS, np.bool_)
     near[{"in the middle": np.s_[20:30, 50:60], "in the corner": np.s_[:1, :1], "everywhere": np.s_[:]}[where]] = True
     around = cv2.dilate(near.view(np.uint8), np.ones((15, 15), np.uint8)) > 0
-    steady, steadied = Steady(), []
+    smoother, smoothed = TemporalSmoother(), []
     for other in (0.0, 1.0):
         scores = np.stack([np.zeros(CELLS), np.where(near, SURE, -SURE)]).astype(np.float32)
-        steadied.append(steady(scores, np.full((1, *CELLS), other, np.float32), picture(), other * STEP_S))
-    ((scores, others),) = steadied[1:]
+        smoothed.append(smoother(scores, np.full((1, *CELLS), other, np.float32), picture(), other * STEP_S))
+    ((scores, others),) = smoothed[1:]
     np.testing.assert_array_equal(thing(scores), near)
     assert (others[0, near] < 0.3).all()
     np.testing.assert_array_equal(others[0, ~around], 1.0)
 
 
 def test_where_nobody_is_nothing_is_averaged() -> None:
-    steady = Steady()
+    smoother = TemporalSmoother()
     nobody = np.zeros((2, *CELLS), np.float32)
     for other in (0.0, 1.0):
-        _, others = steady(nobody, np.full((1, *CELLS), other, np.float32), picture(), other * STEP_S)
+        _, others = smoother(nobody, np.full((1, *CELLS), other, np.float32), picture(), other * STEP_S)
     np.testing.assert_array_equal(others, 1.0)
 
 
 def test_the_longer_ago_the_less_it_counts() -> None:
     def left(passed_s: float) -> float:
-        steady = Steady()
-        steady(*answer(), picture(), 0.0)
-        said, _ = steady(*answer(sure=-1.0), picture(), passed_s)
+        smoother = TemporalSmoother()
+        smoother(*answer(), picture(), 0.0)
+        said, _ = smoother(*answer(sure=-1.0), picture(), passed_s)
         return float((said[1] - said[0])[thing(answer()[0])].mean())
 
     assert left(STEP_S) > left(MEMORY_S) > left(5 * MEMORY_S)
@@ -121,23 +121,23 @@ def test_the_longer_ago_the_less_it_counts() -> None:
 
 
 def test_what_was_very_sure_is_outvoted_as_soon() -> None:
-    steady = Steady()
-    steady(*answer(sure=30.0), picture(), 0.0)
+    smoother = TemporalSmoother()
+    smoother(*answer(sure=30.0), picture(), 0.0)
     for count in range(1, 6):
-        said, _ = steady(*answer(sure=-6.0), picture(), count * STEP_S)
+        said, _ = smoother(*answer(sure=-6.0), picture(), count * STEP_S)
     assert not thing(said).any()
 
 
 @pytest.mark.parametrize("how", ["same time", "earlier", "cut", "other size"])
 def test_another_stream_or_scene_begins_anew(how: str) -> None:
-    steady = Steady()
-    steady(*answer(), picture(), 1.0)
+    smoother = TemporalSmoother()
+    smoother(*answer(), picture(), 1.0)
     pts_s = {"same time": 1.0, "earlier": 0.5}.get(how, 1.0 + STEP_S)
     scores, others = answer(sure=-SURE / 2)
     seen = texture(7, SIZE, 0, 60) if how == "cut" else picture()
     if how == "other size":
         scores, others, seen = scores[:, ::2, ::2], others[:, ::2, ::2], np.ascontiguousarray(seen[::2, ::2])
-    said, also = steady(scores, others, seen, pts_s)
+    said, also = smoother(scores, others, seen, pts_s)
     np.testing.assert_array_equal(said, scores)
     np.testing.assert_array_equal(also, others)
 

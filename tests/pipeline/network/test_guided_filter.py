@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline import Frame, Size, load_parser
 from pipeline.lite.decode import decode
 from pipeline.network.guided_filter import CONTRAST, follow
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from tests.support.paths import STREET
 
 CELL = 4
@@ -72,7 +72,7 @@ def test_what_is_the_same_everywhere_stays_so() -> None:
 
 
 def test_labels_end_where_the_picture_does() -> None:
-    fit = Fit.into(Size(32, 48), Size(32, 48))
+    fit = Letterbox.into(Size(32, 48), Size(32, 48))
     scores = np.zeros((3, 8, 12), np.float32)
     likely = share_right_of(24, 8, 12).clip(0.02, 0.98)
     scores[2] = np.log(likely / (1 - likely))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline import BadPicture, Box, Size
-from pipeline.network.letterbox import MULTIPLE, Fit, network_size
+from pipeline.network.letterbox import MULTIPLE, Letterbox, network_size
 from pipeline.network.upsampling import best_enlarged, lead_of
 from pipeline.people.instances import persons_of
 
@@ -42,7 +42,7 @@ budgets = st.sampled_from([144 * 256, 256 * 448, 576 * 768])
 @example(Size(7680, 1), Size(64, 96))
 @example(Size(4320, 7680), Size(256, 448))
 def test_the_fit_is_the_largest_that_keeps_the_shape(frame: Size, into: Size) -> None:
-    fit = Fit.into(frame, into)
+    fit = Letterbox.into(frame, into)
     assert (fit.frame_size, fit.input_size) == (frame, into)
     assert 1 <= fit.content_size.height <= into.height
     assert 1 <= fit.content_size.width <= into.width
@@ -57,7 +57,7 @@ def test_the_fit_is_the_largest_that_keeps_the_shape(frame: Size, into: Size) ->
 @example(Size(1, 7680), Size(64, 96))
 @example(Size(64, 96), Size(64, 96))
 def test_a_centred_frame_is_never_enlarged(frame: Size, into: Size) -> None:
-    fit = Fit.centred(frame, into)
+    fit = Letterbox.centred(frame, into)
     assert (fit.frame_size, fit.input_size) == (frame, into)
     scale = min(1.0, into.height / frame.height, into.width / frame.width)
     for content, whole in zip(fit.content_size, frame):
@@ -71,12 +71,12 @@ def test_a_centred_frame_is_never_enlarged(frame: Size, into: Size) -> None:
 
 
 def test_a_centred_frame_that_is_too_large_is_as_large_as_can_be() -> None:
-    fit = Fit.centred(Size(720, 1280), Size(256, 448))
+    fit = Letterbox.centred(Size(720, 1280), Size(256, 448))
     assert (fit.content_size, fit.top, fit.left) == (Size(252, 448), 2, 0)
 
 
 def test_the_worked_example() -> None:
-    assert Fit.into(Size(720, 1280), Size(256, 448)).content_size == Size(252, 448)
+    assert Letterbox.into(Size(720, 1280), Size(256, 448)).content_size == Size(252, 448)
 
 
 @given(frame_sizes, budgets)
@@ -97,7 +97,7 @@ def test_network_sizes_keep_to_the_budget_and_waste_little(height: int, ratio: f
     size = network_size(frame, pixels)
     spent = size.height * size.width
     assert BUDGET[0] * pixels <= spent <= BUDGET[1] * pixels
-    content = Fit.into(frame, size).content_size
+    content = Letterbox.into(frame, size).content_size
     assert content.height * content.width >= USED_LEAST * spent
 
 
@@ -117,7 +117,7 @@ def test_network_sizes_of_common_frames(frame: Size, size: Size) -> None:
 
 
 def test_what_the_frame_does_not_cover_is_grey() -> None:
-    fit = Fit.into(Size(30, 90), Size(64, 96))
+    fit = Letterbox.into(Size(30, 90), Size(64, 96))
     assert fit.content_size == Size(32, 96)
     picture = fit.shrink(np.full((30, 90, 3), (10, 20, 30), np.uint8))
     assert picture.shape == (64, 96, 3)
@@ -128,14 +128,14 @@ def test_what_the_frame_does_not_cover_is_grey() -> None:
 
 def test_a_small_centred_frame_has_grey_all_around() -> None:
     frame = np.random.default_rng(6).integers(0, 100, (31, 60, 3)).astype(np.uint8)
-    picture = Fit.centred(Size(31, 60), Size(64, 96)).shrink(frame)
+    picture = Letterbox.centred(Size(31, 60), Size(64, 96)).shrink(frame)
     np.testing.assert_array_equal(picture[16:47, 18:78], frame)
     picture[16:47, 18:78] = GREY
     assert (picture == GREY).all()
 
 
-@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
-def test_the_input_is_never_the_frames_own_memory(way: Callable[[Size, Size], Fit]) -> None:
+@pytest.mark.parametrize("way", [Letterbox.into, Letterbox.centred], ids=["top left", "centred"])
+def test_the_input_is_never_the_frames_own_memory(way: Callable[[Size, Size], Letterbox]) -> None:
     frame = np.zeros((64, 96, 3), np.uint8)
     picture = way(Size(64, 96), Size(64, 96)).shrink(frame)
     assert not np.shares_memory(picture, frame)
@@ -145,14 +145,14 @@ def test_the_input_is_never_the_frames_own_memory(way: Callable[[Size, Size], Fi
 def test_shrinking_averages_all_that_falls_into_a_pixel() -> None:
     stripes = np.zeros((256, 384, 3), np.uint8)
     stripes[::4] = 200
-    picture = Fit.into(Size(256, 384), Size(64, 96)).shrink(stripes)
+    picture = Letterbox.into(Size(256, 384), Size(64, 96)).shrink(stripes)
     assert (picture == 50).all()
 
 
 @pytest.mark.parametrize("height", [255, 257, 190, 170])
 def test_no_row_is_skipped_at_any_size(height: int) -> None:
     """One white row in black, wherever it is, is seen: a limb far away is one."""
-    fit = Fit.into(Size(height, 3 * height // 2), Size(96, 160))
+    fit = Letterbox.into(Size(height, 3 * height // 2), Size(96, 160))
     for row in range(100, 110):
         picture = np.zeros((*fit.frame_size, 3), np.uint8)
         picture[row] = 255
@@ -161,7 +161,7 @@ def test_no_row_is_skipped_at_any_size(height: int) -> None:
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
-    fit = Fit.into(Size(30, 90), Size(64, 96))
+    fit = Letterbox.into(Size(30, 90), Size(64, 96))
     with pytest.raises(BadPicture, match="a picture of 30x90 was expected, not 90x30"):
         fit.shrink(np.zeros((90, 30, 3), np.uint8))
 
@@ -173,7 +173,7 @@ def brightness_as_scores(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.stack([1 - white, white])
 
 
-def there_and_back(fit: Fit, drawn: Box) -> Box:
+def there_and_back(fit: Letterbox, drawn: Box) -> Box:
     """Where a white rectangle of a frame is found in the labels, in pixels of their map."""
     frame = np.full((*fit.frame_size, 3), GREY, np.uint8)
     frame[drawn.top : drawn.bottom, drawn.left : drawn.right] = 255
@@ -183,7 +183,7 @@ def there_and_back(fit: Fit, drawn: Box) -> Box:
     return Box(left, top, left + width, top + height)
 
 
-@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+@pytest.mark.parametrize("way", [Letterbox.into, Letterbox.centred], ids=["top left", "centred"])
 @pytest.mark.parametrize(
     ("frame", "into"),
     [
@@ -198,7 +198,7 @@ def there_and_back(fit: Fit, drawn: Box) -> Box:
     ],
     ids=str,
 )
-def test_a_rectangle_comes_back_where_it_was(frame: Size, into: Size, way: Callable[[Size, Size], Fit]) -> None:
+def test_a_rectangle_comes_back_where_it_was(frame: Size, into: Size, way: Callable[[Size, Size], Letterbox]) -> None:
     fit = way(frame, into)
     scale = np.array([fit.content_size.width / frame.width, fit.content_size.height / frame.height] * 2)
     cell = int(CELL / scale.min()) + 1
@@ -216,14 +216,14 @@ def test_a_rectangle_comes_back_where_it_was(frame: Size, into: Size, way: Calla
     assert abs(down) <= DRIFT_PX
 
 
-@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+@pytest.mark.parametrize("way", [Letterbox.into, Letterbox.centred], ids=["top left", "centred"])
 @pytest.mark.parametrize(
     ("frame", "into"),
     [(Size(720, 1280), Size(256, 448)), (Size(481, 643), Size(288, 384)), (Size(100, 150), Size(256, 384))],
     ids=str,
 )
 def test_a_person_has_the_box_that_was_drawn_in_the_frame(
-    frame: Size, into: Size, way: Callable[[Size, Size], Fit]
+    frame: Size, into: Size, way: Callable[[Size, Size], Letterbox]
 ) -> None:
     fit = way(frame, into)
     drawn = Box(frame.width // 4, frame.height // 3, frame.width // 2, frame.height - 9)
@@ -239,25 +239,25 @@ def test_a_person_has_the_box_that_was_drawn_in_the_frame(
 
 @pytest.mark.parametrize(("frame", "into"), [(Size(1, 1), Size(64, 64)), (Size(1, 6), Size(64, 96))], ids=str)
 def test_the_smallest_frames_are_covered_whole(frame: Size, into: Size) -> None:
-    fit = Fit.into(frame, into)
+    fit = Letterbox.into(frame, into)
     assert there_and_back(fit, Box(0, 0, frame.width, frame.height)) == Box(0, 0, *fit.content_size[::-1])
 
 
-def enlarged(fit: Fit, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def enlarged(fit: Letterbox, scores: NDArray[np.float32]) -> NDArray[np.float32]:
     planes = [cv2.resize(plane, fit.input_size[::-1], interpolation=cv2.INTER_LINEAR) for plane in scores]
     return np.stack(planes)[:, *fit.content]
 
 
-def enlarge_then_decide(fit: Fit, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """What `Fit.labels` must equal, without any shortcut."""
+def enlarge_then_decide(fit: Letterbox, scores: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """What `Letterbox.labels` must equal, without any shortcut."""
     return enlarged(fit, scores).argmax(axis=0).astype(np.uint8)
 
 
-@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+@pytest.mark.parametrize("way", [Letterbox.into, Letterbox.centred], ids=["top left", "centred"])
 @pytest.mark.parametrize("lead", [0.0, 2.0, 3.5, 20.0], ids=["all over", "much", "little", "background only"])
 @given(st.builds(Size, st.integers(1, 300), st.integers(1, 300)), st.integers(2, 6), st.integers(2, 6), st.integers())
 def test_looking_at_the_foreground_only_changes_nothing(
-    lead: float, way: Callable[[Size, Size], Fit], frame: Size, rows: int, columns: int, seed: int
+    lead: float, way: Callable[[Size, Size], Letterbox], frame: Size, rows: int, columns: int, seed: int
 ) -> None:
     fit = way(frame, Size(rows * MULTIPLE, columns * MULTIPLE))
     scores = np.random.default_rng(abs(seed)).normal(size=(20, rows * 8, columns * 8)).astype(np.float32)
@@ -271,7 +271,7 @@ def test_looking_at_the_foreground_only_changes_nothing(
 
 @pytest.mark.parametrize("cell", [(0, 0), (0, 23), (15, 0), (15, 23), (7, 11)], ids=str)
 def test_one_cell_in_a_corner_is_not_cut(cell: tuple[int, int]) -> None:
-    fit = Fit.into(Size(64, 96), Size(64, 96))
+    fit = Letterbox.into(Size(64, 96), Size(64, 96))
     scores = np.zeros((3, 16, 24), np.float32)
     scores[(2, *cell)] = 1.0
     scores[0] = 0.01
@@ -282,7 +282,7 @@ def test_one_cell_in_a_corner_is_not_cut(cell: tuple[int, int]) -> None:
 
 
 def test_equal_scores_go_to_the_lower_id() -> None:
-    fit = Fit.into(Size(64, 96), Size(64, 96))
+    fit = Letterbox.into(Size(64, 96), Size(64, 96))
     scores = np.zeros((4, 16, 24), np.float32)
     assert not fit.labels(scores).any()
     scores[2:] = 1.0
@@ -299,10 +299,10 @@ def test_what_is_wanted_is_as_if_all_were(height: int, width: int, planes: int, 
     np.testing.assert_array_equal(some[wanted], best_enlarged(scores, ids, CELL)[wanted])
 
 
-@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+@pytest.mark.parametrize("way", [Letterbox.into, Letterbox.centred], ids=["top left", "centred"])
 @given(frame_sizes, input_sizes, st.sampled_from([1, 2, 4, 8]), st.integers(0, 2**32 - 1))
 def test_a_grid_sees_the_middle_of_each_cell(
-    way: Callable[[Size, Size], Fit], frame: Size, into: Size, scale: int, seed: int
+    way: Callable[[Size, Size], Letterbox], frame: Size, into: Size, scale: int, seed: int
 ) -> None:
     fit = way(frame, into)
     ids = np.random.default_rng(seed).integers(1, 256, fit.content_size, np.uint8)
@@ -317,9 +317,11 @@ def test_the_lead_is_that_of_the_best_class_over_background() -> None:
     np.testing.assert_array_equal(lead_of(scores), [[0, 1, 2, 0]])
 
 
-@pytest.mark.parametrize("way", [Fit.into, Fit.centred], ids=["top left", "centred"])
+@pytest.mark.parametrize("way", [Letterbox.into, Letterbox.centred], ids=["top left", "centred"])
 @given(st.sampled_from([1, 2, 4, 8]), input_sizes, st.integers(0, 2**32 - 1))
-def test_ids_are_enlarged_without_a_shift(way: Callable[[Size, Size], Fit], scale: int, into: Size, seed: int) -> None:
+def test_ids_are_enlarged_without_a_shift(
+    way: Callable[[Size, Size], Letterbox], scale: int, into: Size, seed: int
+) -> None:
     ids = np.random.default_rng(seed).integers(0, 256, [side // scale for side in into], np.uint8)
     fit = way(Size(into.height, into.width - MULTIPLE // 2), into)
     down, across = (np.arange(side) // scale for side in into)

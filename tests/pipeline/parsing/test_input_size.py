@@ -5,13 +5,13 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from pipeline import Box, Fit, Frame, Parser, Person, Size, load_parser
+from pipeline import Box, Frame, Letterbox, Parser, Person, Size, load_parser
 from pipeline.parsing.input_size import DOWN_AFTER_S, TALL_PX, UP_AFTER_S, ZOOM_STEPS, Zoom, larger, times_for
 from streamer import open_source
 from streamer.sources.open import sample
 from tests.support.scenes import counting_parser
 
-USUAL = Fit.into(Size(720, 1280), Size(256, 448))
+USUAL = Letterbox.into(Size(720, 1280), Size(256, 448))
 MOST = ZOOM_STEPS[-1]
 
 
@@ -34,7 +34,7 @@ def test_small_people_are_shown_larger(height_px: int, times: float) -> None:
 def test_the_shorter_of_several_decide_unless_somebody_would_become_too_tall() -> None:
     assert times_for([person(200), person(90), person(90)], USUAL) == MOST
     assert times_for([person(200), person(200), person(200), person(200), person(40)], USUAL) == 1
-    low = Fit.into(Size(720, 405), Size(448, 256))
+    low = Letterbox.into(Size(720, 405), Size(448, 256))
     tall = round(0.9 * TALL_PX * 720 / low.content_size.height)
     people = [Person(0, 0.9, Box(10, 5, 90, 5 + height)) for height in (60, 60, tall)]
     assert times_for(people[:2], low) == MOST
@@ -50,9 +50,9 @@ def test_who_is_cut_by_the_edge_may_be_tall() -> None:
 def test_the_frames_own_pixels_are_the_most() -> None:
     assert larger(USUAL, 1) == Size(256, 448)
     assert larger(USUAL, 1.5) == Size(384, 672)
-    assert larger(Fit.into(Size(480, 640), Size(288, 384)), 1.5) == Size(448, 608)
-    assert larger(Fit.into(Size(360, 480), Size(288, 384)), 1.5) == Size(384, 512)  # sides are multiples of 32
-    assert larger(Fit.into(Size(120, 160), Size(288, 384)), 1.5) == Size(288, 384)
+    assert larger(Letterbox.into(Size(480, 640), Size(288, 384)), 1.5) == Size(448, 608)
+    assert larger(Letterbox.into(Size(360, 480), Size(288, 384)), 1.5) == Size(384, 512)  # sides are multiples of 32
+    assert larger(Letterbox.into(Size(120, 160), Size(288, 384)), 1.5) == Size(288, 384)
 
 
 class TestOverTime:
@@ -101,7 +101,7 @@ class TestInAParser:
         grown = larger(usual.fit_for(street[0].size), MOST)
         assert grown.area > 2 * 288 * 384
         seen = [usual(frame) for frame in street]
-        assert {each.map_size for each in seen} == {Fit.into(street[0].size, grown).content_size}
+        assert {each.map_size for each in seen} == {Letterbox.into(street[0].size, grown).content_size}
         assert sum(len(each.people) for each in seen) > sum(len(named(frame).people) for frame in street)
         assert self.sizes(named, street) == [Size(288, 384)] * len(street)
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import CIHP, Box, Frame, Parser, Parsing, Person, Size, load_parser
 from pipeline.model import Decoded
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.parsing.refine import ALIGNED_PX, CLOSER_MOST, SHAPES, cutouts, how_close, merge
 from pipeline.people.garments import GARMENTS, Garments
 from tests.support.paths import STREET
@@ -17,8 +17,8 @@ from tests.support.scenes import counting_parser
 
 CLIP = STREET
 FRAME = Size(720, 1280)
-FIT = Fit.into(FRAME, Size(256, 448))
-TWICE = Fit.into(FRAME, Size(512, 896))
+FIT = Letterbox.into(FRAME, Size(256, 448))
+TWICE = Letterbox.into(FRAME, Size(512, 896))
 COAT, DRESS = CIHP.id_of("Coat"), CIHP.id_of("Dress")
 
 
@@ -45,7 +45,7 @@ SMALL, TALL = person(600, 300, 60, 180), person(100, 50, 200, 600)
     ids=["nobody", "nobody small", "small", "nearly tall", "tiny", "no more to see"],
 )
 def test_how_close(people: list[Person], frame: Size, times: int) -> None:
-    assert how_close(people, Fit.into(frame, Size(256, 448))) == times
+    assert how_close(people, Letterbox.into(frame, Size(256, 448))) == times
 
 
 def test_only_the_small_are_cut_out_whole_and_with_what_is_around() -> None:

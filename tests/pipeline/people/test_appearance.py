@@ -5,11 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import CIHP, LIP, Size
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.people.appearance import BINS, appearances, likeness
 
 SIZE = Size(64, 64)
-FIT = Fit.into(SIZE, SIZE)
+FIT = Letterbox.into(SIZE, SIZE)
 SHIRT, PANTS = CIHP.id_of("UpperClothes"), CIHP.id_of("Pants")
 RED, BLUE, BLACK, WHITE, GREY = (40, 40, 200), (200, 60, 40), (15, 15, 15), (240, 240, 240), (128, 128, 128)
 Colour = tuple[int, int, int]
@@ -66,7 +66,7 @@ def test_each_person_has_looks_of_their_own_and_those_without_a_pixel_none() -> 
 
 @pytest.mark.parametrize("at", [(0, 0), (1, 1), (30, 60), (31, 62)], ids=str)
 def test_the_colour_and_the_class_of_a_place_go_together(at: tuple[int, int]) -> None:
-    fit = Fit.into(Size(33, 63), Size(33, 63))  # odd sides, of which no step ends at the edge
+    fit = Letterbox.into(Size(33, 63), Size(33, 63))  # odd sides, of which no step ends at the edge
     there = np.s_[at[0] : at[0] + 2, at[1] : at[1] + 2]
     bgr = np.full((*fit.input_size, 3), BLACK, np.uint8)
     labels = np.full(fit.input_size, LIP.id_of("Face"), np.uint8)
@@ -80,7 +80,7 @@ def test_the_colour_and_the_class_of_a_place_go_together(at: tuple[int, int]) ->
 
 
 def test_only_the_part_of_the_input_that_the_frame_covers_is_looked_at() -> None:
-    fit = Fit.into(Size(32, 64), SIZE)
+    fit = Letterbox.into(Size(32, 64), SIZE)
     bgr = np.full((*SIZE, 3), WHITE, np.uint8)
     bgr[:32] = RED
     labels = np.full(fit.content_size, LIP.id_of("Dress"), np.uint8)

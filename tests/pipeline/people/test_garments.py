@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import CIHP, Box, Frame, Person, Size, load_parser
-from pipeline.network.letterbox import Fit
+from pipeline.network.letterbox import Letterbox
 from pipeline.people.appearance import BINS
-from pipeline.people.garments import FORGET_S, GARMENTS, MEMORY_S, Garments, Wardrobe
+from pipeline.people.garments import FORGET_S, GARMENTS, MEMORY_S, Garments, GarmentVote
 
 CELL = 4
 SIZE = Size(64, 64)
-FIT = Fit.into(SIZE, SIZE)
+FIT = Letterbox.into(SIZE, SIZE)
 CLASSES = tuple(CIHP.id_of(name) for name in GARMENTS)
 SHIRT, DRESS, COAT, PANTS, SKIRT = CLASSES
 FACE = CIHP.id_of("Face")
@@ -35,7 +35,7 @@ class Stream:
     """Parsings of one stream, with persons side by side."""
 
     def __init__(self) -> None:
-        self.wardrobe = Wardrobe()
+        self.vote = GarmentVote()
 
     def shows(self, said: Cells, pts_s: float, people: Sequence[Person] | None = None) -> NDArray[np.uint8]:
         """The labels after dressing, where the answer alone has the highest."""
@@ -46,7 +46,7 @@ class Stream:
         for index, columns in enumerate(np.array_split(np.arange(SIZE.width), len(people)), start=1):
             instances[:, columns] = index
         garments = Garments(CLASSES, said.astype(np.float32))
-        return self.wardrobe.dress(labels, instances, people, garments, FIT, pts_s)
+        return self.vote.decide(labels, instances, people, garments, FIT, pts_s)
 
 
 def mottled(share: float, seed: int = 0, sure: float = 2.0, doubtful: float = 0.4) -> Cells:
@@ -81,9 +81,9 @@ def test_what_is_no_garment_and_who_is_nobody_stay() -> None:
     assert (Stream().shows(mottled(0.3), 0.0)[:8] == FACE).all()
     bare = np.full(SIZE, FACE, np.uint8)
     garments = Garments(CLASSES, mottled(0.5).astype(np.float32))
-    np.testing.assert_array_equal(Wardrobe().dress(bare, bare * 0 + 1, somebody(1), garments, FIT, 0.0), bare)
+    np.testing.assert_array_equal(GarmentVote().decide(bare, bare * 0 + 1, somebody(1), garments, FIT, 0.0), bare)
     hook = np.array(CLASSES, np.uint8)[mottled(0.3).argmax(axis=0)].repeat(CELL, 0).repeat(CELL, 1)
-    assert set(np.unique(Wardrobe().dress(hook, hook * 0, [], garments, FIT, 0.0))) <= {COAT, DRESS}
+    assert set(np.unique(GarmentVote().decide(hook, hook * 0, [], garments, FIT, 0.0))) <= {COAT, DRESS}
 
 
 def test_a_speck_between_the_middles_of_cells_is_not_lost() -> None:
@@ -92,14 +92,14 @@ def test_a_speck_between_the_middles_of_cells_is_not_lost() -> None:
     labels[-1, -1] = COAT
     garments = Garments(CLASSES, logits(Coat=3.0))
     np.testing.assert_array_equal(
-        Wardrobe().dress(labels, np.ones_like(labels), somebody(1), garments, FIT, 0.0), labels
+        GarmentVote().decide(labels, np.ones_like(labels), somebody(1), garments, FIT, 0.0), labels
     )
 
 
 def test_the_labels_that_came_are_not_written_to() -> None:
     labels = np.full(SIZE, DRESS, np.uint8)
     garments = Garments(CLASSES, logits(Coat=3.0).astype(np.float32))
-    dressed = Wardrobe().dress(labels, np.ones_like(labels), somebody(1), garments, FIT, 0.0)
+    dressed = GarmentVote().decide(labels, np.ones_like(labels), somebody(1), garments, FIT, 0.0)
     assert (dressed == COAT).all()
     assert (labels == DRESS).all()
 
@@ -210,7 +210,7 @@ def test_what_is_around_somebody_does_not_show_at_their_edge() -> None:
     instances[:, :34] = 1
     labels = np.where(instances, COAT, 0).astype(np.uint8)
     garments = Garments(CLASSES, said.astype(np.float32))
-    np.testing.assert_array_equal(Wardrobe().dress(labels, instances, somebody(1), garments, FIT, 0.0), labels)
+    np.testing.assert_array_equal(GarmentVote().decide(labels, instances, somebody(1), garments, FIT, 0.0), labels)
 
 
 def test_a_parser_remembers_what_people_wear_until_it_is_reset() -> None:

@@ -19,8 +19,8 @@ import pytest
 
 from pipeline import (
     BadPicture,
-    Fit,
     Frame,
+    Letterbox,
     ParserSettings,
     Picture,
     PipelineError,
@@ -62,14 +62,14 @@ def worker() -> Iterator[Worker]:
         yield worker
 
 
-def blank(size: Size = SMALL) -> tuple[Picture, Fit, float]:
+def blank(size: Size = SMALL) -> tuple[Picture, Letterbox, float]:
     """Nothing, as the network takes it."""
-    return np.full((*size, 3), 127, np.uint8), Fit.into(size, size), 0.0
+    return np.full((*size, 3), 127, np.uint8), Letterbox.into(size, size), 0.0
 
 
-def seen(frame: Frame, size: Size) -> tuple[Picture, Fit, float]:
+def seen(frame: Frame, size: Size) -> tuple[Picture, Letterbox, float]:
     """A frame as the network takes it."""
-    fit = Fit.into(frame.size, size)
+    fit = Letterbox.into(frame.size, size)
     return fit.shrink(frame.picture), fit, frame.pts_s
 
 
@@ -91,7 +91,7 @@ def gone(pid: int) -> bool:
 
 @contextmanager
 def inferring(
-    worker: Worker, picture: tuple[Picture, Fit, float], stop: threading.Event = NEVER
+    worker: Worker, picture: tuple[Picture, Letterbox, float], stop: threading.Event = NEVER
 ) -> Iterator["Future[Reading | None]"]:
     """A call that another thread is in."""
     with ThreadPoolExecutor(1) as pool:
@@ -410,11 +410,11 @@ def test_it_is_restarted_only_so_often() -> None:
 PROGRAM = """
 import sys, threading
 import numpy as np
-from pipeline import Fit, ParserSettings, Size
+from pipeline import Letterbox, ParserSettings, Size
 from streamer.inference.worker import Worker, WorkerSettings
 
 def blank(*size):
-    return np.zeros((*size, 3), np.uint8), Fit.into(Size(*size), Size(*size)), 0.0
+    return np.zeros((*size, 3), np.uint8), Letterbox.into(Size(*size), Size(*size)), 0.0
 
 stop = threading.Event()
 with Worker(WorkerSettings(Size(64, 96), ParserSettings(runtime="onnx", threads=1))) as worker:

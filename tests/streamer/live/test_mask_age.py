@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline import Size, network_size
+from pipeline.parsing.input_size import SMALLER
 from streamer import ConfigError, Stream, StreamConfig
 from streamer.live import rate
-from streamer.live.planner import SMALLER
 from streamer.sources.open import sample
 from tests.support.media import pts_of
 from tests.support.scenes import Bgr, person_scene, texture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline import Box, Fit, Frame, Parser, Person, Reading, Size, load_parser
+from pipeline import Box, Frame, Letterbox, Parser, Person, Reading, Size, load_parser
 from streamer.live.planner import MIN_FOUND_PX, REMEMBERED_S, Limits, Lost, Planner
 
 FRAME = Size(720, 1280)
@@ -95,8 +95,8 @@ def test_what_is_too_slow_is_told_at_the_smallest_size(parser: Parser) -> None:
     assert planner.too_slow_s == pytest.approx(0.8)
 
 
-USUAL = Fit.into(FRAME, Size(288, 512))
-SMALL = Fit.into(FRAME, Size(160, 288))
+USUAL = Letterbox.into(FRAME, Size(288, 512))
+SMALL = Letterbox.into(FRAME, Size(160, 288))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pipeline import Fit, LabelMap, Picture, Reading, Size
+from pipeline import LabelMap, Letterbox, Picture, Reading, Size
 from streamer.live.still import KEPT, Repeats, still
 from tests.support.scenes import person_scene, texture
 
@@ -20,7 +20,7 @@ class _Named:
     @property
     def reading(self) -> Reading:
         labels: LabelMap = np.full((4, 4), self.number, np.uint8)
-        fit = Fit.into(Size(4, 4), Size(4, 4))
+        fit = Letterbox.into(Size(4, 4), Size(4, 4))
         return Reading(labels, np.zeros((4, 4), np.uint8), (), (), garments=None, fit=fit, seconds=0.0)
 
 
