@@ -14,6 +14,24 @@ from numpy.typing import NDArray
 
 from pipeline.errors import UnknownName
 
+TOPS = ("UpperClothes", "Coat", "Dress", "Jumpsuits")
+BOTTOMS = ("Pants", "Skirt", "Dress", "Jumpsuits")
+"""Garments of which a person wears one above the waist, and one below; one that covers both halves is in both."""
+
+_ARMS = ("Left-arm", "Right-arm")
+_LEGS = ("Left-leg", "Right-leg")
+PART_GROUPS = {
+    "head": ("Hat", "Hair", "Sunglasses", "Face"),
+    "hair": ("Hair",),
+    "skin": ("Face", "Torso-skin", *_ARMS, *_LEGS),
+    "arms": _ARMS,
+    "legs": _LEGS,
+    "upper": (*TOPS, "Scarf", "Gloves", "Glove"),
+    "lower": ("Pants", "Skirt", "Socks"),
+    "shoes": ("Left-shoe", "Right-shoe"),
+}
+"""Groups of classes by the part of the body, over all label sets: Jumpsuits and Glove are LIP's. Groups overlap."""
+
 
 @dataclass(frozen=True)
 class LabelClass:
@@ -60,6 +78,16 @@ class LabelSet:
     def name_of(self, class_name: str) -> str:
         """A class's own way to write its name. Raises UnknownName."""
         return self.names[self.id_of(class_name)]
+
+    def ids_of(self, part: str) -> tuple[int, ...]:
+        """The ids of a class, or of a group of `PART_GROUPS`, whatever the case of its letters. Raises UnknownName."""
+        wanted = part.casefold()
+        if wanted in PART_GROUPS:
+            return tuple(index for index, name in enumerate(self.names) if name in PART_GROUPS[wanted])
+        found = tuple(index for index, name in enumerate(self.names) if name.casefold() == wanted)
+        if not found:
+            raise UnknownName(f"class or group in label set {self.name}", part, (*self.names, *PART_GROUPS))
+        return found
 
     def id_of(self, class_name: str) -> int:
         """The id of a class, whatever the case of its letters. Raises UnknownName."""

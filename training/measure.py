@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.confusion import Confusion
+from pipeline.evaluation.confusion import MERGED, Confusion
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.model import Decoded
@@ -20,15 +20,6 @@ from training.compose import Scene
 from training.pack import BAG, IGNORED, Photo
 from training.scenes import Crowding, Painter, stock_of
 
-MERGED = {
-    "background": ("Background",),
-    "hair": ("Hair", "Hat"),
-    "skin": ("Face", "Sunglasses", "Torso-skin", "Left-arm", "Right-arm", "Left-leg", "Right-leg"),
-    "upper": ("UpperClothes", "Dress", "Coat", "Scarf", "Gloves"),
-    "lower": ("Pants", "Skirt", "Socks"),
-    "shoes": ("Left-shoe", "Right-shoe"),
-}
-"""Six classes that any parser of people can be measured by."""
 CROWDS = 40
 CROWD_SIZE = Size(360, 640)
 CROWDING = Crowding(smallest=0.13, shaded=0.0)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
-from pipeline.labels import CIHP
+from pipeline.labels import CIHP, PART_GROUPS
 from pipeline.types import LabelMap, Picture
 
 UNKNOWN_GARMENTS = {
@@ -24,9 +24,9 @@ UNKNOWN_GARMENTS = {
 }
 """Codes of garments whose type is not known, and what they may be."""
 UNKNOWN_SIDES = {
-    247: ("Left-arm", "Right-arm"),
-    248: ("Left-leg", "Right-leg"),
-    249: ("Left-shoe", "Right-shoe"),
+    247: PART_GROUPS["arms"],
+    248: PART_GROUPS["legs"],
+    249: PART_GROUPS["shoes"],
 }
 """Codes of limbs and shoes of which it is not known whose side they are on."""
 BAG = 253

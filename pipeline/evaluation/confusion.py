@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
-from pipeline.labels import LabelSet
+from pipeline.labels import PART_GROUPS, LabelSet
 from pipeline.types import LabelMap
 
 IGNORED = 255
@@ -21,11 +21,11 @@ it is does not."""
 
 MERGED = {
     "background": ("Background",),
-    "hair": ("Hair", "Hat"),
-    "skin": ("Face", "Sunglasses", "Torso-skin", "Left-arm", "Right-arm", "Left-leg", "Right-leg"),
-    "upper": ("UpperClothes", "Coat", "Dress", "Jumpsuits", "Scarf", "Gloves", "Glove"),
-    "lower": ("Pants", "Skirt", "Socks"),
-    "shoes": ("Left-shoe", "Right-shoe"),
+    "hair": (*PART_GROUPS["hair"], "Hat"),
+    "skin": (*PART_GROUPS["skin"], "Sunglasses"),
+    "upper": PART_GROUPS["upper"],
+    "lower": PART_GROUPS["lower"],
+    "shoes": PART_GROUPS["shoes"],
 }
 """Six classes that any parser of people can be measured by, and which of CIHP's and LIP's each is made of."""
 

@@ -1,6 +1,6 @@
 """What each person wears, and how often a parser changes its mind about it.
 
-A person wears as upper garment whichever of `UPPER` has most of their pixels, and as lower whichever of `LOWER`, if
+A person wears as upper garment whichever of `TOPS` has most of their pixels, and as lower whichever of `BOTTOMS`, if
 the group has `SHARE_LEAST` of the person; else nothing is said. A flip is a type that differs from the last one that
 the same person (by `track_id`) was said to wear. Upper and lower count each: a shirt and skirt that become a dress
 are two flips.
@@ -9,12 +9,9 @@ are two flips.
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.labels import LabelSet
+from pipeline.labels import BOTTOMS, TOPS, LabelSet
 from pipeline.types import Parsing
 
-UPPER = ("UpperClothes", "Coat", "Dress", "Jumpsuits")
-LOWER = ("Pants", "Skirt", "Dress", "Jumpsuits")
-"""Garments of which a person wears one. What covers both halves counts in both; Jumpsuits are LIP's."""
 SHARE_LEAST = 0.05
 """Of a person's pixels; fewer are a speck."""
 
@@ -24,7 +21,7 @@ class GarmentFlips:
 
     def __init__(self, label_set: LabelSet) -> None:
         self._groups = [
-            np.array([label_set.id_of(name) for name in group if name in label_set.names]) for group in (UPPER, LOWER)
+            np.array([label_set.id_of(name) for name in group if name in label_set.names]) for group in (TOPS, BOTTOMS)
         ]
         self._worn: dict[tuple[int, int], int] = {}
         """Number of a person and of a group -> the class last seen."""

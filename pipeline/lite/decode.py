@@ -18,7 +18,7 @@ from pipeline.model import Decoded
 from pipeline.network.letterbox import Letterbox
 from pipeline.network.upsampling import lead_of
 from pipeline.people.garments import GARMENTS, Garments
-from pipeline.people.instances import persons_of
+from pipeline.people.instances import MAX_PEOPLE, persons_of
 from pipeline.types import LabelMap, Picture
 
 OFFSET_CELLS = 8.0
@@ -35,8 +35,6 @@ REACH = 0.6
 size is the root of its cells: so the same rules hold far away and close by."""
 CELLS_LEAST = 12
 """A person of fewer cells is a speck."""
-PEOPLE_MOST = 255
-"""As many as an instance map of bytes can tell apart."""
 
 _GARMENTS = tuple(CIHP.id_of(name) for name in GARMENTS)
 
@@ -78,7 +76,7 @@ def _centres(logits: NDArray[np.float32]) -> _Centres:
     highest_near = cv2.dilate(smooth, np.ones((PEAK_WINDOW, PEAK_WINDOW), np.uint8))
     likely = np.asarray(cv2.dilate(likely, np.ones((3, 3), np.uint8)), np.float32)
     rows, columns = np.nonzero((smooth >= highest_near) & (likely > PEAK_LEAST))
-    best = np.argsort(-likely[rows, columns], kind="stable")[:PEOPLE_MOST]
+    best = np.argsort(-likely[rows, columns], kind="stable")[:MAX_PEOPLE]
     rows, columns = rows[best], columns[best]
     return _Centres(rows, columns, likely[rows, columns])
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.m2fp.queries import Queries
+from pipeline.people.instances import MAX_PEOPLE
 from pipeline.types import LabelMap
 
 INSIDE = 0.5
@@ -35,8 +36,6 @@ NEVER = -1.0
 part of everybody and some persons were not found, that is most of it."""
 CLAIM_LEAST = 0.1
 """A query less likely of a class has no say in whose the class's cells are."""
-PEOPLE_MOST = 255
-"""As many as an instance map of bytes can tell apart."""
 
 
 class Persons(NamedTuple):
@@ -67,7 +66,7 @@ def find_persons(queries: Queries, human: int, score_least: float) -> Persons:
     best = np.zeros(inside.shape[1:], np.float32)
     kept: list[int] = []
     for index in ranked:
-        if len(kept) == PEOPLE_MOST:
+        if len(kept) == MAX_PEOPLE:
             break
         mask, sure = within[index], scores[index] * inside[index]
         seen_before = any(_iou(mask, within[other]) > SAME_LEAST for other in kept)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.motion.flow import Field, Flow, Follower, Grey, grid, is_cut, torn
-from pipeline.people.instances import boxed
+from pipeline.people.instances import MAX_PEOPLE, boxed
 from pipeline.types import LabelMap, Parsing, Person, Size
 
 KEPT = 90
@@ -37,8 +37,6 @@ LEVELS_A_FRAME = 1.0
 """Between two sides, each frame of distance counts as so many levels of grey of difference."""
 SAME_PERSON_IOU = 0.5
 """Boxes carried to one frame from two sides that overlap so much are of one person."""
-
-_MOST_PEOPLE = 255
 
 
 class Motion:
@@ -215,7 +213,7 @@ def _together(ours: Sequence[Person], theirs: Sequence[Person]) -> tuple[NDArray
         same = max(range(len(ours)), key=lambda index: _sameness(ours[index], person), default=-1)
         if same >= 0 and _sameness(ours[same], person) >= SAME_PERSON_IOU:
             numbers[number] = same + 1
-        elif len(people) < _MOST_PEOPLE:
+        elif len(people) < MAX_PEOPLE:
             people.append(person)
             numbers[number] = len(people)
     return numbers, tuple(people)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.labels import LabelSet
+from pipeline.labels import PART_GROUPS, LabelSet
 from pipeline.network.letterbox import Letterbox
 from pipeline.types import LabelMap, Picture
 
@@ -14,9 +14,9 @@ Appearance = NDArray[np.float32]
 """The shares of a person's colours in each of `PARTS`, as roots: float32 (`BINS`,), of length 1."""
 
 PARTS = (
-    ("Hair", "Hat", "Face", "Sunglasses"),
-    ("UpperClothes", "Coat", "Dress", "Scarf", "Gloves", "Left-arm", "Right-arm", "Torso-skin", "Jumpsuits"),
-    ("Pants", "Skirt", "Socks", "Left-leg", "Right-leg", "Left-shoe", "Right-shoe"),
+    PART_GROUPS["head"],
+    (*PART_GROUPS["upper"], *PART_GROUPS["arms"], "Torso-skin"),
+    (*PART_GROUPS["lower"], *PART_GROUPS["legs"], *PART_GROUPS["shoes"]),
 )
 """Head, upper and lower body: a white shirt over black trousers is not a black shirt over white ones."""
 

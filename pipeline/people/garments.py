@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.labels import BOTTOMS, TOPS
 from pipeline.network.letterbox import Letterbox
 from pipeline.network.upsampling import best_enlarged, box_of, highest
 from pipeline.types import LabelMap, Person
@@ -20,8 +21,8 @@ from pipeline.types import LabelMap, Person
 GARMENTS = ("UpperClothes", "Dress", "Coat", "Pants", "Skirt")
 """Types that are taken for each other."""
 _DRESS = GARMENTS.index("Dress")
-_ABOVE, _BELOW = [0, _DRESS, 2], [_DRESS, 3, 4]
-"""Of `GARMENTS`, of which a person wears one above and one below; a dress is both."""
+_ABOVE, _BELOW = ([at for at, name in enumerate(GARMENTS) if name in worn] for worn in (TOPS, BOTTOMS))
+"""Places in `GARMENTS`."""
 
 MEMORY_S = 1.0
 """What was seen so long ago counts e times less than what is seen now."""

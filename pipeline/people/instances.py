@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from pipeline.network.letterbox import Letterbox
 from pipeline.types import Box, LabelMap, Person, Size
 
+MAX_PEOPLE = 255
+"""As many as an instance map of bytes can tell apart."""
+
 
 def persons_of(
     instances: LabelMap, scores: NDArray[np.floating], fit: Letterbox

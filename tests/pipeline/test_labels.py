@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, UnknownName, label_set
+from pipeline.labels import BOTTOMS, PART_GROUPS, TOPS
 
 CIHP_NAMES = [
     "Background",
@@ -189,3 +190,31 @@ def test_what_there_is_not_is_refused_with_what_there_is() -> None:
 
 def test_label_sets_are_found_by_their_own_names() -> None:
     assert [label_set(each.name) for each in (CIHP, CIHP_HUMAN, LIP)] == [CIHP, CIHP_HUMAN, LIP]
+
+
+def test_part_groups_are_of_classes_that_exist() -> None:
+    known = {*CIHP.names, *LIP.names}
+    assert all(set(names) <= known for names in (*PART_GROUPS.values(), TOPS, BOTTOMS))
+    # All of a body, and nothing else, in both sets.
+    for each in (CIHP, LIP):
+        grouped = set().union(*(each.ids_of(group) for group in PART_GROUPS))
+        assert grouped == set(range(1, len(each)))
+
+
+def test_a_group_stands_for_its_classes() -> None:
+    assert CIHP.ids_of("head") == (1, 2, 4, 13)
+    assert CIHP.ids_of("Upper") == (3, 5, 6, 7, 11)
+    assert LIP.ids_of("upper") == (3, 5, 6, 7, 10, 11)
+    assert CIHP.ids_of("left-arm") == (14,)
+    assert CIHP.ids_of("hair") == CIHP.ids_of("Hair") == (2,)
+
+
+def test_no_group_hides_a_class_of_its_name() -> None:
+    for each in LABEL_SETS.values():
+        for name in each.names:
+            assert each.ids_of(name) == (each.id_of(name),)
+
+
+def test_a_part_that_there_is_not_is_refused_with_classes_and_groups() -> None:
+    with pytest.raises(UnknownName, match=r"no class or group in label set lip 'Gloves'; .* Glove, .* head, hair, "):
+        LIP.ids_of("Gloves")

@@ -11,19 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import CIHP, Box, Frame, Parsing, Size, load_parser
-from pipeline.lite.decode import (
-    CELLS_LEAST,
-    OFFSET_CELLS,
-    PEAK_LEAST,
-    PEAK_WINDOW,
-    PEOPLE_MOST,
-    REACH,
-    SPREAD,
-    Decoded,
-    decode,
-)
+from pipeline.lite.decode import CELLS_LEAST, OFFSET_CELLS, PEAK_LEAST, PEAK_WINDOW, REACH, SPREAD, Decoded, decode
 from pipeline.lite.model import FILE
 from pipeline.network.letterbox import Letterbox
+from pipeline.people.instances import MAX_PEOPLE
 from tests.support.paths import STREET
 
 CELL = 4
@@ -269,11 +260,11 @@ def test_a_crowd_larger_than_an_instance_map_can_hold() -> None:
     for index, (top, left) in enumerate(spots):
         answer.person(Box(left, top, left + 4, top + 4), logit=SURE + index / 100)
     decoded = answer.read(whole(size))
-    assert len(decoded.people) == PEOPLE_MOST
+    assert len(decoded.people) == MAX_PEOPLE
     scores = [person.score for person in decoded.people]
     assert scores == sorted(scores, reverse=True)
     # The surest are kept: those drawn last. The least sure of them is the 300th from the end but 45.
-    assert scores[-1] == pytest.approx(1 / (1 + np.exp(-(SURE + (300 - PEOPLE_MOST) / 100))), abs=1e-5)
+    assert scores[-1] == pytest.approx(1 / (1 + np.exp(-(SURE + (300 - MAX_PEOPLE) / 100))), abs=1e-5)
 
 
 @pytest.mark.parametrize(

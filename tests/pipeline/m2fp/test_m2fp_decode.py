@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from pipeline import CIHP_HUMAN, LIP, Box, Size
 from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, M2fpConfig
 from pipeline.m2fp.decode import BACKGROUND_LEAST, decode
-from pipeline.m2fp.instances import CLAIM_LEAST, NOBODY, PEOPLE_MOST
+from pipeline.m2fp.instances import CLAIM_LEAST, NOBODY
 from pipeline.m2fp.masks import PAIRS_MOST, SCORE_LEAST, ClassMask, masks, scaled
 from pipeline.m2fp.queries import Queries
 from pipeline.model import Decoded
 from pipeline.network.letterbox import Letterbox
+from pipeline.people.instances import MAX_PEOPLE
 from tests.support.paths import GOLDEN
 
 SAME_SCORE = 1e-5
@@ -433,10 +434,10 @@ def test_a_crowd_larger_than_an_instance_map_can_hold() -> None:
     answer.says(COAT, Box(0, 0, 112, 64))
     decoded = answer.read()
     scores = [person.score for person in decoded.people]
-    assert len(scores) == PEOPLE_MOST
+    assert len(scores) == MAX_PEOPLE
     assert {person.box.area for person in decoded.people} == {(2 * CELL * 4) ** 2}
     # Those drawn last are the surest; the last of them is the 300th but 45.
-    assert scores[-1] == pytest.approx(0.5 + (300 - PEOPLE_MOST) / 1000, abs=1e-3)
+    assert scores[-1] == pytest.approx(0.5 + (300 - MAX_PEOPLE) / 1000, abs=1e-3)
 
 
 def test_who_is_only_in_the_grey_is_not_there() -> None:
