@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 # `streamer` all of `pipeline`.
 GROUND = {
     "pipeline": {"errors", "labels", "yuv", "types"},
-    "streamer": {"errors", "units"},
+    "streamer": {"errors", "units", "version"},
     "training": set(),
 }
 SEEING = {"pipeline.network", "pipeline.people", "pipeline.model"}
@@ -57,6 +57,7 @@ USES = {
         "streamer.live",
         "streamer.diagnose",
     },
+    "streamer.__main__": {"streamer.cli"},
 }
 DOORS = {"pipeline", "streamer"}
 """Their `__init__` lists the public names, from every room."""

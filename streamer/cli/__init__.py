@@ -1,39 +1,91 @@
-"""The command line: verbs become calls, and what they answer is printed. No logic."""
+"""The command line: commands become calls, and their results are printed. No logic.
+
+A command's module is loaded when the command is used, so that `streamer --help` and the completion of a shell answer
+at once.
+"""
 
 import os
 import sys
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from pipeline import PipelineError
-from streamer.cli import bench, doctor, evaluate, models, render, run
-from streamer.cli.console import complain
-from streamer.errors import StreamerError
+from streamer.version import __version__
 
-app = typer.Typer(
-    name="streamer",
-    help="People, part by part, in video: hair, face, clothes, arms, legs, shoes.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(render.demo)
-app.command()(render.render)
-app.command()(run.run)
-app.command()(run.watch)
-app.command()(evaluate.evaluate)
-app.command()(bench.bench)
-app.command()(doctor.doctor)
-app.add_typer(models.app, name="models")
+COMMANDS = {
+    "demo": ("render", "Parse the bundled clip into demo.mp4, in the current folder."),
+    "render": ("render", "Draw every person's parts over videos and pictures."),
+    "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
+    "watch": ("run", "Show the masks that a stream publishes, as they come."),
+    "evaluate": ("evaluate", "Measure a parser on labelled pictures, and its flicker."),
+    "bench": ("bench", "Time parsers, runtimes, precisions, threads and sizes here."),
+    "doctor": ("doctor", "Look at a camera and this machine, and advise settings."),
+    "models": ("models", "List the parsers, and fetch weights that are not bundled."),
+}
+"""The commands: each one's module in this room, and the first sentence of its help."""
+
+PLAIN: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
+"""Loading Rich would take as long as everything else that this module loads."""
+
+
+class _Commands(TyperGroup):
+    """Knows all commands by name and help, and loads the one that is used."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, known, others = super().resolve_command(ctx, args)
+        return name, None if known is None else load_command(str(name)), others
+
+
+def load_command(name: str) -> Any:
+    """The command as Typer makes it: its function, or the `app` of a module with commands of its own."""
+    module = import_module(f"streamer.cli.{COMMANDS[name][0]}")
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
+        app.command(name)(getattr(module, name))
+    return get_command(app)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"streamer {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """People, part by part, in video: hair, face, clothes, arms, legs, shoes."""
+
+
+def _app() -> typer.Typer:
+    made = typer.Typer(name="streamer", cls=_Commands, no_args_is_help=True, **PLAIN)
+    made.callback()(_root)
+    for name, (_, sentence) in COMMANDS.items():
+        made.command(name, help=sentence)(lambda: None)
+    return made
+
+
+app = _app()
 
 
 def main() -> None:
     """Runs a command. What goes wrong is one line, and 1 the exit status; 2 for usage, 130 for Ctrl-C."""
     try:
-        app()
+        app(prog_name="streamer")
     except Exception as exc:
         if os.environ.get("STREAMER_DEBUG"):
             raise
+        # Loaded only now: these bring all of pipeline, and rich.
+        from pipeline import PipelineError
+        from streamer.cli.console import complain
+        from streamer.errors import StreamerError
+
         known = isinstance(exc, (PipelineError, StreamerError))
         complain(exc if known else f"unexpected {type(exc).__name__}: {exc}; STREAMER_DEBUG=1 shows where")
         sys.exit(1)

@@ -34,7 +34,10 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.1, help="How long to time each.")] = 3.0,
     as_json: Json = False,
 ) -> None:
-    """Milliseconds a picture of each parser, runtime, precision, thread count and size."""
+    """Time parsers, runtimes, precisions, threads and sizes here.
+
+    Each combination is timed for itself, in milliseconds a picture.
+    """
     with open_source(source or sample("street.mp4")) as opened:
         frames = [frame for frame in islice(opened, BENCH_FRAMES) if frame.size == opened.info.frame_size]
     wanted = list(

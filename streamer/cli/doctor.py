@@ -27,7 +27,10 @@ def doctor(
     model_dir: ModelDir = None,
     as_json: Json = False,
 ) -> None:
-    """Look at a camera and at this machine: what comes, what it costs, and the settings that will hold."""
+    """Look at a camera and this machine, and advise settings.
+
+    Tells what the camera sends, what decoding, drawing and parsing cost here, and the settings that will hold.
+    """
     limit_s = read_age(max_mask_age)
     with status() as show:
         show(f"looking at it for {seconds:g} s")

@@ -39,7 +39,10 @@ def evaluate(
     threads: Threads = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a parser: its labels and persons on pictures whose truth is known, its flicker on video."""
+    """Measure a parser on labelled pictures, and its flicker.
+
+    Labels and persons are measured on pictures whose truth is known; flicker on any video.
+    """
     if (images is None) != (labels is None):
         raise typer.BadParameter("--images and --labels go together")
     if instances is not None and images is None:

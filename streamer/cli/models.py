@@ -10,7 +10,7 @@ from pipeline import PARSERS, WEIGHTS, load_parser, pull_weights
 from streamer.cli.console import say
 from streamer.cli.options import Json
 
-app = typer.Typer(help="Which parsers there are, and whether their weights are here.")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class _Row:
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """Which parsers there are, and whether their weights are here."""
+    """List the parsers, and fetch weights that are not bundled."""
     if context.invoked_subcommand is not None:
         return
     rows = _rows()

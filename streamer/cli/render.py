@@ -69,7 +69,10 @@ def render(
     hide: Hide = None,
     force: Force = False,
 ) -> None:
-    """Draw every person's parts over files: every frame, at its time, with its sound."""
+    """Draw every person's parts over videos and pictures.
+
+    Every frame of a video is drawn, at its time, and its sound is kept.
+    """
     wanted = ParserSettings(parser, model_dir, size, runtime, precision, threads, refine=refine)
     loaded = load_parser(wanted)
     look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))

@@ -108,7 +108,7 @@ def run(
     preset: Preset = None,
     force: Annotated[bool | None, typer.Option("--force", help="Overwrite the recording.")] = None,
 ) -> None:
-    """Parse live: onto the screen, into a file, out over ZeroMQ."""
+    """Parse a live stream: show it, record it, publish its masks."""
     options = {
         "source": source,
         "parser": parser,
@@ -183,7 +183,10 @@ def watch(
         float, typer.Option(min=0.1, help="Seconds of silence to bear; a publisher says something each second.")
     ] = 10.0,
 ) -> None:
-    """Show what a publisher sends: a line for each parsing, always the newest."""
+    """Show the masks that a stream publishes, as they come.
+
+    There is a line for each parsing; of those that come faster than they can be shown, the newest.
+    """
     with ExitStack() as stack:
         heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
         window = stack.enter_context(Window(f"streamer {address}")) if view else None

@@ -1,0 +1,3 @@
+"""The version of the whole: of the package, the command and the wheel."""
+
+__version__ = "0.1.0"
