@@ -10,9 +10,9 @@ import av
 
 from streamer.errors import SinkError
 from streamer.media.paths import VIDEO_SUFFIXES, check_target
-from streamer.recording.containers import PICTURES, takers
+from streamer.recording.containers import PICTURES, containers_for
 from streamer.recording.encoder import Packet, Tracks
-from streamer.recording.muxer import VideoFile
+from streamer.recording.muxer import Muxer
 
 RECENT_BYTES_MOST = 256_000_000
 """Half a minute of 60 Mbit/s; of more, the oldest seconds go first."""
@@ -96,7 +96,7 @@ class Recent:
     @property
     def suffix(self) -> str:
         """What a clip's name best ends with. Raises SinkError when there is nothing to cut one from."""
-        return next(iter(takers(self._taken()[0])), VIDEO_SUFFIXES[0])
+        return next(iter(containers_for(self._taken()[0])), VIDEO_SUFFIXES[0])
 
     def clip(self, path: Path, *, force: bool = False) -> None:
         """Writes what is there into a video file, whole or not at all. Raises SinkError."""
@@ -105,7 +105,7 @@ class Recent:
         begins_s = pictures[0].time_s
         ends_s = pictures[-1].time_s + (pictures[-1].duration or 0) * pictures[-1].time_base
         heard = [each for each in sounds if begins_s <= each.time_s < ends_s]
-        file = VideoFile(path, tracks, hidden=True, sounds=sorted({each.track for each in heard}))
+        file = Muxer(path, tracks, hidden=True, sounds=sorted({each.track for each in heard}))
         try:
             for each in sorted(pictures + heard, key=lambda kept: kept.time_s):
                 file.put(each.track, each.packet(), begins_s)

@@ -1,86 +1,105 @@
 """The kinds of video file: what each takes, how it is written, and what to say where it cannot be."""
 
+import io
 from contextlib import suppress
+from dataclasses import dataclass
 from math import lcm
 from pathlib import Path
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.stream import Stream
 
-from streamer.media.paths import VIDEO_SUFFIXES
+from streamer.errors import SinkError
 from streamer.recording.codecs import CODECS
 from streamer.recording.encoder import Tracks
-from streamer.recording.transcode import AAC, OPUS, Recoder
+from streamer.recording.transcode import AAC, OPUS, Coding, Recoder
 
 PICTURES = 0
 """The track of the pictures; those of sound are counted from 1."""
-FINEST_TIMESCALE = 10_000_000
+MAX_TIMESCALE = 10_000_000
+
 # Index and pictures are written in step, twice a second, so that a killed process leaves a playable file. Without an
 # edit list the frames of such an mp4 would all be shown two frames late, and its tracks begin together.
-_FRAGMENTS = {
-    "movflags": "hybrid_fragmented",
-    "frag_duration": "500000",
-    "use_editlist": "1",
-    "flush_packets": "1",
-}
+_FRAGMENTS = {"movflags": "hybrid_fragmented", "frag_duration": "500000", "use_editlist": "1", "flush_packets": "1"}
 _CLUSTERS = {"cluster_time_limit": "500", "flush_packets": "1"}
-_CRASH_SAFE = {".mp4": _FRAGMENTS, ".mov": _FRAGMENTS, ".mkv": _CLUSTERS, ".webm": _CLUSTERS}
 # A track that falls silent holds the others back so long; FFmpeg's own patience is ten seconds.
 LIVE = {"max_interleave_delta": "200000"}
 # Without `delay_moov` players leave out the first half second of an mp4 that was not completed.
 LIVE_FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov"}
 # What has to be written before all sound has come has no samples in its head, nor when tracks begin: fragments say it.
 EARLY_FRAGMENTS = {"movflags": "hybrid_fragmented+empty_moov+frag_discont"}
+
 _SELF_EVIDENT = ("mp2", "mp3", "pcm_")
 """Names of sound, or how they begin, that mp4 can announce without anything of it; else what FFmpeg calls extradata is
 needed, and of AC-3 even that would not do."""
 _IN_EXTRADATA = ("aac", "opus")
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""By the number of channels: AVI, Matroska and MXF say no more of plain sound, and mp4 has to say which they are."""
 
 
-def takers(tracks: Tracks) -> list[str]:
-    """How the name of a file ends that takes these tracks, what most programs play first."""
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A kind of video file."""
+
+    format: str
+    """FFmpeg's name of it."""
+    crash_safe: dict[str, str]
+    """FFmpeg's options with which a killed process leaves a file that can be played."""
+    coding: Coding
+    """The codec for sound that it does not take as it is."""
+    is_fragmented: bool = False
+
+
+CONTAINERS = {
+    ".mp4": Container("mp4", _FRAGMENTS, AAC, is_fragmented=True),
+    ".mkv": Container("matroska", _CLUSTERS, AAC),
+    ".mov": Container("mov", _FRAGMENTS, AAC, is_fragmented=True),
+    ".webm": Container("webm", _CLUSTERS, OPUS),
+}
+"""By the suffix of their files, in the order in which they are advised."""
+
+
+def container_of(path: Path) -> Container:
+    """The kind of a file by its name. Raises SinkError."""
+    kind = CONTAINERS.get(path.suffix.lower())
+    if kind is None:
+        raise SinkError(f"cannot write {path}: there is no kind of video {path.suffix!r}; there are: {_listed()}")
+    return kind
+
+
+def containers_for(tracks: Tracks) -> list[str]:
+    """The suffixes of the files that take these tracks."""
     found = []
-    for suffix in VIDEO_SUFFIXES:
-        recoded = {each: recoder.stream for each, recoder in conversions(suffix, tracks).items()}
-        templates = dict(enumerate(tracks.sounds, start=1)) | recoded
+    for suffix, kind in CONTAINERS.items():
+        recoded = {each: recoder.stream for each, recoder in conversions(kind, tracks).items()}
         with suppress(OSError, ValueError):
-            open_container(Path(f"any{suffix}"), tracks, templates, {})
+            try_header(kind, tracks, dict(enumerate(tracks.sounds, start=1)) | recoded)
             found.append(suffix)
     return found
 
 
-def conversions(suffix: str, tracks: Tracks) -> dict[int, Recoder]:
-    """Of the tracks of sound that files of a kind do not take as they are."""
+def conversions(kind: Container, tracks: Tracks) -> dict[int, Recoder]:
+    """The recoders of the tracks of sound that a kind of file does not take as they are."""
     found: dict[int, Recoder] = {}
     for each in all_sounds(tracks):
-        if not _takes(suffix, tracks.sounds[each - 1]):
-            found |= converted(each, tracks, suffix)
+        if not _takes(kind, tracks.sounds[each - 1]):
+            found |= converted(each, tracks, kind)
     return found
 
 
-def converted(track: int, tracks: Tracks, suffix: str) -> dict[int, Recoder]:
-    """Empty where nothing decodes such sound."""
+def converted(track: int, tracks: Tracks, kind: Container) -> dict[int, Recoder]:
+    """The recoder of a track of sound; empty where nothing decodes such sound."""
     try:
-        return {track: Recoder(tracks.sounds[track - 1], OPUS if suffix.lower() == ".webm" else AAC)}
+        return {track: Recoder(tracks.sounds[track - 1], kind.coding)}
     except (OSError, ValueError):
         return {}
 
 
-def _takes(suffix: str, sound: AudioStream) -> bool:
-    try:
-        av.open(f"any{suffix}", "w").add_stream_from_template(sound, opaque=True)
-    except (OSError, ValueError):
-        return False
-    return True
-
-
-def is_fragmented(path: Path) -> bool:
-    return _CRASH_SAFE.get(path.suffix.lower()) is _FRAGMENTS
-
-
 def all_sounds(tracks: Tracks) -> list[int]:
+    """The numbers of the tracks of sound."""
     return list(range(1, len(tracks.sounds) + 1))
 
 
@@ -90,41 +109,91 @@ def is_announced(sound: AudioStream) -> bool:
     return context.name.startswith(_SELF_EVIDENT) or (context.name in _IN_EXTRADATA and bool(context.extradata))
 
 
+def try_header(kind: Container, tracks: Tracks, sounds: dict[int, AudioStream]) -> None:
+    """Writes the beginning of a file into memory: whether these tracks go together is known only then.
+
+    Args:
+        sounds: the tracks of sound, as they come or recoded.
+
+    Raises:
+        OSError: the file does not take them, or the encoder not such pictures.
+        ValueError: the same.
+    """
+    container = _in_memory(kind)
+    tracks.add_pictures(container)
+    for sound in sounds.values():
+        _add_sound(container, sound)
+    container.start_encoding()
+
+
 def open_container(
     path: Path, tracks: Tracks, sounds: dict[int, AudioStream], more: dict[str, str]
 ) -> tuple[OutputContainer, dict[int, Stream]]:
     """Nothing of it is on the disk before the first packet. Raises OSError or ValueError.
 
     Args:
-        sounds: the tracks of sound, as they come.
+        sounds: as for `try_header`.
         more: options of FFmpeg's, beside those of all files of the kind.
     """
-    options = _CRASH_SAFE.get(path.suffix.lower(), {}) | more
-    if is_fragmented(path):
+    kind = container_of(path)
+    options = kind.crash_safe | more
+    if kind.is_fragmented:
         # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
         units = [tracks.tags.time_base.denominator, *(sound.sample_rate for sound in sounds.values())]
-        options["movie_timescale"] = str(min(lcm(*units), FINEST_TIMESCALE))
+        options["movie_timescale"] = str(min(lcm(*units), MAX_TIMESCALE))
     # By its protocol: of a name such as 10:30.mp4 FFmpeg would take the beginning for one.
-    container = av.open(f"file:{path}", "w", options=options)
+    container = av.open(f"file:{path}", "w", format=kind.format, options=options)
     streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
     for each, sound in sounds.items():
-        streams[each] = container.add_stream_from_template(sound, opaque=True)
+        streams[each] = _add_sound(container, sound)
     return container, streams
 
 
-def why_not(suffix: str, tracks: Tracks) -> str:
+def why_not(path: Path, tracks: Tracks) -> str:
+    """Why a file does not take these tracks, and which would."""
+    kind = container_of(path)
     sound = ", ".join(stream.codec_context.name for stream in tracks.sounds)
     with_sound = f" with sound as {sound}" if sound else ""
-    codecs = [] if _encodes(suffix, tracks.codec) else [each for each in CODECS if _encodes(suffix, each)]
+    codecs = [] if _encodes(kind, tracks.codec) else [each for each in CODECS if _encodes(kind, each)]
     but = f", but {' and '.join(codecs)}" if codecs else ""
-    takes = takers(tracks)
+    takes = containers_for(tracks)
     cure = f"{' and '.join(takes)} {'does' if len(takes) == 1 else 'do'}" if takes else "no other kind of file does"
-    return f"{suffix} does not take {tracks.codec}{with_sound} at {tracks.size}{but}; {cure}"
+    return f"{path.suffix} does not take {tracks.codec}{with_sound} at {tracks.size}{but}; {cure}"
 
 
-def _encodes(suffix: str, codec: str) -> bool:
+def _listed() -> str:
+    return ", ".join(CONTAINERS)
+
+
+def _in_memory(kind: Container) -> OutputContainer:
+    return av.open(io.BytesIO(), "w", format=kind.format)
+
+
+def _add_sound(container: OutputContainer, sound: AudioStream) -> AudioStream:
+    stream = container.add_stream_from_template(sound, opaque=True)
+    context = stream.codec_context
+    # FFmpeg's name of a layout that is none.
+    if context.layout.name == f"{context.channels} channels" and context.channels in _USUAL_LAYOUTS:
+        context.layout = _USUAL_LAYOUTS[context.channels]
+    return stream
+
+
+def _takes(kind: Container, sound: AudioStream) -> bool:
     try:
-        av.open(f"any{suffix}", "w").add_stream(CODECS[codec].encoder)
+        container = _in_memory(kind)
+        _add_sound(container, sound)
+        container.start_encoding()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _encodes(kind: Container, codec: str) -> bool:
+    try:
+        container = _in_memory(kind)
+        stream: Any = container.add_stream(CODECS[codec].encoder, 25, dict(CODECS[codec].options))
+        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        container.start_encoding()
     except (OSError, ValueError):
         return False
     return True

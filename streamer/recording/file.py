@@ -17,7 +17,7 @@ from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Encoder, Packet
-from streamer.recording.muxer import VideoFile
+from streamer.recording.muxer import Muxer
 
 
 class Sink(Protocol):
@@ -46,7 +46,7 @@ class Recorder:
         self.path = path
         self._audio = audio
         self._encoder = Encoder(info, audio.streams, encoding, live=False)
-        self._file = VideoFile(path, self._encoder.tracks, hidden=True)
+        self._file = Muxer(path, self._encoder.tracks, hidden=True)
         self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
 
     def write(self, picture: Picture | Yuv420, pts_s: float) -> None:

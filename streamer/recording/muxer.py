@@ -15,11 +15,12 @@ from streamer.recording.containers import (
     LIVE_FRAGMENTS,
     PICTURES,
     all_sounds,
+    container_of,
     conversions,
     converted,
     is_announced,
-    is_fragmented,
     open_container,
+    try_header,
     why_not,
 )
 from streamer.recording.encoder import Packet, Tracks
@@ -30,8 +31,8 @@ ADTS_MASK = 0xFFF0
 """What framed AAC begins with."""
 
 
-class VideoFile:
-    """One file of the tracks of a recording."""
+class Muxer:
+    """Writes one file of the tracks of a recording."""
 
     def __init__(
         self,
@@ -56,10 +57,11 @@ class VideoFile:
         self.path = path
         self._at = path.with_name(f".{path.stem}.partial{path.suffix}") if hidden else path
         self._tracks, self._live, self._began = tracks, live, began
+        self._kind = container_of(path)
         # FFmpeg writes nothing of a fragmented file before it has something of each track.
-        self._delays = live and is_fragmented(path)
+        self._delays = live and self._kind.is_fragmented
         self._early = False
-        self._recoded = conversions(path.suffix, tracks)
+        self._recoded = conversions(self._kind, tracks)
         self._open(all_sounds(tracks) if sounds is None else sounds)
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
         # between the two. Making the file now tells of a folder that cannot be written before any work is done.
@@ -125,7 +127,7 @@ class VideoFile:
         if len(heard) < len(self._tracks.sounds):
             for each in set(all_sounds(self._tracks)) - heard - set(self._recoded):
                 if not is_announced(self._tracks.sounds[each - 1]):
-                    self._recoded |= converted(each, self._tracks, self.path.suffix)
+                    self._recoded |= converted(each, self._tracks, self._kind)
             announced = {each for each in all_sounds(self._tracks) if is_announced(self._template(each))}
             self._early = not announced <= heard
             self._open(sorted(heard | announced))
@@ -175,8 +177,9 @@ class VideoFile:
     def _open(self, sounds: list[int]) -> None:
         templates = {each: self._template(each) for each in sounds}
         try:
+            try_header(self._kind, self._tracks, templates)
             self._container, self._streams = open_container(self._at, self._tracks, templates, self._options())
         except (OSError, ValueError) as exc:
-            raise SinkError(f"cannot write {self.path}: {why_not(self.path.suffix, self._tracks)} ({exc})") from exc
+            raise SinkError(f"cannot write {self.path}: {why_not(self.path, self._tracks)} ({exc})") from exc
         if self._began is not None:
             self._container.metadata["creation_time"] = self._began.astimezone(UTC).isoformat(timespec="microseconds")

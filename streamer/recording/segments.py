@@ -12,7 +12,7 @@ from streamer.errors import SinkError
 from streamer.media.paths import check_target, dated
 from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Packet, Tracks
-from streamer.recording.muxer import VideoFile
+from streamer.recording.muxer import Muxer
 
 LATE_MOST_S = 2
 """Sound that comes so long after pictures of its time still finds its file open."""
@@ -42,7 +42,7 @@ def free_bytes(folder: Path) -> int:
 class _Part:
     """One of the files."""
 
-    file: VideoFile
+    file: Muxer
     origin_s: Fraction
     """What its times are counted from."""
     since_s: Fraction | float
@@ -143,10 +143,10 @@ class Segments:
         if before is not None:
             before.file.complete()
 
-    def _begun(self) -> VideoFile:
+    def _begun(self) -> Muxer:
         filing, began = self._filing, self._now()
         path = filing.path if filing.segment_s is None else dated(filing.path, began)
-        return VideoFile(path, self._tracks, hidden=False, live=True, began=began)
+        return Muxer(path, self._tracks, hidden=False, live=True, began=began)
 
     def _check_disk(self) -> None:
         path, floor = self._filing.path, self._filing.keep_free_bytes

@@ -179,11 +179,8 @@ class Recoder:
 
 
 def _decoder(sound: AudioStream) -> Any:
-    """One of its own, for the source's may be closed or at work in another thread."""
-    context = sound.codec_context
-    decoder = cast(Any, av.CodecContext.create(context.codec.canonical_name, "r"))
-    decoder.sample_rate, decoder.layout = context.sample_rate, context.layout
-    if context.extradata:
-        decoder.extradata = context.extradata
+    """One of its own, for the source's may be closed or at work in another thread; all that it says of itself, too."""
+    container = av.open(io.BytesIO(), "w", format="null")  # it takes every kind, and is never written
+    decoder = cast(Any, container.add_stream_from_template(sound, opaque=True).codec_context)
     decoder.open()
     return decoder

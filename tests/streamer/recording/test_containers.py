@@ -1,0 +1,88 @@
+"""What each kind of file takes is known before the first picture, and sound of every kind gets into it."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from streamer import Encoding, Recorder, SinkError, open_source
+from streamer.media.paths import VIDEO_SUFFIXES
+from streamer.recording.containers import CONTAINERS
+from tests.streamer.recording.test_file import recorder
+from tests.support.media import quarters
+
+CHANNELS = {"mono": 1, "stereo": 2, "5.1": 6}
+
+
+def singing(path: Path, video: str, sound: str, layout: str) -> Path:
+    """A second of pictures and of a tone on all channels."""
+    with av.open(str(path), "w") as container:
+        pictures: Any = container.add_stream(video, 25)
+        pictures.height, pictures.width = (576, 720) if path.suffix == ".mxf" else (64, 96)
+        pictures.pix_fmt = "yuvj420p" if video == "mjpeg" else "yuv420p"
+        options = {"bit_rate": 128_000} if sound == "wmav2" else {}
+        tone: Any = container.add_stream(sound, rate=48_000, layout=layout, **options)
+        for index in range(25):
+            frame = av.VideoFrame.from_ndarray(quarters(pictures.height, pictures.width), format="bgr24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(pictures.encode(frame))
+            wave = np.sin(np.arange(1920 * index, 1920 * (index + 1)) * 0.03).astype(np.float32) * 0.3
+            heard = av.AudioFrame.from_ndarray(np.tile(wave, (CHANNELS[layout], 1)), format="fltp", layout=layout)
+            heard.sample_rate, heard.pts, heard.time_base = 48_000, 1920 * index, Fraction(1, 48_000)
+            container.mux(tone.encode(heard))
+        container.mux(pictures.encode(None))
+        container.mux(tone.encode(None))
+    return path
+
+
+def test_every_kind_of_file_is_in_the_table() -> None:
+    assert tuple(CONTAINERS) == VIDEO_SUFFIXES
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mov", "vp9"), (".mov", "av1"), (".webm", "h264")])
+def test_a_codec_that_a_file_refuses_is_refused_before_the_first_picture(
+    tmp_path: Path, suffix: str, codec: str
+) -> None:
+    with pytest.raises(SinkError, match=rf"{suffix} does not take {codec} .*\.mkv"):
+        recorder(tmp_path / f"out{suffix}", codec=codec)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_no_kind_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match=r"no kind of video '\.avi'; there are: \.mp4, \.mkv, \.mov, \.webm"):
+        recorder(tmp_path / "out.avi")
+
+
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
+@pytest.mark.parametrize(
+    ("kind", "video", "sound", "layout"),
+    [
+        (".avi", "mjpeg", "pcm_s16le", "stereo"),  # says "2 channels", and not which
+        (".mkv", "mpeg4", "pcm_s24le", "5.1"),
+        (".mxf", "mpeg2video", "pcm_s16le", "stereo"),
+        (".avi", "mpeg4", "adpcm_ima_wav", "stereo"),  # cannot be decoded without the size of its blocks
+        (".wmv", "wmv2", "wmav2", "stereo"),  # the same
+        (".mkv", "mpeg4", "flac", "mono"),  # .mov takes it as long as no header is written
+        (".mkv", "mpeg4", "libopus", "mono"),  # the same
+    ],
+)
+def test_sound_of_every_kind_of_file_is_kept_or_converted(
+    tmp_path: Path, kind: str, video: str, sound: str, layout: str, suffix: str
+) -> None:
+    source = singing(tmp_path / f"in{kind}", video, sound, layout)
+    encoding = Encoding("vp9" if suffix == ".webm" else "h264")
+    with open_source(source, audio=True) as opened:
+        with Recorder(tmp_path / f"out{suffix}", opened.info, opened.audio, encoding, force=False) as sink:
+            for frame in opened:
+                sink.write(frame.bgr, frame.pts_s)
+    with av.open(str(tmp_path / f"out{suffix}")) as out:
+        (track,) = out.streams.audio
+        converted = track.codec_context.name in ("aac", "opus") and sound != "libopus"
+        assert track.codec_context.channels == (min(CHANNELS[layout], 2) if converted else CHANNELS[layout])
+        frames = list(out.decode(audio=0))
+    assert float(sum(Fraction(each.samples, each.sample_rate) for each in frames)) == pytest.approx(1.0, abs=0.1)
+    peak = max(float(np.abs(each.to_ndarray().astype(np.float64)).max()) for each in frames)
+    assert peak > 0.2 * (np.iinfo(frames[0].to_ndarray().dtype).max if frames[0].to_ndarray().dtype.kind == "i" else 1)
