@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -33,15 +34,27 @@ from streamer.offline import Progress, Rendered, Rendering, render_file, targets
 from streamer.recording.codecs import Encoding
 from streamer.sources.open import sample
 
-DEMO_SIZE = Size(576, 768)
-"""The people in the demo's clip are small: the network sees it unreduced."""
+
+class DemoClip(StrEnum):
+    """The clips that come with the program, by name."""
+
+    PEOPLE = "people"
+    PORTRAIT = "portrait"
+    STREET = "street"
 
 
-def demo() -> None:
-    """Parse the bundled clip into demo.mp4, in the current folder."""
-    settings = Rendering(ParserSettings("lite", size=DEMO_SIZE), Look(legend=True))
-    parser = load_parser(settings.parser)
-    done = _watched_render(sample("street.mp4"), free_name(Path("demo.mp4")), settings, parser)
+DEMO_SIZES = {DemoClip.STREET: Size(576, 768)}
+"""Network input sizes that are not chosen by the clip's people: those of `street` are small, so it is not reduced."""
+
+
+def demo(
+    clip: Annotated[
+        DemoClip, typer.Option(help="people: one or two near the camera; portrait: a face; street: many, small.")
+    ] = DemoClip.PEOPLE,
+) -> None:
+    """Parse a bundled clip into demo.mp4, in the current folder."""
+    settings = Rendering(ParserSettings("lite", size=DEMO_SIZES.get(clip)), Look(legend=True))
+    done = _watched_render(sample(f"{clip}.mp4"), free_name(Path("demo.mp4")), settings, load_parser(settings.parser))
     _report(done)
 
 

@@ -98,7 +98,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def sample(name: str) -> Path:
-    """A clip that comes with the program: `street.mp4` or `portrait.mp4`."""
+    """A clip that comes with the program: `people.mp4`, `portrait.mp4` or `street.mp4`."""
     here = Path(__file__).parent.parent
     installed = here / "samples" / name
     return installed if installed.exists() else here.parent / "sample_videos" / name  # in a checkout

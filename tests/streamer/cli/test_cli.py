@@ -35,11 +35,12 @@ def run(*arguments: object, cwd: Path, **settings: str) -> subprocess.CompletedP
     )
 
 
-def test_demo_writes_a_video_and_says_where(tmp_path: Path) -> None:
-    done = run("demo", cwd=tmp_path)
+@pytest.mark.parametrize(("options", "clip", "frames"), [((), "people", 113), (("--clip", "street"), "street", 80)])
+def test_demo_writes_a_video_and_says_where(options: tuple[str, ...], clip: str, frames: int, tmp_path: Path) -> None:
+    done = run("demo", *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert re.match(r"demo\.mp4: 80 frames in [\d.]+ s, [\d.]+ frames/s\n$", done.stdout)
-    assert pts_of(tmp_path / "demo.mp4") == pts_of(sample("street.mp4"))
+    assert re.match(rf"demo\.mp4: {frames} frames in [\d.]+ s, [\d.]+ frames/s\n$", done.stdout)
+    assert pts_of(tmp_path / "demo.mp4") == pts_of(sample(f"{clip}.mp4"))
 
 
 def test_render_one_and_several(tmp_path: Path) -> None:
