@@ -265,7 +265,8 @@ main()
         timeout=60,
     )
     assert done.returncode == 1
-    assert done.stderr == f"error: cannot write out{suffix}: File too large; what was written until then is kept\n"
+    _, error = done.stderr.splitlines()  # the first says where it goes
+    assert error == f"error: cannot write out{suffix}: File too large; what was written until then is kept"
     assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
     with open_source(tmp_path / f"out{suffix}") as kept:  # its last picture may be cut in two
         assert len(list(kept)) > 5
@@ -317,9 +318,9 @@ def test_a_network_that_cannot_be_loaded(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "lite.onnx is damaged" in done.stderr
-    assert done.stderr.count("\n") == 1
+    _, error = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert "lite.onnx is damaged" in error
 
 
 @pytest.mark.usefixtures("in_time")
@@ -407,7 +408,8 @@ def test_ctrl_c_to_the_whole_group(tmp_path: Path) -> None:
         out, errors = process.communicate(timeout=20)
     assert time.monotonic() - began < 2 * BACK_WITHIN_S
     assert process.returncode == 130
-    assert errors == ""
+    assert "goes to the file out.mp4, without a window" in errors.splitlines()[0]
+    assert "Traceback" not in errors
     assert "shown" in out
     assert len(pts_of(tmp_path / "out.mp4")) > 5
 

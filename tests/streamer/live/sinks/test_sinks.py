@@ -61,7 +61,7 @@ def test_a_message_that_nobody_would_take_ends_the_publisher(tmp_path: Path) -> 
         config = StreamConfig(str(tmp_path), record=str(out), publish=address, loop=True, still_for_s=0, **SMALL)
         with Stream(config) as stream:
             seen = list(heard)
-            assert eventually(lambda: stream.stats.sinks_ended, 10)
+            assert eventually(lambda: stream.stats.sinks_ended, 30)
             shown = stream.stats.shown
             assert eventually(lambda: stream.stats.shown > shown + 30, 30)
             stream.stop()

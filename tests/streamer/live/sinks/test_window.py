@@ -102,7 +102,9 @@ def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
         assert eventually(is_over, 30)
         out, errors = viewer.communicate(timeout=20)
     assert viewer.returncode == 0
-    assert errors == ""
+    first, *others = errors.splitlines()
+    assert "goes to a window" in first
+    assert {line.split()[0] for line in others} <= {"wrote", "captured"}
     assert "shown" in out
 
 
@@ -121,7 +123,7 @@ def test_a_window_that_is_closed_ends_a_stream_that_has_nothing_else(screen: str
         assert eventually(is_over, 20)
         out, errors = viewer.communicate(timeout=20)
     assert viewer.returncode == 0
-    assert errors == ""
+    assert "Traceback" not in errors
     assert "window" not in out
 
 
@@ -139,8 +141,8 @@ def test_a_window_that_is_closed_does_not_end_a_recording(screen: str, tmp_path:
         viewer.send_signal(signal.SIGINT)
         out, errors = viewer.communicate(timeout=60)
     assert viewer.returncode == 130
-    assert errors == ""
-    assert "; the window ended: it was closed" in out
+    assert "\nthe window ended: it was closed\n" in errors
+    assert "\nthe window ended: it was closed\n" in out
     assert f"out.mp4: {len(pts_of(growing))} frames" in out
 
 
