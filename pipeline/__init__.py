@@ -23,7 +23,8 @@ from pipeline.motion.flow import Flow, Follower, Grey, is_cut
 from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.runtime import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.parsing.input_size import ZOOM_STEPS, Zoom
-from pipeline.parsing.parser import Parser, Pending, Reading, load_parser
+from pipeline.parsing.parser import Parser, Pending, load_parser
+from pipeline.parsing.reading import Reading
 from pipeline.parsing.settings import PARSERS, ParserSettings
 from pipeline.people.tracking import PersonTracker
 from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size

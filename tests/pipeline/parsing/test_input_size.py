@@ -132,4 +132,4 @@ class TestInAParser:
         parser = load_parser(precision="f32")
         parser(street[0])
         parser.reset()
-        assert parser.start(street[1])._fit.input_size == Size(288, 384)
+        assert parser.begin(street[1]).fit.input_size == Size(288, 384)

@@ -1,0 +1,172 @@
+"""What a network sees in pictures, before anybody knows who is who: the part of a parsing that takes the time.
+
+In a live stream it runs in another process than the rest of the parsing, which remembers people from frame to frame.
+"""
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from pipeline.labels import LabelSet
+from pipeline.model import Decoded, Model
+from pipeline.motion.smoothing import TemporalSmoother
+from pipeline.network.letterbox import Letterbox, network_size
+from pipeline.network.runtime import Answer, Network, Run
+from pipeline.parsing.input_size import Zoom, larger
+from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
+from pipeline.parsing.settings import ParserSettings
+from pipeline.people.appearance import Appearance, appearances
+from pipeline.people.garments import Garments
+from pipeline.types import Frame, LabelMap, Person, Picture, Size
+
+MAX_SIZES = 8
+"""Networks compiled for this many input sizes stay in memory; a folder of pictures has more than one shape."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the network saw in a picture; it does not know of which frame the picture is, and who is who."""
+
+    labels: LabelMap
+    instances: LabelMap
+    people: tuple[Person, ...]
+    looks: tuple[Appearance, ...]
+    """Of each person."""
+    garments: Garments | None
+    """As in `Decoded`."""
+    fit: Letterbox
+    """How the frame went into what was read."""
+    seconds: float
+    """In the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A frame on its way through the network."""
+
+    frame: Frame
+    fit: Letterbox
+    small: Picture
+    run: Run
+
+
+class Reader:
+    """Reads pictures with the networks of one model. For one thread at a time."""
+
+    def __init__(self, model: Model, settings: ParserSettings) -> None:
+        self.model = model
+        self.settings = settings
+        self._options = settings.run_options
+        self._size = settings.input_size
+        self._networks: dict[Size, Network] = {}
+        self._fits: dict[tuple[Size, Size | None], Letterbox] = {}
+        self._smoother = TemporalSmoother()
+        self._zoom = Zoom()
+
+    @property
+    def label_set(self) -> LabelSet:
+        return self.model.label_set
+
+    def infer(self, small: Picture, fit: Letterbox, pts_s: float) -> Reading:
+        """Reads a picture that `fit.shrink` made.
+
+        Args:
+            small: the network's input.
+            fit: how the frame went into it.
+            pts_s: the frame's time; answers before it are averaged in, if it is later than the last one's.
+        """
+        answer = self.network(fit.input_size).start(small).result()
+        return self._reading(self._decoded(answer, fit, small, pts_s), fit, small, answer.seconds)
+
+    def begin(self, frame: Frame) -> Begun:
+        """Starts to read the next frame of a stream."""
+        fit = self.zoomed(frame.size, self._zoom.times(frame.pts_s))
+        small = fit.shrink(frame.picture)
+        return Begun(frame, fit, small, self.network(fit.input_size).start(small))
+
+    def read(self, begun: Begun) -> Reading:
+        """The reading of a frame, larger where people turn out to be small; in the order of the frames."""
+        frame, fit, small = begun.frame, begun.fit, begun.small
+        answer = begun.run.result()
+        seconds = answer.seconds
+        due = self.zoomed(frame.size, self._zoom.times(frame.pts_s))
+        if due.input_size.area > fit.input_size.area:  # it was begun before that was known
+            fit, small, answer = self._seen(frame, due)
+            seconds += answer.seconds
+        afar = self._decoded(answer, fit, small, frame.pts_s)
+        wanted = self.zoomed(frame.size, self._zoom.seen(afar.people, self.fit_for(frame.size), frame.pts_s))
+        if wanted.input_size.area > fit.input_size.area:
+            fit, small, answer = self._seen(frame, wanted)
+            seconds += answer.seconds
+            afar = self._decoded(answer, fit, small, frame.pts_s)
+        return self._refined(frame, afar, fit, small, seconds)
+
+    def reset(self) -> None:
+        """Forgets what was seen: the frames to come are of another stream."""
+        self._smoother = TemporalSmoother()
+        self._zoom = Zoom()
+
+    def zoomed(self, frame_size: Size, times: float) -> Letterbox:
+        """How frames of this size go into the network when it is to see so many times the usual rows and columns.
+
+        As usual, if the input size was given or it is a network that is not soon ready for another one.
+        """
+        usual = self.fit_for(frame_size)
+        if times == 1 or self._size is not None or not self.model.compiles_at_once:
+            return usual
+        return self.fit_for(frame_size, larger(usual, times))
+
+    def fit_for(self, frame_size: Size, input_size: Size | None = None) -> Letterbox:
+        """How frames of this size go into the network, at its usual input size or another one."""
+        key = (frame_size, input_size)
+        if key not in self._fits:
+            _make_room(self._fits)
+            chosen = input_size or self._size or network_size(frame_size, self.model.pixels)
+            self._fits[key] = self.model.fit(frame_size, chosen)
+        return self._fits[key]
+
+    def network(self, input_size: Size) -> Network:
+        """The network for this input size; compiled when first asked for."""
+        if input_size not in self._networks:
+            _make_room(self._networks)
+            self._networks[input_size] = self.model.compile(input_size, self._options)
+        return self._networks[input_size]
+
+    def _seen(self, frame: Frame, fit: Letterbox) -> tuple[Letterbox, Picture, Answer]:
+        small = fit.shrink(frame.picture)
+        return fit, small, self.network(fit.input_size).start(small).result()
+
+    def _decoded(self, answer: Answer, fit: Letterbox, small: Picture, pts_s: float) -> Decoded:
+        """Of the answer averaged with those before it."""
+        if self.model.smoothed:
+            scores, others = answer.outputs
+            answer = replace(answer, outputs=self._smoother(scores, others, small, pts_s))
+        return self.model.decode(answer, fit, small)
+
+    def _reading(self, decoded: Decoded, fit: Letterbox, picture: Picture, seconds: float) -> Reading:
+        labels, instances, people, garments = decoded
+        looks = appearances(picture, labels, instances, len(people), self.label_set, fit)
+        return Reading(labels, instances, people, tuple(looks), garments, fit, seconds)
+
+    def _refined(self, frame: Frame, afar: Decoded, fit: Letterbox, small: Picture, seconds: float) -> Reading:
+        """With a second look at small people, if that was asked for."""
+        times = how_close(afar.people, fit) if self.settings.refine else 1
+        if times == 1:
+            return self._reading(afar, fit, small, seconds)
+        size = fit.input_size
+        closer = self.model.fit(frame.size, Size(size.height * times, size.width * times))
+        picture = closer.shrink(frame.picture)
+        seen: list[tuple[Cutout, Decoded]] = []
+        for cutout in cutouts(afar.people, fit, closer):
+            part = cutout.of(picture)
+            answer = self.network(cutout.shape).start(part).result()
+            seen.append((cutout, self.model.decode(answer, Letterbox.into(cutout.shape, cutout.shape), part)))
+            seconds += answer.seconds
+        return self._reading(merge(afar, fit, closer, seen), closer, picture, seconds)
+
+
+def _make_room(kept: dict[K, V]) -> None:
+    while len(kept) >= MAX_SIZES:
+        del kept[next(iter(kept))]
