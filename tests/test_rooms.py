@@ -178,8 +178,8 @@ def test_importing_brings_nothing_heavy(package: str) -> None:
 
 def test_the_process_of_a_connection_needs_nothing_else_of_ours() -> None:
     """It would be there when a camera has long answered."""
-    names = _imports("streamer.sources.demuxer.main") | _imports("streamer.sources.demuxer.protocol")
-    assert names == {"streamer.sources.demuxer.protocol"}
+    need = {"streamer.processes.parent", "streamer.processes.framing", "streamer.sources.demuxer.protocol"}
+    assert {name for module in ("streamer.sources.demuxer.main", *need) for name in _imports(module)} == need
 
 
 def test_files_rooms_and_functions_stay_small() -> None:

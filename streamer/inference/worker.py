@@ -1,32 +1,30 @@
 """The parent's handle on the inference process."""
 
-import sys
+import pickle
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self, cast
 
 from pipeline import Letterbox, Picture, PipelineError, Reading, Size
 from streamer.errors import WorkerDied
-from streamer.inference.main import WAIT_S, Failure, Job, Pipe, Ready, WorkerSettings
+from streamer.inference.messages import Failure, Job, Ready, WorkerSettings
 from streamer.processes.child import Child, exit_text
+from streamer.processes.framing import ChannelClosed
 
 __all__ = ["Worker", "WorkerSettings"]
 
-RESTARTS_MOST = 5
+WAIT_S = 0.2
+MAX_RESTARTS = 5
 RESTARTS_WITHIN_S = 60.0
 
 # The threads of these wait for work by asking again and again, OpenBLAS's for 26 ms after each product: on the cores
 # that the network wants, for work that is not worth a second thread.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
-_CODE = """
-sys.path[:] = sys.argv[2:]
-from streamer.inference.main import serve
-serve()
-"""
+_MODULE = "streamer.inference.main"
 
 
 class Worker:
@@ -54,7 +52,7 @@ class Worker:
         self._clock = clock
         self._child: _Child | None = None
         self._death: WorkerDied | None = None
-        self._restarted_s: deque[float] = deque(maxlen=RESTARTS_MOST)
+        self._restarted_s: deque[float] = deque(maxlen=MAX_RESTARTS)
         self._started_s = 0.0
         self._closed = False
         self.restarts = 0
@@ -76,7 +74,7 @@ class Worker:
     def restarts_left(self) -> int:
         """How many more there may be now; with none, `WorkerDied` is for good."""
         now_s = self._clock()
-        return RESTARTS_MOST - sum(now_s - then_s < RESTARTS_WITHIN_S for then_s in self._restarted_s)
+        return MAX_RESTARTS - sum(now_s - then_s < RESTARTS_WITHIN_S for then_s in self._restarted_s)
 
     def start(self) -> None:
         """Begins to load, and does not wait for it. Raises WorkerDied."""
@@ -94,7 +92,7 @@ class Worker:
     def given_up(self) -> WorkerDied:
         """What there is to say when it died and there are no `restarts_left`."""
         return WorkerDied(
-            f"the inference process was restarted {RESTARTS_MOST} times within {RESTARTS_WITHIN_S:.0f} s"
+            f"the inference process was restarted {MAX_RESTARTS} times within {RESTARTS_WITHIN_S:.0f} s"
             f" and is not again; the last time, {self._death}"
         )
 
@@ -107,7 +105,7 @@ class Worker:
 
         Raises:
             WorkerDied: the process ended, or did not answer in time and was ended. The next call starts another,
-                unless that was done `RESTARTS_MOST` times within `RESTARTS_WITHIN_S`.
+                unless that was done `MAX_RESTARTS` times within `RESTARTS_WITHIN_S`.
             PipelineError: loading failed, which it would again, or this picture could not be parsed.
         """
         with self._noting_death():
@@ -185,13 +183,11 @@ class _Child:
     """One process, from its start to its end."""
 
     def __init__(self, settings: WorkerSettings) -> None:
+        first = pickle.dumps(settings, pickle.HIGHEST_PROTOCOL)
         try:
-            self._child = Child("the inference process", _CODE, sys.path, environment=_ONE_THREAD)
+            self._child = Child("the inference process", _MODULE, first, wait_s=WAIT_S, environment=_ONE_THREAD)
         except OSError as exc:
             raise WorkerDied(f"the inference process cannot be started: {exc}") from exc
-        self._pipe = Pipe(self._child.end, WAIT_S)
-        with suppress(OSError):  # it is dead already, which is told when it is asked
-            self._pipe.send(settings)
         self._loaded: Ready | Failure | None = None
         self.unanswered = False
         """Whether it was asked for something that it has not given."""
@@ -201,9 +197,9 @@ class _Child:
         return self._child.pid
 
     def wait_ready(self, go_on: Callable[[], bool]) -> bool:
-        """Whether it is, when `go_on` says no at the latest."""
-        with self._dying():
-            self._loaded = self._loaded or cast(Ready | Failure | None, self._pipe.receive(go_on))
+        """Whether the network is compiled, at the latest when `go_on` says no."""
+        if self._loaded is None:
+            self._loaded = cast(Ready | Failure | None, self._receive(go_on))
         if isinstance(self._loaded, Failure):
             raise self._loaded.error()
         return self._loaded is not None
@@ -211,9 +207,7 @@ class _Child:
     def ask(self, job: Job, go_on: Callable[[], bool]) -> Reading | None:
         """The answer, or None if `go_on` says no before it is there."""
         self.unanswered = True
-        with self._dying():
-            sent = self._pipe.send(job, go_on)
-            answer = cast(Reading | Failure | None, self._pipe.receive(go_on)) if sent else None
+        answer = cast(Reading | Failure | None, self._receive(go_on) if self._send(job, go_on) else None)
         self.unanswered = answer is None
         if isinstance(answer, Failure):
             raise answer.error()
@@ -223,9 +217,18 @@ class _Child:
         """Ends it by the mildest means that work; its exit code. Raises ShutdownTimeout."""
         return self._child.close()
 
+    def _send(self, job: Job, go_on: Callable[[], bool]) -> bool:
+        with self._dying():
+            return self._child.send(pickle.dumps(job, pickle.HIGHEST_PROTOCOL), go_on)
+
+    def _receive(self, go_on: Callable[[], bool]) -> object | None:
+        with self._dying():
+            body = self._child.receive(go_on)
+        return None if body is None else cast(object, pickle.loads(body))
+
     @contextmanager
     def _dying(self) -> Iterator[None]:
         try:
             yield
-        except (EOFError, OSError) as exc:
+        except ChannelClosed as exc:
             raise WorkerDied(f"the inference process ended with {exit_text(self.end())}") from exc

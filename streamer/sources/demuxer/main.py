@@ -1,18 +1,13 @@
-"""What runs in the process that holds the connection to a camera.
+"""The inside of the process that holds the connection to a camera.
 
 FFmpeg cannot be interrupted while it looks up a name, connects or waits for a sender that says nothing, and what it
 reads is broken once it gave up waiting. A process can be ended at any moment. This file imports nothing of ours but
-what crosses the pipe, so that the process is there within a tenth of a second.
+the messages and the channel, so that the process is there within a tenth of a second.
 """
 
 import io
-import os
 import re
-import select
-import signal
 import socket
-import sys
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from errno import EIO
@@ -24,12 +19,12 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 
-from streamer.sources.demuxer.protocol import ENDED, FAILED, HEAD, OPENED, PACKET, Failed, Opened, Request, packet_head
+from streamer.processes.framing import ChannelClosed
+from streamer.processes.parent import Parent
+from streamer.sources.demuxer.protocol import ENDED, FAILED, OPENED, PACKET, Failed, Opened, Request, packet_head
 
-LEAVE_S = 0.3
-"""To say goodbye to the camera, when nobody wants its packets any more."""
-FIRST_MOST = 200
-"""So many packets are decoded at most to see how a recording is turned."""
+MAX_DECODED = 200
+"""Maximum number of packets that are decoded to find out a recording's rotation."""
 
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 """Samples a second, in the order of their numbers in ISO/IEC 14496-3, table 1.18."""
@@ -48,20 +43,28 @@ class HungUp(OSError):
     """Raised when a sender ends the connection before it said anything."""
 
 
-def serve() -> None:
-    """The whole life of the process; its first argument is the number of its end of the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end = socket.socket(fileno=int(sys.argv[1]))
-    threading.Thread(target=_leave_with, args=(end,), name="leave").start()
-    with suppress(OSError):  # the parent wants no more
-        request = _request(end)
+class _Sender:
+    """A connection that FFmpeg reads from as from a file; on Windows a socket has no file descriptor."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def read(self, size: int) -> bytes:
+        """Raises OSError."""
+        return self._connection.recv(size)
+
+
+def serve(parent: Parent) -> None:
+    """Opens what the parent asks for and sends its packets. See `streamer.processes.parent`."""
+    request = msgspec.msgpack.decode(parent.receive(), type=Request)
+    with suppress(ChannelClosed):  # the parent wants no more
         try:
             with ExitStack() as stack:
-                _pour(_reached(request, stack), end)
+                _pour(request, _reached(request.url, stack), parent)
         except (av.error.FFmpegError, ValueError, OSError) as exc:
-            _send(end, FAILED, msgspec.msgpack.encode(_failure(exc, request.url)))
+            _send(parent, FAILED, msgspec.msgpack.encode(_failure(exc, request.url)))
         else:
-            _send(end, ENDED)
+            _send(parent, ENDED)
 
 
 def is_plain_tcp(url: str) -> bool:
@@ -70,36 +73,36 @@ def is_plain_tcp(url: str) -> bool:
     return found is not None and 0 < int(found["port"]) < 65_536
 
 
-def _reached(request: Request, stack: ExitStack) -> Request:
+def _reached(url: str, stack: ExitStack) -> str | _Sender:
     """What FFmpeg is to open. Raises OSError.
 
-    What FFmpeg reads of a sender that hangs up before it says anything it calls invalid, as it does what is no video:
+    FFmpeg calls invalid what it reads of a sender that hangs up before it says anything, as it does what is no video:
     so a sender is connected to here, and FFmpeg is given it when it has begun to speak.
     """
-    found = _PLAIN_TCP.fullmatch(request.url)
-    if found is None or not is_plain_tcp(request.url):
-        return request
+    found = _PLAIN_TCP.fullmatch(url)
+    if found is None or not is_plain_tcp(url):
+        return url
     sender = stack.enter_context(socket.create_connection((found["host"].strip("[]"), int(found["port"]))))
     if not sender.recv(1, socket.MSG_PEEK):
         raise HungUp
-    return msgspec.structs.replace(request, url="fd:", options=request.options | {"fd": str(sender.fileno())})
+    return _Sender(sender)
 
 
-def _pour(request: Request, end: socket.socket) -> None:
+def _pour(request: Request, file: str | _Sender, parent: Parent) -> None:
     options = request.options
-    with av.open(request.url, format=request.format, options=options, metadata_errors="replace") as container:
+    with av.open(file, "r", format=request.format, options=options, metadata_errors="replace") as container:
         streams = _streams(container, request.audio)
         if not streams:
-            _send(end, FAILED, msgspec.msgpack.encode(Failed("NoVideo", 0, "there is no video in it")))
+            _send(parent, FAILED, msgspec.msgpack.encode(Failed("NoVideo", 0, "there is no video in it")))
             return
         rotation, packets = _rotation(container, packets_of(container, streams))
-        _send(end, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation, request.audio)))
+        _send(parent, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation, request.audio)))
         place = {stream.index: number for number, stream in enumerate(streams)}
         for packet in packets:
             if _changed(packet, streams[0]):
                 raise ValueError("it changed its format")
             if packet.size:
-                _send(end, PACKET, packet_head(packet, place[packet.stream.index]), packet)
+                _send(parent, PACKET, packet_head(packet, place[packet.stream.index]), packet)
 
 
 def _changed(packet: "av.Packet[Stream]", video: Stream) -> bool:
@@ -174,7 +177,7 @@ def _rotation(
             for frame in packet.decode() if packet.size else []:
                 if isinstance(frame, av.VideoFrame):
                     return frame.rotation, chain(tried, packets)
-        if len(tried) >= FIRST_MOST:
+        if len(tried) >= MAX_DECODED:
             break
     return 0, chain(tried, packets)
 
@@ -219,26 +222,6 @@ def _resolves(url: str) -> bool:
     return True
 
 
-def _request(end: socket.socket) -> Request:
-    """Raises OSError."""
-    with end.makefile("rb") as file:
-        length, _ = HEAD.unpack(file.read(HEAD.size).ljust(HEAD.size, b"\0"))
-        body = file.read(length)
-    if not body:
-        raise ConnectionResetError
-    return msgspec.msgpack.decode(body, type=Request)
-
-
-def _send(end: socket.socket, kind: int, *parts: "bytes | av.Packet[Stream]") -> None:
-    body = b"".join(bytes(part) for part in parts)
-    end.sendall(HEAD.pack(len(body), kind) + body)
-
-
-def _leave_with(end: socket.socket) -> None:
-    """Leaves when the pipe closes: FFmpeg may be busy with a sender that never answers."""
-    closing = select.poll()
-    closing.register(end, 0)  # nothing but its closing
-    while threading.main_thread().is_alive():
-        if closing.poll(LEAVE_S * 1000):
-            threading.main_thread().join(LEAVE_S)
-            os._exit(0)
+def _send(parent: Parent, kind: int, *parts: "bytes | av.Packet[Stream]") -> None:
+    """Raises ChannelClosed."""
+    parent.send(b"".join((bytes([kind]), *(memoryview(part) for part in parts))))

@@ -1,7 +1,7 @@
-"""What crosses the pipe between a stream and the process that holds its camera's connection.
+"""The messages between a stream and the process that holds its camera's connection.
 
-A message is a head and a body: of the process, once what it is to open, in msgpack; from it what came of that, packets
-as FFmpeg has them, and how it ended.
+The stream sends one, a `Request`. Each message of the process is one byte that says its kind, and a body: what came of
+the request, then packets as FFmpeg has them, then how it ended.
 """
 
 import struct
@@ -10,54 +10,53 @@ import av
 import msgspec
 from av.stream import Stream
 
-HEAD = struct.Struct(">IB")
-"""Before each message: its length, its kind."""
-PACKET_HEAD = struct.Struct(">BBqqq")
-"""Before the bytes of a packet: which stream (0 is the video's), flags, pts, dts, duration."""
 OPENED, PACKET, ENDED, FAILED = range(4)
+"""Kinds, with their bodies: an `Opened`, a packet, nothing, a `Failed`. All but packets are in msgpack."""
+PACKET_HEAD = struct.Struct(">BBqqq")
+"""Before the bytes of a packet: the stream's number (0 is the video), flags, pts, dts, duration."""
 KEY, CORRUPT, NO_PTS, NO_DTS = 1, 2, 4, 8
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What to open. It crosses the pipe, for a command line can be read by everybody and this has the password."""
+    """The address to open. Not on the command line, which everybody can read, since it has the password in it."""
 
     url: str
     audio: bool
     options: dict[str, str]
     format: str | None = None
-    """FFmpeg's name of it; None finds out."""
+    """FFmpeg's name of the format; None lets FFmpeg find out."""
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """What came of it."""
+    """The streams behind the address, after it was opened."""
 
     template: bytes
-    """A file without packets: only its streams count, that of the pictures and then those of sound."""
+    """A file without packets, for its streams: the video's, then those of sound."""
     time_bases: list[tuple[int, int]]
-    """Seconds a tick of each stream, as a fraction."""
+    """The time base of each stream, a fraction of seconds per tick."""
     rate: tuple[int, int] | None
-    """Pictures a second, as a fraction."""
+    """Frame rate, a fraction."""
     pixels: str | None
-    """FFmpeg's name of the kind. Of raw pictures the template knows neither that nor the next."""
+    """FFmpeg's name of the pixel format. For raw video the template has neither this nor `tag`."""
     tag: str
-    """Four letters for the codec."""
+    """The codec's FourCC."""
     timeless: bool
-    """It has no times; what looks like them FFmpeg made up."""
+    """The format has no timestamps; FFmpeg made up those that are there."""
     frames: int | None
     duration_s: float | None
     recorded: bool
-    """It has an end, and comes as fast as it is read."""
+    """It has an end, and arrives as fast as it is read."""
     rotation: int
     """Degrees counterclockwise, of a recording."""
     unknown: int
-    """Tracks of sound that are announced and left out: what they are is not known, or was not in time."""
+    """Number of audio tracks that are left out because FFmpeg did not find out their parameters in time."""
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """What FFmpeg said instead."""
+    """The error that FFmpeg gave."""
 
     kind: str
-    """The name of the error's class."""
+    """The name of the exception's class."""
     errno: int
     reason: str
     """Without the address."""

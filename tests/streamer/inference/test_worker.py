@@ -32,7 +32,7 @@ from pipeline import (
 )
 from streamer import open_source
 from streamer.errors import WorkerDied
-from streamer.inference.worker import RESTARTS_MOST, RESTARTS_WITHIN_S, Worker, WorkerSettings
+from streamer.inference.worker import MAX_RESTARTS, RESTARTS_WITHIN_S, Worker, WorkerSettings
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, eventually
 
@@ -227,7 +227,7 @@ def test_a_picture_that_cannot_be_parsed_costs_only_itself(worker: Worker) -> No
 
 
 def test_the_next_one_compiles_what_is_wanted_now(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with (copied.parent / "runtime.py").open("a") as file:
+    with (copied.parent / "network" / "runtime.py").open("a") as file:
         file.write(
             "compile_quietly = compile_network\n"
             "def compile_network(path, size, options, **more):\n"
@@ -391,9 +391,9 @@ def test_one_that_was_never_started_closes() -> None:
 def test_it_is_restarted_only_so_often() -> None:
     now_s = [1000.0]
     with Worker(QUICK, clock=lambda: now_s[0]) as worker:
-        for restarts in range(RESTARTS_MOST + 1):
+        for restarts in range(MAX_RESTARTS + 1):
             worker.start()
-            assert (worker.restarts, worker.restarts_left) == (restarts, RESTARTS_MOST - restarts)
+            assert (worker.restarts, worker.restarts_left) == (restarts, MAX_RESTARTS - restarts)
             now_s[0] += 1
             tell(worker, signal.SIGKILL)
             with pytest.raises(WorkerDied, match="ended with exit code -9"):
@@ -404,7 +404,7 @@ def test_it_is_restarted_only_so_often() -> None:
                 worker.infer(*blank(), NEVER)
         now_s[0] = 1001.0 + RESTARTS_WITHIN_S
         assert worker.infer(*blank(), NEVER)
-        assert (worker.restarts, worker.restarts_left) == (RESTARTS_MOST + 1, 0)
+        assert (worker.restarts, worker.restarts_left) == (MAX_RESTARTS + 1, 0)
 
 
 PROGRAM = """
