@@ -9,18 +9,18 @@ from msgspec import Meta
 
 from pipeline import Box, LabelClass, LabelSet, Size
 
-PIXELS_MOST = 16 * 2**20
+MAX_PIXELS = 16 * 2**20
 """Pixels in a map."""
-COUNT_MOST = 2**53 - 1
+MAX_COUNT = 2**53 - 1
 """Of all that counts, track ids too: a reader in JavaScript has no larger whole numbers."""
-REASON_MOST = 1000
+MAX_REASON = 1000
 """Letters in the reason for an end."""
 
 
 _RGB = re.compile("[0-9a-fA-F]{6}")
-_SIDE_MOST = 65535
+_MAX_SIDE_PX = 65535
 
-_Count = Annotated[int, Meta(ge=0, le=COUNT_MOST)]
+_Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 _Seconds = Annotated[float, Meta(ge=-1e12, le=1e12)]
 _Name = Annotated[str, Meta(max_length=64)]
 
@@ -93,7 +93,7 @@ class Totals(msgspec.Struct, frozen=True):
 class End(Heartbeat, frozen=True, kw_only=True):
     """Header: the publisher will say nothing more in this run."""
 
-    reason: Annotated[str, Meta(max_length=REASON_MOST)]
+    reason: Annotated[str, Meta(max_length=MAX_REASON)]
     """See `fitting`."""
     totals: Totals | None = None
     """None from what is no stream."""
@@ -143,10 +143,10 @@ class Mask(Heartbeat, frozen=True, kw_only=True):
     layers: Annotated[tuple[Layer, ...], Meta(max_length=8)]
 
     def check(self) -> None:
-        if not all(1 <= side <= _SIDE_MOST for side in (*self.frame_size, *self.map_size)):
-            raise ValueError(f"sizes {self.frame_size}, {self.map_size}: sides are 1 to {_SIDE_MOST}")
-        if self.map_size.area > PIXELS_MOST:
-            raise ValueError(f"a map of {self.map_size} has more than {PIXELS_MOST} pixels")
+        if not all(1 <= side <= _MAX_SIDE_PX for side in (*self.frame_size, *self.map_size)):
+            raise ValueError(f"sizes {self.frame_size}, {self.map_size}: sides are 1 to {_MAX_SIDE_PX}")
+        if self.map_size.area > MAX_PIXELS:
+            raise ValueError(f"a map of {self.map_size} has more than {MAX_PIXELS} pixels")
         height, width = self.frame_size
         for box in (each.box for each in self.people):
             if not (0 <= box.left <= box.right <= width and 0 <= box.top <= box.bottom <= height):
@@ -158,4 +158,4 @@ Header = Mask | Schema | Heartbeat | End
 
 def fitting(reason: str) -> str:
     """A reason cut to what an `End` holds, in letters that can be sent; a path may have others."""
-    return reason[:REASON_MOST].encode(errors="replace").decode()
+    return reason[:MAX_REASON].encode(errors="replace").decode()

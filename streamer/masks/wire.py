@@ -22,7 +22,7 @@ import zstandard
 from pipeline import BadPicture, LabelMap, LabelSet, Parsing, Person, Size
 from streamer.errors import BadMessage, ConfigError, SinkError
 from streamer.masks.headers import (
-    PIXELS_MOST,
+    MAX_PIXELS,
     End,
     Header,
     Heartbeat,
@@ -36,9 +36,9 @@ from streamer.masks.headers import (
 PROTOCOL = "hpm1"
 ENCODINGS = ("zstd", "raw", "png")
 
-HEADER_MOST = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 """Bytes in a header."""
-PART_MOST = PIXELS_MOST + 64 * 1024
+MAX_PART_BYTES = MAX_PIXELS + 64 * 1024
 """Bytes in any part: the largest map where it does not compress, and what its encoding adds."""
 
 _TOPIC = re.compile(rb"(hpm\d{1,6})/([A-Za-z0-9._-]{1,64})/([a-z]{1,16})")
@@ -155,8 +155,8 @@ def _read_topic(part: bytes) -> tuple[str, str]:
 
 
 def _read_header(kind: str, part: bytes) -> Header:
-    if len(part) > HEADER_MOST:
-        raise BadMessage(f"a header of {len(part)} bytes; {HEADER_MOST} at most")
+    if len(part) > MAX_HEADER_BYTES:
+        raise BadMessage(f"a header of {len(part)} bytes; {MAX_HEADER_BYTES} at most")
     try:
         header = _DECODERS[kind].decode(part)
         header.check()
@@ -231,7 +231,7 @@ def _from_zstd(body: bytes, pixels: int) -> bytes:
         # Memory is taken for the size that the frame claims, so the claim comes first; -1 is none.
         if zstandard.frame_content_size(body) not in (-1, pixels):
             raise BadMessage(f"a compressed map that does not claim {pixels} ids")
-        decompressor = zstandard.ZstdDecompressor(max_window_size=PIXELS_MOST)
+        decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_PIXELS)
         return decompressor.decompress(body, max_output_size=pixels, allow_extra_data=False)
     except zstandard.ZstdError as exc:
         raise BadMessage(f"a compressed map: {exc}") from exc

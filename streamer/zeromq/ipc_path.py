@@ -7,6 +7,7 @@ on where nobody finds it when the path is gone.
 import logging
 import os
 import socket
+import sys
 from contextlib import suppress
 from errno import EADDRINUSE
 from pathlib import Path
@@ -14,11 +15,11 @@ from pathlib import Path
 import zmq
 
 from streamer.errors import SinkError
+from streamer.zeromq.address import IPC
 
 _LOG = logging.getLogger(__name__)
-_CALLERS_MOST = 100
+_MAX_BACKLOG = 100
 """Subscribers that wait to be let in at the same moment."""
-_IPC = "ipc://"
 
 
 class IpcPath:
@@ -27,7 +28,7 @@ class IpcPath:
     def __init__(self, publishing: zmq.Socket[bytes], address: str) -> None:
         """Listens. Raises SinkError: somebody else does, or nobody can."""
         self._socket, self._address = publishing, address
-        self._path = Path(address.removeprefix(_IPC))
+        self._path = Path(address.removeprefix(IPC))
         self._told = ""
         self._listen()
 
@@ -63,12 +64,13 @@ class IpcPath:
         return (there.st_dev, there.st_ino) == self._mark
 
     def _listen(self) -> None:
+        assert sys.platform != "win32"  # where such an address is refused
         with socket.socket(socket.AF_UNIX) as listener:
             listener.setblocking(False)
             try:
                 self._bind(listener)
                 there = self._path.stat()
-                listener.listen(_CALLERS_MOST)
+                listener.listen(_MAX_BACKLOG)
                 # The old one stays: to unbind it would end the connections that came by it.
                 self._socket.setsockopt(zmq.USE_FD, listener.fileno())
                 self._socket.bind(self._address)
@@ -88,6 +90,7 @@ class IpcPath:
 
     def _remove_dead(self) -> None:
         """A publisher that was killed leaves its path behind. Raises SinkError where it is something else."""
+        assert sys.platform != "win32"
         if not self._path.is_socket():
             raise SinkError(f"cannot listen on {self._address}: what is there is no socket; name another path")
         with socket.socket(socket.AF_UNIX) as caller:
@@ -103,9 +106,3 @@ class IpcPath:
 
     def _taken(self) -> SinkError:
         return SinkError(f"cannot listen on {self._address}: another program listens there")
-
-
-def has_path(address: str) -> bool:
-    """Whether an address is a path in the file system, known beforehand, that can be watched."""
-    # Windows has such sockets, but Python none there; @ is Linux's namespace without files, * a name that ZeroMQ makes.
-    return address.startswith(_IPC) and address[len(_IPC)] not in "@*" and hasattr(socket, "AF_UNIX")

@@ -1,7 +1,5 @@
 """`Publisher` sends masks over ZeroMQ to whoever asks."""
 
-import ipaddress
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,20 +10,19 @@ from uuid import UUID, uuid4
 import zmq
 
 from pipeline import LabelSet, Parsing
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import SinkError
 from streamer.masks import headers, wire
-from streamer.zeromq.ipc_path import IpcPath, has_path
+from streamer.zeromq.address import check_bindable, has_path
+from streamer.zeromq.ipc_path import IpcPath
 
 HEARTBEAT_S = 1.0
 """Seconds between two heartbeats."""
-QUEUE_MOST = 64
+MAX_QUEUED = 64
 """Messages waiting for one subscriber, on either side; at the publisher's, newer ones are then dropped."""
 
-_REQUEST_MOST = 1024
+_MAX_REQUEST_BYTES = 1024
 _REQUESTS_AT_ONCE = 1000
 _LAST_WORD_MS = 200
-_TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:\[\]]+):(?P<port>\d{1,5}|\*)")
-_IPC = re.compile(r"ipc://.+")
 
 
 class Publisher:
@@ -56,7 +53,7 @@ class Publisher:
             ConfigError: one of these cannot be.
             SinkError: the address is taken, or not this machine's.
         """
-        _check_bindable(address, insecure)
+        check_bindable(address, insecure)
         wire.check_encoding(encoding)
         wire.topic(stream)
         self.stream = stream
@@ -200,38 +197,10 @@ class Publisher:
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)
 
 
-def _check_bindable(address: str, insecure: bool) -> None:
-    """Raises ConfigError for what is no address, or one that others could reach."""
-    host = host_of(address)
-    if host and not insecure and not _is_loopback(host):
-        raise ConfigError(
-            f"{address} can be reached from other machines, and anybody there would see who is in the picture; "
-            "listen on tcp://127.0.0.1:PORT or ipc://PATH, or allow it by --insecure (in Python insecure=True)"
-        )
-
-
-def host_of(address: str) -> str:
-    """The host in an address, "" where there is none. Raises ConfigError for what is no address."""
-    if _IPC.fullmatch(address):
-        return ""
-    match = _TCP.fullmatch(address)
-    # ZeroMQ takes port 99999 for 34463.
-    if match is None or (match["port"] != "*" and int(match["port"]) > 65535):
-        raise ConfigError(f"{address!r} is no address; one is tcp://HOST:PORT or ipc://PATH")
-    return match["host"].strip("[]")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _set_up(socket: zmq.Socket[bytes], address: str) -> None:
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.SNDHWM, QUEUE_MOST)
-    socket.setsockopt(zmq.MAXMSGSIZE, _REQUEST_MOST)
+    socket.setsockopt(zmq.SNDHWM, MAX_QUEUED)
+    socket.setsockopt(zmq.MAXMSGSIZE, _MAX_REQUEST_BYTES)
     socket.setsockopt(zmq.XPUB_VERBOSE, 1)
     # Says when a subscriber's queue is full, instead of dropping the message for it in silence.
     socket.setsockopt(zmq.XPUB_NODROP, 1)

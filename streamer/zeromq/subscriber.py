@@ -15,7 +15,8 @@ import zmq
 from pipeline import LABEL_SETS, LabelSet, Parsing
 from streamer.errors import BadMessage, CannotOpen, ConfigError, ShutdownTimeout, SourceLost
 from streamer.masks import headers, wire
-from streamer.zeromq.publisher import QUEUE_MOST, Publisher, host_of, unix_offset_s
+from streamer.zeromq.address import host_of
+from streamer.zeromq.publisher import MAX_QUEUED, Publisher, unix_offset_s
 
 __all__ = ["Publisher", "Subscription", "subscribe"]
 
@@ -154,8 +155,8 @@ class Subscription:
 
 def _connect(socket: zmq.Socket[bytes], address: str, stream: str) -> None:
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.RCVHWM, QUEUE_MOST)
-    socket.setsockopt(zmq.MAXMSGSIZE, wire.PART_MOST)
+    socket.setsockopt(zmq.RCVHWM, MAX_QUEUED)
+    socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PART_BYTES)
     socket.setsockopt(zmq.IPV6, "[" in address)
     socket.setsockopt(zmq.SUBSCRIBE, wire.topic(stream) if stream else f"{wire.PROTOCOL}/".encode())
     try:
@@ -166,7 +167,7 @@ def _connect(socket: zmq.Socket[bytes], address: str, stream: str) -> None:
 
 def _drain(socket: zmq.Socket[bytes], feed: "_Feed", mailbox: "_Mailbox") -> None:
     """Reads what is there; not more than a queue at once, so that a flood cannot keep the thread from ending."""
-    for _ in range(QUEUE_MOST):
+    for _ in range(MAX_QUEUED):
         try:
             parts = socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:

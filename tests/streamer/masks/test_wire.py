@@ -88,7 +88,7 @@ def parsings(draw: st.DrawFn) -> Parsing:
                 lambda track_id, score, one, other: Person(
                     track_id, score, Box(*np.minimum(one, other).tolist(), *np.maximum(one, other).tolist())
                 ),
-                st.integers(0, headers.COUNT_MOST),
+                st.integers(0, headers.MAX_COUNT),
                 st.floats(0, 1),
                 edges,
                 edges,
@@ -97,7 +97,7 @@ def parsings(draw: st.DrawFn) -> Parsing:
         )
     )
     label_set = draw(st.sampled_from(list(LABEL_SETS.values())))
-    index = st.integers(0, headers.COUNT_MOST)
+    index = st.integers(0, headers.MAX_COUNT)
     return replace(
         a_parsing(len(people), size, label_set, draw(st.integers(0, 99))),
         people=tuple(people),
@@ -121,7 +121,7 @@ def test_what_is_read_is_what_was_sent(encoding: str, parsing: Parsing) -> None:
 def test_as_many_people_and_classes_as_a_byte_can_tell_apart(encoding: str) -> None:
     classes = LabelSet("many", tuple(LabelClass(f"class {index}", "808080") for index in range(256)))
     parsing = a_parsing(people=255, size=Size(300, 400), label_set=classes)
-    people = tuple(replace(each, track_id=headers.COUNT_MOST) for each in parsing.people)
+    people = tuple(replace(each, track_id=headers.MAX_COUNT) for each in parsing.people)
     assert parsing.labels.max() == parsing.instances.max() == 255
     assert_same(decoded(encoded(replace(parsing, people=people), encoding), classes), replace(parsing, people=people))
 
@@ -187,7 +187,7 @@ def test_heartbeat_and_end() -> None:
     read = wire.decode(wire.encode("door", end)).header
     assert isinstance(read, headers.End)
     assert read.reason.startswith("no film ?!")
-    assert len(read.reason) == headers.REASON_MOST
+    assert len(read.reason) == headers.MAX_REASON
 
 
 def test_keys_and_layers_from_the_future_are_passed_over() -> None:
@@ -257,7 +257,7 @@ PERSON = {"id": 1, "score": 0.5, "box": [0, 0, 1, 1]}
         {"v": 2},
         {"run": "me"},
         {"seq": -1},
-        {"seq": headers.COUNT_MOST + 1},
+        {"seq": headers.MAX_COUNT + 1},
         {"seq": True},
         {"pts_s": float("nan")},
         {"captured_unix_s": float("inf")},
@@ -271,7 +271,7 @@ PERSON = {"id": 1, "score": 0.5, "box": [0, 0, 1, 1]}
         {"map_size": [4097, 4096]},
         {"people": [PERSON] * 256},
         {"people": []},
-        {"people": [PERSON | {"id": headers.COUNT_MOST + 1}]},
+        {"people": [PERSON | {"id": headers.MAX_COUNT + 1}]},
         {"people": [PERSON | {"score": float("nan")}]},
         {"people": [PERSON | {"score": 1.01}]},
         {"people": [PERSON | {"box": [0, 0, 1281, 1]}]},
@@ -286,7 +286,7 @@ PERSON = {"id": 1, "score": 0.5, "box": [0, 0, 1, 1]}
         {"layers": []},
         {"layers": [{"name": "labels", "encoding": "zstd"}] * 2},
         {"layers": [{"name": "labels", "encoding": "gif"}, {"name": "instances", "encoding": "zstd"}]},
-        {"much": "x" * wire.HEADER_MOST},
+        {"much": "x" * wire.MAX_HEADER_BYTES},
     ],
     ids=str,
 )

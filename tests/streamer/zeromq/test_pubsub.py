@@ -443,7 +443,7 @@ def test_an_address_without_a_file(sockets: Sockets) -> None:
 )
 def test_what_is_no_address(address: str) -> None:
     for use in (Publisher, subscribe):
-        with pytest.raises(ConfigError, match="is no address; one is tcp://HOST:PORT or ipc://PATH"):
+        with pytest.raises(ConfigError, match="is not an address; use tcp://HOST:PORT or ipc://PATH"):
             use(address)
 
 
