@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks import render as bench_render
 from streamer import Snapshot, Stream, StreamConfig, subscribe
-from streamer.live.config import read_size
+from streamer.units import read_size
 from tests.support import media
 
 PORT = 5571

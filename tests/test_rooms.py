@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 # `streamer` all of `pipeline`.
 GROUND = {
     "pipeline": {"errors", "labels", "yuv", "types"},
-    "streamer": {"errors", "units", "version"},
+    "streamer": {"errors", "units", "settings", "version"},
     "training": set(),
 }
 SEEING = {"pipeline.network", "pipeline.people", "pipeline.model"}

@@ -12,9 +12,9 @@ from streamer.cli.options import Json, ModelDir
 from streamer.diagnose.bench import Machine
 from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.diagnose.camera import watch as look_at
-from streamer.live.config import read_age
 from streamer.sources.open import open_source
 from streamer.sources.uri import without_password
+from streamer.units import read_duration
 
 USUAL_AGE = "250ms"
 
@@ -31,7 +31,7 @@ def doctor(
 
     Tells what the camera sends, what decoding, drawing and parsing cost here, and the settings that will hold.
     """
-    limit_s = read_age(max_mask_age)
+    limit_s = read_duration(max_mask_age)
     with status() as show:
         show(f"looking at it for {seconds:g} s")
         camera, frames, decode_s = look_at(lambda: open_source(source, realtime=True), seconds)

@@ -8,8 +8,8 @@ import typer
 
 from pipeline import PARSERS, RUNTIMES, Size
 from streamer.errors import ConfigError
-from streamer.live.config import read_age, read_bytes, read_duration, read_size
 from streamer.recording.codecs import CODECS
+from streamer.units import read_bytes, read_duration, read_size
 
 Value = TypeVar("Value")
 
@@ -72,7 +72,7 @@ MaskAge = Annotated[
     float | None,
     typer.Option(
         "--max-mask-age",
-        parser=_reading(read_age),
+        parser=_reading(read_duration),
         metavar="TIME",
         help="How old masks may get, 250ms by default: how large and how often is parsed follows from it; or any.",
     ),

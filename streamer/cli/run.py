@@ -3,7 +3,6 @@
 import json
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from pipeline import PARSERS, RUNTIMES, Frame, Look, Parsing, blend
 from streamer.cli.console import say, stop_on_interrupt, terminal
 from streamer.cli.options import Hide, InputSize, Json, KeepFree, LiveCrf, MaskAge, ModelDir, Preset, Segment
 from streamer.cli.status import line_of, plan_of, reporting, troubles_of
-from streamer.live.config import StreamConfig, read_config
+from streamer.live.config import StreamConfig, configured, read_settings
 from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.live.stream import Stream
 from streamer.masks.headers import Totals
@@ -145,10 +144,10 @@ def run(
         "preset": preset,
         "force": force,
     }
-    settings = read_config(config, {name: value for name, value in options.items() if value is not None})
-    if not (settings.window or settings.record or settings.publish):
-        settings = replace(settings, window=True)
-    _run(settings)
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = {**(read_settings(config) if config else {}), **given}
+    settings.setdefault("window", not (settings.get("record") or settings.get("publish")))
+    _run(configured(settings))
 
 
 def _run(settings: StreamConfig) -> None:
@@ -163,10 +162,10 @@ def _run(settings: StreamConfig) -> None:
         live.join()
     for line in (line_of(live.stats), *troubles_of(live.stats)):
         say(line)
-    if settings.record:
-        name = Path(settings.record)
+    if settings.record.file:
+        name = Path(settings.record.file)
         shown = f"{live.stats.shown} frames" if live.stats.shown else "no picture came, so it was not written"
-        say(f"{name.with_stem(f'{name.stem}-*') if settings.segment_s else name}: {shown}")
+        say(f"{name.with_stem(f'{name.stem}-*') if settings.record.segment_s else name}: {shown}")
     if asked():
         raise typer.Exit(130)
 

@@ -21,16 +21,17 @@ SPINNER_COLUMNS = 3
 
 def plan_of(config: StreamConfig) -> str:
     """What a stream will do: the first line that is told of it."""
-    goes = ["a window (h shows its keys)"] if config.window else []
-    if config.record is not None:
-        files = "files named after" if config.segment_s else "the file"
-        goes.append(f"{files} {config.record}")
-    if config.publish is not None:
-        goes.append(f"subscribers at {config.publish}")
-    if config.clip_seconds and config.record is None:
+    goes = ["a window (h shows its keys)"] if config.window.show else []
+    record, address = config.record, config.publish.address
+    if record.file is not None:
+        files = "files named after" if record.segment_s else "the file"
+        goes.append(f"{files} {record.file}")
+    if address is not None:
+        goes.append(f"subscribers at {address}")
+    if record.clip_seconds and record.file is None:
         goes.append("memory, for clips")
-    without = "" if config.window else ", without a window"
-    return f"{without_password(config.source)}, parsed by {config.parser}, goes to {_listed(goes)}{without}"
+    without = "" if config.window.show else ", without a window"
+    return f"{without_password(config.source.uri)}, parsed by {config.parser.name}, goes to {_listed(goes)}{without}"
 
 
 def line_of(at: Snapshot, columns: int | None = None) -> str:

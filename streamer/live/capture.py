@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from streamer.errors import CannotOpen, Cause, Loss
-from streamer.live.config import StreamConfig
+from streamer.live.config import SourceSettings
 from streamer.live.ring import FrameRing
 from streamer.live.stats import Stats
 from streamer.sources.network import TIMEOUTS
@@ -42,16 +42,22 @@ class _Limit:
 
 
 def capture(
-    config: StreamConfig, ring: FrameRing, stats: Stats, stop: threading.Event, announce: Callable[[Source], None]
+    settings: SourceSettings,
+    audio: bool,
+    ring: FrameRing,
+    stats: Stats,
+    stop: threading.Event,
+    announce: Callable[[Source], None],
 ) -> None:
     """Reads the source to its end, or until `stop`; then closes the ring, and with its error if there was one.
 
     Args:
+        audio: read the sound, too.
         announce: told of the source when it is open, before its first frame is in the ring.
     """
-    limit = _Limit(stop, config.duration_s)
+    limit = _Limit(stop, settings.duration_s)
     try:
-        source = _opened(config, limit, stats)
+        source = _opened(settings, audio, limit, stats)
         if source is not None:
             with source:
                 announce(source)
@@ -62,29 +68,29 @@ def capture(
     ring.close()
 
 
-def _opened(config: StreamConfig, limit: _Limit, stats: Stats) -> Source | None:
+def _opened(settings: SourceSettings, audio: bool, limit: _Limit, stats: Stats) -> Source | None:
     """The source, or None when it was stopped before it was there."""
-    stall_s, segment_s = (NOTICED_AT * max(config.stall_after_s, least) for least in (0.0, TIMEOUTS.segment_s))
+    stall_s, segment_s = (NOTICED_AT * max(settings.stall_after_s, least) for least in (0.0, TIMEOUTS.segment_s))
     timeouts = replace(TIMEOUTS, read_s=stall_s, segment_s=segment_s)
 
     def open_once(within_s: float) -> Source:
         return open_source(
-            config.source,
-            audio=config.encodes,
+            settings.uri,
+            audio=audio,
             realtime=True,
-            loop=config.loop,
+            loop=settings.loop,
             timeouts=replace(timeouts, open_s=min(within_s, timeouts.open_s)),
             stopped=limit,
         )
 
-    if config.reconnect_for_s == 0 or not comes_by_itself(config.source):
+    if settings.reconnect_for_s == 0 or not comes_by_itself(settings.uri):
         return _unless_stopped(open_once, limit)
     # A webcam that is not there is nobody who turns us away.
-    absent = ABSENT | {Cause.NOT_FOUND} if is_camera(config.source) else ABSENT
-    hopeless = HOPELESS if says_what_it_is(config.source) else HOPELESS - {Cause.CODEC}
+    absent = ABSENT | {Cause.NOT_FOUND} if is_camera(settings.uri) else ABSENT
+    hopeless = HOPELESS if says_what_it_is(settings.uri) else HOPELESS - {Cause.CODEC}
     connector = Connector(
         open_once,
-        config.reconnect_for_s,
+        settings.reconnect_for_s,
         limit,
         on_loss=lambda error: stats.lost(time.monotonic(), Loss(error.cause, str(error))),
         on_return=lambda: stats.back(time.monotonic()),

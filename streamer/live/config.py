@@ -1,218 +1,336 @@
-"""What a live stream is told: in Python, in a TOML file, or on the command line, under the same names."""
+"""The settings of a live stream, in groups: each part of a stream is handed its own group.
 
-import re
+Inside its group a setting is a field; outside it has a name of its own, one for Python's keywords, TOML's keys and the
+options of the command line: `StreamConfig("webcam:0", mask_ttl_s=2)`, `mask_ttl = "2s"`, `--mask-ttl 2s`.
+"""
+
 import threading
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_type_hints
 
-import msgspec
-
-from pipeline import Look, ParserSettings, Size
+from pipeline import Look
+from pipeline.parsing.settings import ParserSettings
 from streamer.errors import ConfigError
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.codecs import Encoding
+from streamer.settings import Setting, above_0, at_least_0, made, read, settings_of, unknown
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 CLIP_S = 30.0
-"""How much of what is recorded is kept for a clip."""
-_SECONDS = {"ms": 1e-3, "": 1, "s": 1, "min": 60, "h": 3600}
-_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-SYNCS = ("live", "exact")
+"""The part of a recording that is kept for a clip."""
+KEEP_FREE_BYTES = 500_000_000
+NOT_LIVE = frozenset({"in_flight", "refine"})
+"""Settings of a parser that only files can have."""
 
 
 @dataclass(frozen=True, slots=True)
-class StreamConfig:
-    """How a stream runs."""
+class SourceSettings:
+    """Where the frames come from, and for how long."""
 
-    source: str
-    """As for `open_source`."""
-    parser: str = "lite"
-    model_dir: str | None = None
-    """The folder with the weights of a parser that is not bundled; None is where `streamer models pull` puts them."""
-    size: tuple[int, int] | None = None
-    """(height, width) of the network's input; None chooses by the frames."""
-    runtime: str = "openvino"
-    precision: str = "auto"
-    threads: int | None = None
-    parse_hz: float | None = None
-    """Parse so many frames a second at most; None is as many as can be."""
-    max_mask_age_s: float = 0.25
-    """The size of the network's input, and how often it is used, are chosen so that masks on the screen are no older
-    than this; `inf` parses at full size whatever happens. A `size` that is given is kept."""
-    still_for_s: float = 1.0
-    """A scene in which nothing moves is parsed again after so long; 0 parses every frame that it can."""
-    sync: Literal["live", "exact"] = "live"
-    """`live` shows each frame at once, with masks carried to it by motion; `exact` waits until it, or a frame after
-    it, was parsed, and carries from both sides."""
-    mask_ttl_s: float = 1.0
-    """Masks older than this are not drawn: a frozen silhouette is worse than none."""
-    mask_wait_s: float = 0.06
-    """A frame that is being parsed is shown so much later at most, for masks of its own; 0 waits for none."""
-    window: bool = False
-    """Show it on the screen."""
-    record: str | None = None
-    """Write it into this video file."""
-    segment_s: float | None = None
-    """Begin a new file after so long, each named by when it began; None is one file."""
-    keep_free_bytes: int = 500_000_000
-    """When less than this is free on its disk, the recording ends, and the rest goes on; 0 is no such floor."""
-    clip_seconds: float | None = None
-    """Keep so much, encoded, for clips; 0 keeps nothing. None is half a minute of what is recorded; of what is not,
-    nothing, for then it has to be encoded for this alone."""
-    publish: str | None = None
-    """Send the masks from this ZeroMQ address, as in `tcp://127.0.0.1:5556`."""
-    stream: str = "live"
-    """What the stream is called in its messages."""
-    insecure: bool = False
-    """Publish where other machines can listen, without keys."""
-    duration_s: float | None = None
-    """End so long after the first frame."""
-    reconnect_for_s: float | None = None
-    """How long to try again when a camera or stream cannot be had: 0 never, `inf` always. None is always, too, but
-    what is heard of it first must not be that the address is wrong."""
-    stall_after_s: float = 5.0
-    """A camera or stream that gives no picture for so long is lost; HLS is given 20 s at least."""
+    uri: str
+    """The source: rtsp://…, rtmp://…, http://…, tcp://… or udp://… (MPEG-TS), webcam:0, a file, or test:"""
     loop: bool = False
     """Begin a file again at its end."""
-    opacity: float = 0.5
-    outline: bool = True
-    legend: bool = False
-    tags: bool = True
-    hide: tuple[str, ...] = ()
-    """Names of classes not to draw."""
-    codec: str = "h264"
-    crf: int | None = None
-    preset: str | None = None
+    duration_s: float | None = None
+    """Time after the first frame at which the stream ends; by default it goes on."""
+    reconnect_for_s: float | None = None
+    """Time to go on trying when a camera or stream is lost or absent: 0 never, inf always. By default always, unless
+    it refuses us from the first."""
+    stall_after_s: float = 5.0
+    """Silence after which a camera or stream counts as lost; HLS is given 20 s at least."""
+
+    def __post_init__(self) -> None:
+        above_0(self, "duration_s", "stall_after_s")
+        at_least_0(self, "reconnect_for_s")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSettings:
+    """How often frames are parsed, and which masks each frame is shown with."""
+
+    parse_hz: float | None = None
+    """Maximum parsings per second; unlimited by default."""
+    max_mask_age_s: float = 0.25
+    """Maximum age of the masks shown, from which follows how large and how often frames are parsed; any parses at full
+    size whatever happens. A size that is given is kept."""
+    still_for_s: float = 1.0
+    """Time after which a scene without motion is parsed again; 0 parses every frame that it can."""
+    sync: Literal["live", "exact"] = "live"
+    """How frames and masks meet: live shows each frame at once, with masks carried to it by motion; exact delays it
+    until it, or a frame after it, is parsed."""
+    mask_ttl_s: float = 1.0
+    """Age at which masks are no longer drawn: a frozen silhouette is worse than none."""
+    mask_wait_s: float = 0.06
+    """Maximum time to delay a frame that is being parsed, for masks of its own; 0 waits for none."""
+
+    def __post_init__(self) -> None:
+        (choices,) = (each.choices for each in settings_of(MaskSettings) if each.field == "sync")
+        if self.sync not in choices:
+            raise ConfigError(f"sync must be {' or '.join(choices)}, not {self.sync!r}")
+        above_0(self, "parse_hz", "max_mask_age_s", "mask_ttl_s")
+        at_least_0(self, "still_for_s", "mask_wait_s")
+        _finite(self, "mask_ttl_s", "mask_wait_s")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSettings:
+    """The window on the screen."""
+
+    show: bool = False
+    """Show the stream in a window. Keys: q quit, space pause, o opacity, l legend, s snapshot, c clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSettings:
+    """The recording, and what is kept for clips."""
+
+    file: str | None = None
+    """Record into this video file."""
+    segment_s: float | None = None
+    """Begin a new file after this time, named by when it began: door.mp4 becomes door-20261122-071500.mp4, …"""
+    keep_free_bytes: int = KEEP_FREE_BYTES
+    """End the recording when less than this is free on its disk; 0 sets no such limit."""
+    clip_seconds: float | None = None
+    """Time that is kept, encoded, for clips; by default 30s of a recording and nothing without one, for then it is
+    encoded for clips alone."""
     force: bool = False
     """Overwrite the file to record into."""
 
     def __post_init__(self) -> None:
-        if self.sync not in SYNCS:
-            raise ConfigError(f"sync is {' or '.join(SYNCS)}, not {self.sync!r}")
-        above = ("parse_hz", "max_mask_age_s", "mask_ttl_s", "duration_s", "threads", "stall_after_s", "segment_s")
-        for name in above:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} is above 0, not {value}")
-        for name in ("mask_wait_s", "still_for_s", "reconnect_for_s", "keep_free_bytes", "clip_seconds"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise ConfigError(f"{name} is 0 or more, not {value}")
-        for name in ("mask_ttl_s", "mask_wait_s", "segment_s"):
-            if (getattr(self, name) or 0) > threading.TIMEOUT_MAX:
-                raise ConfigError(f"{name} is a time that can be waited, not {getattr(self, name)}")
-        if self.record is not None and Path(self.record).suffix.lower() not in VIDEO_SUFFIXES:
-            raise ConfigError(f"record is a file that ends with {', '.join(VIDEO_SUFFIXES)}, not {self.record!r}")
-        _ = self.encoding  # raises ConfigError itself
-
-    @property
-    def parser_settings(self) -> ParserSettings:
-        """Raises PipelineError when there is no such parser, or no such way to run it."""
-        return ParserSettings(self.parser, self.model_dir, self.size, self.runtime, self.precision, self.threads)
-
-    @property
-    def look(self) -> Look:
-        return Look(self.opacity, self.outline, self.legend, self.tags, frozenset(self.hide))
+        above_0(self, "segment_s")
+        at_least_0(self, "keep_free_bytes", "clip_seconds")
+        _finite(self, "segment_s")
+        if self.file is not None:
+            if Path(self.file).suffix.lower() not in VIDEO_SUFFIXES:
+                raise ConfigError(f"record must end with {', '.join(VIDEO_SUFFIXES)}, not be {self.file!r}")
+            return
+        unused = {"segment_s": None, "keep_free_bytes": KEEP_FREE_BYTES, "force": False}
+        for name, usual in unused.items():
+            if getattr(self, name) != usual:
+                raise ConfigError(
+                    f"{name} is for a recording, and nothing is recorded: set record, or leave {name} out"
+                )
 
     @property
     def encodes(self) -> bool:
         """Whether pictures are encoded: for a recording, or for clips."""
-        return self.record is not None or bool(self.clip_seconds)
+        return self.file is not None or bool(self.clip_seconds)
 
     @property
     def keeps_s(self) -> float:
-        """How much there is for a clip at any moment."""
-        return CLIP_S if self.clip_seconds is None and self.record is not None else self.clip_seconds or 0.0
+        """The length of a clip that could be had at any moment, seconds."""
+        return CLIP_S if self.clip_seconds is None and self.file is not None else self.clip_seconds or 0.0
 
-    @property
-    def encoding(self) -> Encoding:
-        return Encoding(self.codec, self.crf, self.preset)
+
+@dataclass(frozen=True, slots=True)
+class PublishSettings:
+    """The masks sent to other programs."""
+
+    address: str | None = None
+    """Publish the masks at this ZeroMQ address, as in tcp://127.0.0.1:5556."""
+    insecure: bool = False
+    """Publish where other machines can listen, without keys."""
+
+    def __post_init__(self) -> None:
+        if self.insecure and self.address is None:
+            raise ConfigError("insecure is for publishing, and nothing is published: set publish, or leave it out")
+
+
+class Flat(TypedDict, total=False):
+    """The settings inside the groups, by their names outside of them."""
+
+    loop: bool
+    duration_s: float | None
+    reconnect_for_s: float | None
+    stall_after_s: float
+    model_dir: str | Path | None
+    size: tuple[int, int] | None
+    runtime: str
+    precision: str
+    threads: int | None
+    parse_hz: float | None
+    max_mask_age_s: float
+    still_for_s: float
+    sync: Literal["live", "exact"]
+    mask_ttl_s: float
+    mask_wait_s: float
+    opacity: float
+    outline: bool
+    legend: bool
+    tags: bool
+    hide: frozenset[str] | tuple[str, ...]
+    segment_s: float | None
+    keep_free_bytes: int
+    clip_seconds: float | None
+    force: bool
+    codec: str
+    crf: int | None
+    preset: str | None
+    insecure: bool
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class StreamConfig:
+    """How a stream runs."""
+
+    source: SourceSettings
+    parser: ParserSettings
+    masks: MaskSettings
+    look: Look
+    window: WindowSettings
+    record: RecordSettings
+    encoding: Encoding
+    publish: PublishSettings
+    stream: str
+    """Name of the stream: in its messages, and as the title of its window."""
+
+    def __init__(
+        self,
+        source: SourceSettings | str,
+        *,
+        parser: ParserSettings | str = "lite",
+        masks: MaskSettings | None = None,
+        look: Look | None = None,
+        window: WindowSettings | bool = False,
+        record: RecordSettings | str | None = None,
+        encoding: Encoding | None = None,
+        publish: PublishSettings | str | None = None,
+        stream: str = "live",
+        **settings: Unpack[Flat],
+    ) -> None:
+        """
+        Args:
+            source, parser, window, record, publish: a group, or its first field alone.
+            masks, look, encoding: a group.
+            stream: the name of the stream.
+            **settings: fields of the groups; they win over those of a group that is given.
+
+        Raises:
+            ConfigError, PipelineError: a value that is not possible, or a name that there is not.
+        """
+        given = {"source": source, "parser": parser, "window": window, "record": record, "publish": publish}
+        groups: dict[str, Any] = {"masks": masks, "look": look, "encoding": encoding}
+        flat: dict[str, object] = dict(settings)
+        for name, value in given.items():
+            whole = isinstance(value, GROUPS[name])
+            groups[name] = value if whole else None
+            flat |= {} if whole else {name: value}
+        for name in flat:
+            if name not in SETTINGS:
+                raise unknown(name, SETTINGS)
+        for name, group in GROUPS.items():
+            object.__setattr__(self, name, made(group, flat, groups[name]))
+        object.__setattr__(self, "stream", stream)
+        self._check()
+
+    def _check(self) -> None:
+        for name in NOT_LIVE:
+            if getattr(self.parser, name) != getattr(ParserSettings(), name):
+                raise ConfigError(f"{name} is for files; a live stream cannot have it")
+        if self.encoding != Encoding() and not self.record.encodes:
+            raise ConfigError(
+                "codec, crf and preset are for a recording or clips, and nothing is encoded: set record or"
+                " clip_seconds, or leave them out"
+            )
+
+
+GROUPS: Mapping[str, "type[DataclassInstance]"] = {
+    name: group
+    for name, group in get_type_hints(StreamConfig).items()
+    if isinstance(group, type) and is_dataclass(group)
+}
+"""The class of each group."""
+SETTINGS: Mapping[str, tuple[str, Setting]] = {
+    setting.flat: (name, setting)
+    for name, group in GROUPS.items()
+    for setting in settings_of(group)
+    if setting.field not in NOT_LIVE
+}
+"""The settings of all groups by their names outside of them, each with the name of its group."""
 
 
 def read_config(path: Path | None, given: Mapping[str, object]) -> StreamConfig:
     """The settings of a TOML file, with those that were given in their place.
 
     Args:
-        path: a file of `key = value` lines, named as the fields of `StreamConfig`; None for none.
-        given: more of them, which win.
+        path: see `read_settings`; None for none.
+        given: settings by their names outside of the groups; they win over the file's.
 
     Raises:
-        ConfigError: the file cannot be read, or a key or value cannot be; names file, key and value.
+        ConfigError: the file cannot be read, or a key or value is not possible; names file, key and value.
+        PipelineError: the same, of a setting of the parser or the drawing.
     """
-    settings = dict(_read(path)) if path else {}
-    settings |= given
+    return configured({**(read_settings(path) if path else {}), **given})
+
+
+def configured(settings: Mapping[str, object]) -> StreamConfig:
+    """A stream's configuration from settings by their names outside of the groups. Raises as `read_config`."""
     if "source" not in settings:
         raise ConfigError("no source: name one, or put `source = …` into the configuration file")
-    return StreamConfig(**settings)  # type: ignore[arg-type]
+    values: dict[str, Any] = dict(settings)
+    return StreamConfig(**values)
 
 
-def read_size(text: str) -> Size:
-    """From `HEIGHTxWIDTH`, as in 256x448. Raises ConfigError."""
-    height, _, width = text.lower().partition("x")
-    if not (height.isdecimal() and width.isdecimal()):
-        raise ConfigError(f"{text!r} is not HEIGHTxWIDTH, as in 256x448")
-    return Size(int(height), int(width))
+def read_settings(path: Path) -> dict[str, object]:
+    """The settings in a TOML file, by their names outside of the groups.
 
+    The file has a table for each group, with a key for each of its fields, named as outside or inside the group, with
+    or without the unit at the end: `[masks]` and `mask_ttl = "2s"`. Without the tables, keys are named as outside.
 
-def read_duration(text: str) -> float:
-    """Seconds, from `250ms`, `30s`, `10min`, `1h` or a bare number of seconds. Raises ConfigError."""
-    number, unit = _number(text)
-    if number is None or unit not in _SECONDS or not number > 0:
-        raise ConfigError(f"{text!r} is no time such as 30s, 10min or 1h")
-    return number * _SECONDS[unit]
-
-
-def read_age(text: str) -> float:
-    """As `read_duration`; or infinite, from `any`."""
-    return float("inf") if text == "any" else read_duration(text)
-
-
-def read_bytes(text: str) -> int:
-    """From `500MB` or `2GB`; 0 needs no unit. Raises ConfigError."""
-    number, unit = _number(text)
-    if number is None or (unit not in _BYTES and number != 0):
-        raise ConfigError(f"{text!r} is no size such as 500MB or 2GB")
-    return round(number * _BYTES.get(unit, 1))
-
-
-def _number(text: str) -> tuple[float | None, str]:
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    return (float(found[1]), found[2]) if found else (None, "")
-
-
-_READERS: Mapping[str, Callable[[str], object]] = {
-    "size": read_size,
-    "max_mask_age_s": read_age,
-    "segment_s": read_duration,
-    "keep_free_bytes": read_bytes,
-}
-"""Of settings that have a way of their own to be written as text."""
-
-
-def _read(path: Path) -> dict[str, object]:
+    Raises:
+        ConfigError: it cannot be read, or has keys or values that are not possible; names file, key and value.
+    """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} is not TOML: {exc}") from exc
-    types = {each.name: each.type for each in fields(StreamConfig)}
-    for key in found:
-        if key not in types:
-            raise ConfigError(f"{path}: no setting {key!r}; there are: {', '.join(types)}")
-    return {key: _value(path, key, value, types[key]) for key, value in found.items()}
-
-
-def _value(path: Path, key: str, value: object, wanted: object) -> object:
-    if key in _READERS and isinstance(value, str):
-        try:
-            return _READERS[key](value)
-        except ConfigError as exc:
-            raise ConfigError(f"{path}: {key} = {exc}") from exc
+    settings: dict[str, object] = {}
     try:
-        return msgspec.convert(value, wanted)
-    except msgspec.ValidationError as exc:
-        raise ConfigError(f"{path}: {key} = {value!r}: {str(exc).lower()}") from exc
+        for key, value in found.items():
+            new = _of_table(key, value) if isinstance(value, dict) else _of_key(key, value, _FLAT_KEYS)
+            twice = settings.keys() & new.keys()
+            if twice:
+                raise ConfigError(f"{twice.pop()} stands there twice")
+            settings |= new
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+    return settings
+
+
+def _of_table(name: str, table: Mapping[str, object]) -> dict[str, object]:
+    if name not in GROUPS:
+        raise unknown(f"[{name}]", [f"[{each}]" for each in GROUPS], "table")
+    keys = {key: setting for group, setting in SETTINGS.values() if group == name for key in setting.keys}
+    settings: dict[str, object] = {}
+    for key, value in table.items():
+        settings |= _of_key(key, value, keys)
+    return settings
+
+
+def _of_key(key: str, value: object, keys: Mapping[str, Setting]) -> dict[str, object]:
+    if key not in keys:
+        raise unknown(key, keys)
+    return {keys[key].flat: read(keys[key], value)}
+
+
+NAME = next(each for each in settings_of(StreamConfig) if each.field == "stream")
+"""The one setting that is in no group."""
+_FLAT_KEYS = {
+    **{key: setting for _, setting in SETTINGS.values() for key in (setting.flat, setting.short)},
+    "stream": NAME,
+}
+
+
+def _finite(group: object, *names: str) -> None:
+    """Raises ConfigError for a time that a thread cannot wait for."""
+    for name in names:
+        value = getattr(group, name)
+        if value is not None and value > threading.TIMEOUT_MAX:
+            raise ConfigError(f"{name} must be finite, not {value}")

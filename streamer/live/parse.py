@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import ExitStack
 
-from pipeline import Frame, Letterbox, Parsing, Picture, PipelineError, Reading, Size, load_parser
+from pipeline import Frame, Letterbox, Parsing, Picture, PipelineError, Reading, load_parser
 from streamer.errors import WorkerDied
 from streamer.inference.worker import Worker, WorkerSettings
 from streamer.live.config import StreamConfig
@@ -55,12 +55,13 @@ class ParseLoop:
             PipelineError: there is no such parser, or no such way to run it.
         """
         self._config = config
-        self._parser = load_parser(config.parser_settings)
-        for name in config.hide:
+        self._parser = load_parser(config.parser)
+        for name in config.look.hidden:
             self._parser.label_set.id_of(name)
-        interval_s = 1.0 / config.parse_hz if config.parse_hz else 0.0
-        size = None if config.size is None else Size(*config.size)
-        self._planner = Planner(self._parser, Limits(config.max_mask_age_s, interval_s, config.still_for_s, size))
+        masks = config.masks
+        interval_s = 1.0 / masks.parse_hz if masks.parse_hz else 0.0
+        limits = Limits(masks.max_mask_age_s, interval_s, masks.still_for_s, config.parser.input_size)
+        self._planner = Planner(self._parser, limits)
         self._reader, self._newest, self._stats, self._stop = reader, newest, place.stats, stop
         self._freshest = Freshest(reader)
         self._rows, self._place = rows, place

@@ -10,7 +10,7 @@ from typing import Self
 from pipeline import Parsing
 from streamer.errors import ConfigError, ShutdownTimeout, SinkError
 from streamer.live.capture import capture
-from streamer.live.config import StreamConfig
+from streamer.live.config import MaskSettings, StreamConfig
 from streamer.live.latest import Newest
 from streamer.live.opencv_threads import held_back
 from streamer.live.parse import WAIT_S, ParseLoop
@@ -66,11 +66,12 @@ class Stream:
             PipelineError, ConfigError: for settings that cannot be.
             SinkError: there is no folder for the recording, or something in its place.
         """
-        if config.record is not None:
-            if not comes_by_itself(config.source):
-                check_apart(config.source, Path(config.record))
+        record, uri = config.record, config.source.uri
+        if record.file is not None:
+            if not comes_by_itself(uri):
+                check_apart(uri, Path(record.file))
             # It would else be told when the camera is there, maybe hours later.
-            check_target(Path(config.record), config.force or config.segment_s is not None)
+            check_target(Path(record.file), record.force or record.segment_s is not None)
         self.config = config
         self._stop = threading.Event()
         self._stats = Stats()
@@ -84,16 +85,20 @@ class Stream:
             keep=self._failures.append,
             on_last_closed=self._stop.set,
         )
-        saver = Saver(config.keeps_s, self._stats.saved)
+        saver = Saver(record.keeps_s, self._stats.saved)
         place = Place(config, self._stats, Controls(config.look, saver, self._stop.set), remaining.failed_partly)
         parse = ParseLoop(config, ring.reader(), self._newest, self._stop, rows.parsings, place, remaining)
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
-        self._add("capture", lambda: capture(config, ring, self._stats, self._stop, source.put), stops_others=False)
+        self._add(
+            "capture",
+            lambda: capture(config.source, record.encodes, ring, self._stats, self._stop, source.put),
+            stops_others=False,
+        )
         self._add("parse", parse.run)
         self._shows = rows.draws(config)
         self._saver = saver if self._shows else None
         if self._shows:
-            sync = _sync(config, self._newest)
+            sync = _sync(config.masks, self._newest)
             render = RenderLoop(config, ring.reader(), sync, self._stop, source.get, rows.pictures, place, remaining)
             self._add("render", render.run)
 
@@ -185,7 +190,7 @@ class Stream:
                 self._stop.set()
 
 
-def _sync(config: StreamConfig, newest: Newest) -> Sync:
-    if config.sync == "exact":
-        return ExactSync(newest, config.mask_ttl_s)
-    return LiveSync(newest, config.mask_wait_s, config.mask_ttl_s)
+def _sync(masks: MaskSettings, newest: Newest) -> Sync:
+    if masks.sync == "exact":
+        return ExactSync(newest, masks.mask_ttl_s)
+    return LiveSync(newest, masks.mask_wait_s, masks.mask_ttl_s)

@@ -52,10 +52,11 @@ class Encoding:
     """How a recording is encoded."""
 
     codec: str = "h264"
+    """Codec of the video: h264, h265, vp9 or av1."""
     crf: int | None = None
-    """Quality, lower is better and larger; None is the codec's usual one."""
+    """Constant rate factor: lower is better and larger; by default what is usual with the codec."""
     preset: str | None = None
-    """How much work to spend on a small file; None is the codec's usual one."""
+    """Effort spent on a small file, as in ultrafast or medium; by default what is usual with the codec."""
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:

@@ -76,7 +76,7 @@ class Rows:
 
 
 def _window(place: Place) -> Viewer:
-    records = place.config.record is not None
+    records = place.config.record.file is not None
 
     def words() -> list[Word]:
         return words_of(place.stats.snapshot(time.monotonic()), records=records)
@@ -85,25 +85,26 @@ def _window(place: Place) -> Viewer:
 
 
 def _recording(place: Place, source: Source) -> Recording:
-    config = place.config
+    record = place.config.record
     filing = None
-    if config.record is not None:
-        filing = Filing(Path(config.record), config.segment_s, config.keep_free_bytes, config.force)
-    on_files_failed = partial(place.on_part_failed, RECORDING) if config.clip_seconds else None
-    return Recording(source, config.encoding, filing, place.controls.saver.recent, on_files_failed)
+    if record.file is not None:
+        filing = Filing(Path(record.file), record.segment_s, record.keep_free_bytes, record.force)
+    on_files_failed = partial(place.on_part_failed, RECORDING) if record.clip_seconds else None
+    return Recording(source, place.config.encoding, filing, place.controls.saver.recent, on_files_failed)
 
 
 def _publisher(place: Place) -> Publishing:
     config = place.config
-    address = config.publish or ""  # it is wanted only where there is one
-    publisher = Publisher(address, stream=config.stream, parser=config.parser, insecure=config.insecure)
+    address = config.publish.address or ""  # it is wanted only where there is one
+    insecure = config.publish.insecure
+    publisher = Publisher(address, stream=config.stream, parser=config.parser.name, insecure=insecure)
     return Publishing(publisher, lambda: place.stats.snapshot(time.monotonic()).totals())
 
 
 ROWS = Rows(
     pictures=(
-        Row("window", lambda config: config.window, _window),
-        SourceRow(RECORDING, lambda config: config.encodes, _recording),
+        Row("window", lambda config: config.window.show, _window),
+        SourceRow(RECORDING, lambda config: config.record.encodes, _recording),
     ),
-    parsings=(Row("publisher", lambda config: config.publish is not None, _publisher),),
+    parsings=(Row("publisher", lambda config: config.publish.address is not None, _publisher),),
 )

@@ -302,7 +302,9 @@ def test_a_stream(models: Models, video: Path) -> None:
     """Through the inference process, which is told of the folder."""
     out = video.parent / "out.mp4"
     model_dir = str(models.multi)
-    config = StreamConfig(str(video), "m2fp", model_dir, size=SIZE, precision="f32", loop=True, record=str(out))
+    config = StreamConfig(
+        str(video), parser="m2fp", model_dir=model_dir, size=SIZE, precision="f32", loop=True, record=str(out)
+    )
     with Stream(config) as stream:
         assert eventually(lambda: stream.stats.parsed >= 5, 60)
         stream.stop()
