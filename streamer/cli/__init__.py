@@ -19,7 +19,7 @@ COMMANDS = {
     "demo": ("render", "Parse the bundled clip into demo.mp4, in the current folder."),
     "render": ("render", "Draw every person's parts over videos and pictures."),
     "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
-    "watch": ("run", "Show the masks that a stream publishes, as they come."),
+    "watch": ("watch", "Show the masks that a stream publishes, as they come."),
     "evaluate": ("evaluate", "Measure a parser on labelled pictures, and its flicker."),
     "bench": ("bench", "Time parsers, runtimes, precisions, threads and sizes here."),
     "doctor": ("doctor", "Look at a camera and this machine, and advise settings."),

@@ -1,26 +1,19 @@
-"""The verbs that run while something runs: a live stream, and watching what one sends."""
+"""The command that runs a live stream."""
 
-import json
-import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-import numpy as np
 import typer
 from rich.text import Text
 
-from pipeline import PARSERS, RUNTIMES, Frame, Look, Parsing, blend
+from pipeline import PARSERS, RUNTIMES
 from streamer.cli.console import say, stop_on_interrupt, terminal
-from streamer.cli.options import Hide, InputSize, Json, KeepFree, LiveCrf, MaskAge, ModelDir, Preset, Segment
+from streamer.cli.options import Hide, InputSize, KeepFree, LiveCrf, MaskAge, ModelDir, Preset, Segment
 from streamer.cli.status import line_of, plan_of, reporting, troubles_of
 from streamer.live.config import StreamConfig, configured, read_settings
-from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.live.stream import Stream
-from streamer.masks.headers import Totals
 from streamer.recording.codecs import CODECS
-from streamer.zeromq.subscriber import subscribe
 
 STATUS_EVERY_S = 0.5
 
@@ -168,69 +161,3 @@ def _run(settings: StreamConfig) -> None:
         say(f"{name.with_stem(f'{name.stem}-*') if settings.record.segment_s else name}: {shown}")
     if asked():
         raise typer.Exit(130)
-
-
-def watch(
-    address: Annotated[str, typer.Argument(help="Where a stream publishes, as in tcp://127.0.0.1:5556.")],
-    stream: Annotated[str, typer.Option(help="Which stream; the first that is heard by default.")] = "",
-    as_json: Json = False,
-    view: Annotated[bool, typer.Option("--view", help="Draw them in a window; q closes it.")] = False,
-    follow: Annotated[
-        bool, typer.Option("--follow", help="Go on when the publisher ends: it may start again.")
-    ] = False,
-    timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds of silence to bear; a publisher says something each second.")
-    ] = 10.0,
-) -> None:
-    """Show the masks that a stream publishes, as they come.
-
-    There is a line for each parsing; of those that come faster than they can be shown, the newest.
-    """
-    with ExitStack() as stack:
-        heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
-        window = stack.enter_context(Window(f"streamer {address}")) if view else None
-        for parsing in heard:
-            if window and {QUIT, CLOSED} & _viewed(parsing, window):
-                break
-            say(json.dumps(_row(parsing)) if as_json else _line(parsing))
-    if heard.end_reason:
-        say(_last_line(heard.end_reason, heard.end_totals, as_json=as_json))
-
-
-def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
-    if as_json:
-        return json.dumps({"end": reason, "totals": totals and msgspec.to_builtins(totals)})
-    if totals is None:
-        return f"the publisher ended: {reason}"
-    dropped = ", ".join(f"{count} {cause}" for cause, count in totals.dropped.items()) or "none"
-    age = totals.mask_age
-    return (
-        f"the publisher ended: {reason}; {totals.captured} captured, {totals.parsed} parsed, {totals.shown} shown,"
-        f" dropped: {dropped}; mask age {age.p50_s * 1e3:.0f} ms (p95 {age.p95_s * 1e3:.0f}, p99 {age.p99_s * 1e3:.0f})"
-    )
-
-
-def _viewed(parsing: Parsing, window: Window) -> set[str]:
-    ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
-    window.show(blend(ground, parsing, Look(opacity=1.0, legend=True)))
-    return set(window.pressed())
-
-
-def _row(parsing: Parsing) -> dict[str, Any]:
-    counts = np.bincount(parsing.labels.ravel(), minlength=len(parsing.label_set)) / parsing.labels.size
-    names = parsing.label_set.names
-    return {
-        "frame": parsing.frame_index,
-        "pts_s": parsing.pts_s,
-        "age_s": time.monotonic() - parsing.captured_s,
-        "people": [{"id": each.track_id, "score": each.score, "box": each.box} for each in parsing.people],
-        "share": {names[index]: float(counts[index]) for index in np.flatnonzero(counts) if index},
-    }
-
-
-def _line(parsing: Parsing) -> str:
-    row = _row(parsing)
-    most = sorted(row["share"].items(), key=lambda each: -each[1])[:4]
-    ids = " ".join(str(person.track_id) for person in parsing.people) or "nobody"
-    shares = [", ".join(f"{name} {share:.1%}" for name, share in most)] if most else []
-    return f"frame {row['frame']}, {row['pts_s']:.2f} s, {row['age_s'] * 1e3:.0f} ms old: {'; '.join([ids, *shares])}"
