@@ -49,11 +49,11 @@ class Rendering:
     parser: ParserSettings = field(default_factory=ParserSettings)
     look: Look = field(default_factory=Look)
     parse_every: int = 1
-    """Parse every so many frames, and the first after a cut; the masks between are carried there from both sides."""
+    """Parse every this many frames, and the first after a cut; masks are carried to the frames between."""
     encoding: Encoding = field(default_factory=Encoding)
     """Of videos."""
     force: bool = False
-    """Overwrite what is there."""
+    """Overwrite files that exist."""
 
     def __post_init__(self) -> None:
         if self.parse_every < 1:

@@ -28,17 +28,17 @@ class ParserSettings:
     name: str = "lite"
     """The parser: lite, m2fp or m2fp-single."""
     model_dir: str | Path | None = None
-    """The folder with the weights of m2fp or m2fp-single, as ModelScope makes it; None means where
+    """The folder with the weights of m2fp or m2fp-single, as ModelScope makes it; by default where
     `streamer models pull` puts them."""
     size: tuple[int, int] | None = None
-    """(height, width) of the network's input, multiples of 32: larger finds smaller people and takes longer; None
-    follows the shape of the frames and, with lite, how small the people in them are."""
+    """(height, width) of the network's input, multiples of 32: larger finds smaller people and takes longer. By
+    default it follows the shape of the frames and, with lite, how small the people in them are."""
     runtime: str = "openvino"
     """The library that runs the network: openvino or onnx."""
     precision: str = "auto"
     """The arithmetic of the network: f32, bf16, int8, or auto, the fastest that is accurate on this processor."""
     threads: int | None = None
-    """Processor threads of the network; None means one per core."""
+    """Processor threads of the network; by default one per core."""
     in_flight: int = 1
     """Pictures in the network at the same time: more of them raise the throughput and the latency."""
     refine: bool = False

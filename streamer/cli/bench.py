@@ -9,29 +9,30 @@ from typing import Annotated
 
 import typer
 
-from pipeline import PARSERS, RUNTIMES, WEIGHTS
+from pipeline import PARSERS, RUNTIMES, WEIGHTS, ParserSettings
 from streamer.cli.console import say, watched
-from streamer.cli.options import Json, ModelDir, Refine, Sizes
+from streamer.cli.options import Given, Json, Sizes, time_option, with_options
 from streamer.diagnose.bench import Machine, NotToBeHad, Timing, measure, settings
+from streamer.settings import made
 from streamer.sources.open import open_source, sample
 
 BENCH_FRAMES = 30
 
 
+@with_options(ParserSettings, only={"model_dir", "refine"})
 def bench(
+    given: Given,
     source: Annotated[
         Path | None, typer.Option(help="A video or pictures; the bundled street clip by default.")
     ] = None,
     parser: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all that are ready by default.")] = None,
-    model_dir: ModelDir = None,
     runtime: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
     precision: Annotated[
         list[str] | None, typer.Option(help="Repeat to compare; f32, bf16 and int8 by default.")
     ] = None,
     threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
     size: Sizes = None,
-    refine: Refine = False,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long to time each.")] = 3.0,
+    seconds: Annotated[float, time_option("How long to time each.", default_s=3.0, min_s=0.1)] = 3.0,
     as_json: Json = False,
 ) -> None:
     """Time parsers, runtimes, precisions, threads and sizes here.
@@ -40,6 +41,7 @@ def bench(
     """
     with open_source(source or sample("street.mp4")) as opened:
         frames = [frame for frame in islice(opened, BENCH_FRAMES) if frame.size == opened.info.frame_size]
+    shared = made(ParserSettings, given)
     wanted = list(
         settings(
             parser or [name for name in PARSERS if name not in WEIGHTS or WEIGHTS[name].ready],
@@ -47,8 +49,8 @@ def bench(
             precision or ["f32", "bf16", "int8"],
             threads or [None],
             size or [None],
-            model_dir,
-            refine,
+            shared.folder,
+            shared.refine,
         )
     )
     results = list(watched(measure(wanted, frames, seconds), "timing", "settings", len(wanted)))

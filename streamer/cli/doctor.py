@@ -7,31 +7,35 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from pipeline import ParserSettings
 from streamer.cli.console import say, status, watched
-from streamer.cli.options import Json, ModelDir
+from streamer.cli.options import Given, Json, time_option, with_options
 from streamer.diagnose.bench import Machine
 from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.diagnose.camera import watch as look_at
+from streamer.live.config import MaskSettings
+from streamer.settings import made
 from streamer.sources.open import open_source
 from streamer.sources.uri import without_password
-from streamer.units import read_duration
+from streamer.units import duration_text
 
-USUAL_AGE = "250ms"
+USUAL_AGE_S = MaskSettings().max_mask_age_s
 
 
+@with_options(ParserSettings, MaskSettings, only={"model_dir", "max_mask_age_s"})
 def doctor(
+    given: Given,
     source: Annotated[str, typer.Argument(help="As for run: an address, webcam:0, or a file.")],
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long to look at it.")] = 10.0,
+    seconds: Annotated[float, time_option("How long to look at it.", default_s=10.0, min_s=1.0)] = 10.0,
     record: Annotated[bool, typer.Option("--record", help="Count in what recording costs.")] = False,
-    max_mask_age: Annotated[str, typer.Option(metavar="TIME", help="How old masks may get; or any.")] = USUAL_AGE,
-    model_dir: ModelDir = None,
     as_json: Json = False,
 ) -> None:
     """Look at a camera and this machine, and advise settings.
 
     Tells what the camera sends, what decoding, drawing and parsing cost here, and the settings that will hold.
     """
-    limit_s = read_duration(max_mask_age)
+    limit_s = made(MaskSettings, given).max_mask_age_s
+    model_dir = made(ParserSettings, given).folder
     with status() as show:
         show(f"looking at it for {seconds:g} s")
         camera, frames, decode_s = look_at(lambda: open_source(source, realtime=True), seconds)
@@ -46,7 +50,7 @@ def doctor(
         say(msgspec.json.format(msgspec.json.encode(_row(diagnosis, machine), enc_hook=str)).decode())
         return
     _say(diagnosis, machine, record=record)
-    _say_best(diagnosis, source, max_mask_age, record=record)
+    _say_best(diagnosis, source, record=record)
 
 
 def _row(diagnosis: Diagnosis, machine: Machine) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def _say(diagnosis: Diagnosis, machine: Machine, *, record: bool) -> None:
         )
 
 
-def _say_best(diagnosis: Diagnosis, source: str, max_mask_age: str, *, record: bool) -> None:
+def _say_best(diagnosis: Diagnosis, source: str, *, record: bool) -> None:
     found = diagnosis.best
     if found is None or found.parse_hz <= 0:
         say("nothing holds: decoding and drawing take the whole machine; ask the camera for a smaller picture")
@@ -93,5 +97,5 @@ def _say_best(diagnosis: Diagnosis, source: str, max_mask_age: str, *, record: b
     )
     # lite is given no size: while it runs, the size is chosen as here, and again when the machine gets busy.
     parser = "" if found.way.parser == "lite" else f" --parser {found.way.parser} --size {found.way.size}"
-    age = "" if max_mask_age == USUAL_AGE else f" --max-mask-age {max_mask_age}"
+    age = "" if diagnosis.limit_s == USUAL_AGE_S else f" --max-mask-age {duration_text(diagnosis.limit_s)}"
     say(f"  streamer run {shlex.quote(without_password(source))}{parser}{age}{' --record out.mp4' if record else ''}")

@@ -13,12 +13,15 @@ import typer
 from pipeline import PARSERS, Evaluation, Frame, Parser, ParserSettings, Parsing, Steadiness, load_parser, steadiness
 from pipeline import evaluate as evaluate_parser
 from streamer.cli.console import say, watched
-from streamer.cli.options import InputSize, Json, ModelDir, Precision, Refine, Runtime, Threads
+from streamer.cli.options import Given, Json, with_options
 from streamer.media.images import labelled_pictures
+from streamer.settings import made
 from streamer.sources.open import open_source
 
 
+@with_options(ParserSettings, without={"name", "in_flight"})
 def evaluate(
+    given: Given,
     parser: Annotated[str, typer.Argument(help=f"One of: {', '.join(PARSERS)}.")],
     images: Annotated[Path | None, typer.Option(help="A folder of pictures.")] = None,
     labels: Annotated[
@@ -31,12 +34,6 @@ def evaluate(
     video: Annotated[
         list[Path] | None, typer.Option(help="A video to measure flicker on; needs no truth; may be repeated.")
     ] = None,
-    model_dir: ModelDir = None,
-    size: InputSize = None,
-    refine: Refine = False,
-    runtime: Runtime = "openvino",
-    precision: Precision = "auto",
-    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Measure a parser on labelled pictures, and its flicker.
@@ -49,8 +46,7 @@ def evaluate(
         raise typer.BadParameter("--instances goes with --images and --labels")
     if images is None and not video:
         raise typer.BadParameter("name --images and --labels, or a --video")
-    settings = ParserSettings(parser, model_dir, size, runtime, precision, threads, refine=refine)
-    loaded = load_parser(settings)
+    loaded = load_parser(made(ParserSettings, {**given, "parser": parser}))
     result: dict[str, object] = {}
     if images is not None and labels is not None:
         evaluation = _on_pictures(loaded, images, labels, instances)

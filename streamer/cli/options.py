@@ -1,97 +1,136 @@
-"""Options that several verbs share."""
+"""The options of commands, made from the fields of classes of settings; and those that several commands share."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, TypeVar
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
-from pipeline import PARSERS, RUNTIMES, Size
+from pipeline import Size
 from streamer.errors import ConfigError
-from streamer.recording.codecs import CODECS
-from streamer.units import read_bytes, read_duration, read_size
+from streamer.settings import Setting, names, settings_of
+from streamer.units import bytes_text, duration_text, read_bytes, read_duration, read_size
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Given = Mapping[str, object]
+"""The settings that were given on a command line, by their names outside of the groups."""
+Command = Callable[..., None]
 Value = TypeVar("Value")
 
+_METAVARS: Mapping[Any, str] = {read_size: "HxW", read_duration: "TIME", read_bytes: "SIZE"}
 
-def _reading(read: Callable[[str], Value]) -> Callable[[str], Value]:
-    def parse(text: str) -> Value:
+
+def with_options(
+    *groups: "type[DataclassInstance]",
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+    defaults: Mapping[str, str] | None = None,
+) -> Callable[[Command], Command]:
+    """A decorator that gives a command an option for each field of these classes, with the field's sentence.
+
+    The command gets the options that were given as its argument `given`, by their names outside of the groups.
+
+    Args:
+        only: names of the fields that become options; None is all.
+        without: names of fields that do not.
+        defaults: what the help says of the default of some options, by the names of the fields.
+    """
+
+    def decorate(command: Command) -> Command:
+        own = [each for each in inspect.signature(command).parameters.values() if each.name != "given"]
+        options = {
+            setting: _parameter(setting, panel=_panel(group), default=(defaults or {}).get(setting.field))
+            for group in groups
+            for setting in settings_of(group)
+            if (only is None or setting.field in only) and setting.field not in without
+        }
+
+        def call(**values: Any) -> None:
+            taken = {setting.flat: _value(setting, values.pop(setting.flat)) for setting in options}
+            command(given={name: value for name, value in taken.items() if value is not None}, **values)
+
+        parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in [*own, *options.values()]]
+        call.__name__, call.__doc__ = command.__name__, command.__doc__
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        vars(call)["__signature__"] = inspect.Signature(parameters)
+        return call
+
+    return decorate
+
+
+def _parameter(setting: Setting, panel: str, default: str | None) -> inspect.Parameter:
+    shown = default or _shown(setting)
+    details: dict[str, Any] = {"help": _help(setting.sentence, shown), "rich_help_panel": panel}
+    kind, option, read = setting.kind, setting.option, setting.reader
+    if kind is bool:
+        option += f"/--no-{option[2:]}"
+    elif setting.several:
+        kind, details["metavar"] = list[str], "NAME,..."
+    elif read is not None:
+        kind, details["parser"], details["metavar"] = str, reading(read), _METAVARS[read]
+    elif setting.choices:
+        kind, details["metavar"] = str, "|".join(setting.choices)
+    typed: Any = Annotated[kind | None, typer.Option(option, show_default=False, **details)]
+    return inspect.Parameter(setting.flat, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=typed)
+
+
+def _help(sentence: str, default: str | None) -> str:
+    return sentence if default is None else f"{sentence} [default: {default}]"
+
+
+def _panel(group: type) -> str:
+    """The heading of a group's options in the help: the name of its class."""
+    return f"{group.__name__.removesuffix('Settings')} options"
+
+
+def _shown(setting: Setting) -> str | None:
+    """The default as it would be given; None where the sentence says it, or nothing is on."""
+    default = setting.default
+    if isinstance(default, bool):
+        return "on" if default else None
+    if setting.reader is read_duration and isinstance(default, float):
+        return duration_text(default)
+    if setting.reader is read_bytes and isinstance(default, int):
+        return bytes_text(default)
+    return f"{default:g}" if isinstance(default, float) else str(default or "") or None
+
+
+def _value(setting: Setting, value: Any) -> object:
+    if not setting.several:
+        return value
+    return [name for each in value or () for name in names(each)] or None
+
+
+def reading(read: Callable[[str], Value]) -> Callable[[Any], Value]:
+    """A reader for an option: what it refuses is told with the option's name, and a default is as it is."""
+
+    def parse(given: Any) -> Value:
+        if not isinstance(given, str):
+            return cast("Value", given)
         try:
-            return read(text)
+            return read(given)
         except ConfigError as exc:
             raise typer.BadParameter(str(exc)) from exc
 
     return parse
 
 
-_size = _reading(read_size)
+def time_option(sentence: str, *, default_s: float, min_s: float) -> Any:
+    """An option for a time that no class of settings has."""
+
+    def read(text: str) -> float:
+        seconds = read_duration(text)
+        if seconds < min_s:
+            raise ConfigError(f"it must be at least {duration_text(min_s)}, not {text}")
+        return seconds
+
+    told = _help(sentence, duration_text(default_s))
+    return typer.Option(parser=reading(read), metavar="TIME", help=told, show_default=False)
 
 
-ParserName = Annotated[str, typer.Option("--parser", help=f"One of: {', '.join(PARSERS)}.")]
-ModelDir = Annotated[
-    Path | None,
-    typer.Option(help="Weights of m2fp in a folder of yours, as ModelScope makes it; see `streamer models`."),
-]
-InputSize = Annotated[
-    Size | None,
-    typer.Option(
-        "--size",
-        parser=_size,
-        metavar="HxW",
-        help="Of the network's input, multiples of 32; larger finds smaller people and takes longer. By default it"
-        " follows the picture's shape and how small its people are.",
-    ),
-]
-Refine = Annotated[
-    bool,
-    typer.Option(
-        "--refine", help="Look again, from closer by, at people who are small in a big picture; takes longer."
-    ),
-]
-Runtime = Annotated[str, typer.Option(help=f"What runs the network: {', '.join(RUNTIMES)}.")]
-Precision = Annotated[str, typer.Option(help="auto, f32, bf16 or int8; auto takes what is quickest here without loss.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads of the network; all by default.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs to read.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite.")]
-Opacity = Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the colours over the picture.")]
-Outline = Annotated[bool, typer.Option(help="A white line around each person.")]
-Tags = Annotated[bool, typer.Option(help="Each person's number.")]
-Legend = Annotated[bool, typer.Option(help="What the colours mean.")]
-Hide = Annotated[list[str] | None, typer.Option(help="A class not to draw, as in --hide Hat; may be repeated.")]
-CodecName = Annotated[str, typer.Option("--codec", help=f"One of: {', '.join(CODECS)}.")]
-Crf = Annotated[
-    int | None, typer.Option(help=f"Quality; lower is better and larger. {CODECS['h264'].crf} for h264 by default.")
-]
-LiveCrf = Annotated[
-    int | None,
-    typer.Option("--crf", help=f"Quality; lower is better and larger. {CODECS['h264'].live_crf} for h264 by default."),
-]
-Preset = Annotated[str | None, typer.Option(help="Work to spend on a small file, as in ultrafast or medium.")]
-Sizes = Annotated[list[Size] | None, typer.Option("--size", parser=_size, metavar="HxW", help="Repeat to compare.")]
-MaskAge = Annotated[
-    float | None,
-    typer.Option(
-        "--max-mask-age",
-        parser=_reading(read_duration),
-        metavar="TIME",
-        help="How old masks may get, 250ms by default: how large and how often is parsed follows from it; or any.",
-    ),
-]
-Segment = Annotated[
-    float | None,
-    typer.Option(
-        "--segment",
-        parser=_reading(read_duration),
-        metavar="TIME",
-        help="Begin a new file after so long, as in 30s, 10min or 1h: door.mp4 becomes door-20261122-071500.mp4, …",
-    ),
-]
-KeepFree = Annotated[
-    int | None,
-    typer.Option(
-        "--keep-free",
-        parser=_reading(read_bytes),
-        metavar="SIZE",
-        help="Stop recording when less is free on the disk, as in 500MB, the default, or 2GB; 0 for no such floor.",
-    ),
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
+Sizes = Annotated[
+    list[Size] | None, typer.Option("--size", parser=reading(read_size), metavar="HxW", help="Repeat to compare.")
 ]

@@ -2,36 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_parser
 from streamer.cli.console import complain, progress, say, stop_on_interrupt
-from streamer.cli.options import (
-    CodecName,
-    Crf,
-    Force,
-    Hide,
-    InputSize,
-    Legend,
-    ModelDir,
-    Opacity,
-    Outline,
-    ParserName,
-    Precision,
-    Preset,
-    Refine,
-    Runtime,
-    Tags,
-    Threads,
-)
+from streamer.cli.options import Given, with_options
 from streamer.errors import StreamerError
 from streamer.media.paths import free_name
 from streamer.offline import Progress, Rendered, Rendering, render_file, targets
 from streamer.recording.codecs import Encoding
+from streamer.settings import made
 from streamer.sources.open import sample
 
 
@@ -58,40 +43,28 @@ def demo(
     _report(done)
 
 
+GROUPS = ("parser", "look", "encoding")
+"""The fields of `Rendering` that are settings of their own."""
+
+
+@with_options(ParserSettings, Look, Encoding, Rendering, without=GROUPS)
 def render(
+    given: Given,
     paths: Annotated[
         list[Path], typer.Argument(metavar="IN... OUT", help="Videos or pictures, and a file or folder to write.")
     ],
-    parser: ParserName = "lite",
-    model_dir: ModelDir = None,
-    size: InputSize = None,
-    refine: Refine = False,
-    runtime: Runtime = "openvino",
-    precision: Precision = "auto",
-    threads: Threads = None,
-    parse_every: Annotated[
-        int, typer.Option(min=1, help="Parse every so many frames, and carry the masks to those between.")
-    ] = 1,
-    codec: CodecName = "h264",
-    crf: Crf = None,
-    preset: Preset = None,
-    opacity: Opacity = 0.5,
-    outline: Outline = True,
-    tags: Tags = True,
-    legend: Legend = False,
-    hide: Hide = None,
-    force: Force = False,
 ) -> None:
     """Draw every person's parts over videos and pictures.
 
     Every frame of a video is drawn, at its time, and its sound is kept.
     """
-    wanted = ParserSettings(parser, model_dir, size, runtime, precision, threads, refine=refine)
-    loaded = load_parser(wanted)
-    look = Look(opacity, outline, legend, tags, frozenset(loaded.label_set.name_of(name) for name in hide or ()))
-    settings = Rendering(wanted, look, parse_every, Encoding(codec, crf, preset), force)
+    wanted, look = made(ParserSettings, given), made(Look, given)
+    parser = load_parser(wanted)
+    look = replace(look, hidden=frozenset(parser.label_set.name_of(name) for name in look.hidden))
+    others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force") if name in given}
+    settings = Rendering(wanted, look, encoding=made(Encoding, given), **others)
     with _no_empty_folder(paths[-1]):
-        _render_all(targets(paths), settings, loaded)
+        _render_all(targets(paths), settings, parser)
 
 
 def _render_all(jobs: Sequence[tuple[Path, Path]], settings: Rendering, parser: Parser) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from pipeline import Frame, Look, Parsing, blend
 from streamer.cli.console import say
-from streamer.cli.options import Json
+from streamer.cli.options import Json, time_option
 from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.masks.headers import Totals
 from streamer.zeromq.subscriber import subscribe
@@ -26,7 +26,8 @@ def watch(
         bool, typer.Option("--follow", help="Go on when the publisher ends: it may start again.")
     ] = False,
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds of silence to bear; a publisher says something each second.")
+        float,
+        time_option("Silence to bear; a publisher says something each second.", default_s=10.0, min_s=0.1),
     ] = 10.0,
 ) -> None:
     """Show the masks that a stream publishes, as they come.

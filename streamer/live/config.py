@@ -186,7 +186,7 @@ class StreamConfig:
     record: RecordSettings
     encoding: Encoding
     publish: PublishSettings
-    stream: str
+    stream: str = "live"
     """Name of the stream: in its messages, and as the title of its window."""
 
     def __init__(
