@@ -9,6 +9,8 @@ PipelineError
 """
 
 from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
 
 
 class PipelineError(Exception):
@@ -19,7 +21,10 @@ class UnknownName(PipelineError):
     """Raised when a name is not one of those that exist."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no {kind} {name!r}; there are: {', '.join(known)}")
+        there = list(known)
+        near = get_close_matches(name, there, n=1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        super().__init__(f"no {kind} {name!r}; there are: {', '.join(there)}{meant}")
 
 
 class BadPicture(PipelineError):
@@ -36,3 +41,11 @@ class RuntimeUnavailable(PipelineError):
 
 class ExportMismatch(PipelineError):
     """Raised when an exported network does not answer as the original does."""
+
+
+def installs(extra: str) -> str:
+    """The command that installs an extra: from the checkout that this runs from, if it is one."""
+    root = Path(__file__).parent.parent
+    if (root / "pyproject.toml").is_file():
+        return f"`pip install -e '.[{extra}]'` in {root}"
+    return f"`pip install 'm2fp-streamer[{extra}]'`"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import RuntimeUnavailable, WeightsError
+from pipeline.errors import RuntimeUnavailable, WeightsError, installs
 from pipeline.m2fp.checkpoint import Shapes, check_tensors, read_checkpoint, read_safetensors, write_safetensors
 from pipeline.m2fp.config import M2fpConfig, read_configuration
 from pipeline.m2fp.weights import (
@@ -45,9 +45,7 @@ def fetch_from_modelscope(model_id: str, folder: Path) -> None:
     try:
         from modelscope_hub import HubApi, HubError
     except ImportError as exc:
-        raise RuntimeUnavailable(
-            'ModelScope\'s client is not installed; `pip install "m2fp-streamer[m2fp]"` installs it'
-        ) from exc
+        raise RuntimeUnavailable(f"ModelScope's client is not installed; {installs('m2fp')} adds it") from exc
     try:
         HubApi().download_repo(model_id, "model", local_dir=folder, allow_patterns=[CONFIGURATION, CHECKPOINT])
     except (HubError, OSError) as exc:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ExportMismatch, RuntimeUnavailable, WeightsError
+from pipeline.errors import ExportMismatch, RuntimeUnavailable, WeightsError, installs
 from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import check_tensors, read_safetensors
 from pipeline.m2fp.config import M2fpConfig
@@ -30,9 +30,7 @@ PEOPLE = Path(__file__).parent / "people.jpg"
 _PICTURES = 4
 _FEED_FORWARD = ("encoder.layers.", ".linear")
 """Parts of the names of the operations, beside convolutions, that bear int8."""
-NEEDS_TORCH = (
-    "torch, which checks and exports M2FP's weights, is not installed; `pip install 'm2fp-streamer[m2fp]'` adds it"
-)
+NEEDS_TORCH = f"torch, which checks and exports M2FP's weights, is not installed; {installs('m2fp')} adds it"
 TYPICAL_MOST = {"f32": 2e-3, "bf16": 1.0, "int8": 2.0}
 """float32 differs by the order of its sums alone; bf16 keeps 8 bits of a number, int8 a 256th of a tensor's range."""
 CORRELATION_LEAST = {"f32": 0.9999, "bf16": 0.98, "int8": 0.95}

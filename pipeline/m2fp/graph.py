@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import RuntimeUnavailable
+from pipeline.errors import RuntimeUnavailable, installs
 from pipeline.network.runtime import openvino_package
 from pipeline.types import Size
 
@@ -58,7 +58,7 @@ def _sampler(threads: int) -> Any:
     try:
         from pipeline.m2fp.sampling import Sampler
     except ImportError as exc:
-        raise RuntimeUnavailable("numba is not installed; `pip install 'm2fp-streamer[m2fp]'` adds it") from exc
+        raise RuntimeUnavailable(f"numba is not installed; {installs('m2fp')} adds it") from exc
     return Sampler(threads)
 
 

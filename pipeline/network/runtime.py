@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import BadPicture, PipelineError, RuntimeUnavailable, UnknownName, WeightsError
+from pipeline.errors import BadPicture, PipelineError, RuntimeUnavailable, UnknownName, WeightsError, installs
 from pipeline.types import Picture, Size
 
 PRECISIONS = ("auto", "f32", "bf16", "int8")
@@ -233,9 +233,7 @@ class _OnnxNetwork:
             import onnxruntime
             from onnxruntime.capi import onnxruntime_pybind11_state as states
         except ImportError as exc:
-            raise RuntimeUnavailable(
-                "ONNX Runtime is not installed; `pip install 'm2fp-streamer[onnx]'` adds it"
-            ) from exc
+            raise RuntimeUnavailable(f"ONNX Runtime is not installed; {installs('onnx')} adds it") from exc
         self.precision = _settled(options.precision, has_bf16=False)
         if self.precision != "f32":
             raise RuntimeUnavailable(

@@ -146,7 +146,7 @@ def _figures(at: Snapshot) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     if len(names) < 2:
-        return names[0] if names else "nowhere"
+        return names[0] if names else "nobody"
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -45,6 +45,12 @@ CODECS = {
         live=(("svtav1-params", "pred-struct=1:lookahead=0"),),
     ),
 }
+_ALSO_CALLED = {
+    **dict.fromkeys(("h264", "x264", "avc", "avc1"), "h264"),
+    **dict.fromkeys(("h265", "x265", "hevc", "hvc1"), "h265"),
+    **dict.fromkeys(("vpx", "vpx-vp9"), "vp9"),
+    **dict.fromkeys(("svtav1", "aom", "aom-av1"), "av1"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,10 @@ class Encoding:
 
     def __post_init__(self) -> None:
         if self.codec not in CODECS:
-            raise ConfigError(f"no codec {self.codec!r}; there are: {', '.join(CODECS)}")
+            meant = _ALSO_CALLED.get(self.codec.lower().removeprefix("lib").replace(".", ""))
+            raise ConfigError(
+                f"no codec {self.codec!r}; there are: {', '.join(CODECS)}{f'; did you mean {meant}?' if meant else ''}"
+            )
         most = CODECS[self.codec].crf_most
         if self.crf is not None and not 0 <= self.crf <= most:
             raise ConfigError(f"crf of {self.codec} is between 0 and {most}, not {self.crf}")

@@ -221,7 +221,7 @@ def test_other_code_makes_another_graph(made: Made, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("elsewhere", "without_torch")
 def test_without_torch_there_is_a_cure(made: Made) -> None:
-    with pytest.raises(RuntimeUnavailable, match=r"torch, .* is not installed; `pip install 'm2fp-streamer\[m2fp\]'`"):
+    with pytest.raises(RuntimeUnavailable, match=r"torch, .* is not installed; `pip install -e '\.\[m2fp\]'` in /"):
         made.exported()
 
 

@@ -305,5 +305,5 @@ def test_a_graph_that_is_released_answers_as_before() -> None:
 def test_without_numba_there_is_a_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "pipeline.m2fp.sampling")
-    with pytest.raises(RuntimeUnavailable, match=r"numba is not installed; `pip install 'm2fp-streamer\[m2fp\]'`"):
+    with pytest.raises(RuntimeUnavailable, match=r"numba is not installed; `pip install -e '\.\[m2fp\]'` in /"):
         graph.operation(5)  # so many that there are none yet

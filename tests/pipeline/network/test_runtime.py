@@ -236,7 +236,7 @@ def test_a_damaged_file_is_no_network(runtime: str, content: bytes, tmp_path: Pa
     ("runtime", "package", "cure"),
     [
         ("openvino", "openvino", "OpenVINO is not installed; `pip install openvino`"),
-        ("onnx", "onnxruntime", r"ONNX Runtime is not installed; `pip install 'm2fp-streamer\[onnx\]'`"),
+        ("onnx", "onnxruntime", r"ONNX Runtime is not installed; `pip install -e '\.\[onnx\]'` in /"),
     ],
 )
 def test_a_package_that_is_not_there_is_named_with_the_cure(
