@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 
 from streamer.errors import SinkError
+from streamer.media.circles import break_circle
 from streamer.recording.codecs import CODECS
 from streamer.recording.encoder import Tracks
 from streamer.recording.transcode import AAC, OPUS, Coding, Recoder
@@ -123,7 +124,10 @@ def try_header(kind: Container, tracks: Tracks, sounds: dict[int, AudioStream]) 
     tracks.add_pictures(container)
     for sound in sounds.values():
         _add_sound(container, sound)
-    container.start_encoding()
+    try:
+        container.start_encoding()
+    finally:
+        break_circle(container)
 
 
 def open_container(

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 
 from pipeline import TRUE_COLOURS, Picture, Size, Yuv420
 from streamer.errors import SinkError
+from streamer.media.circles import break_circle
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.recording.codecs import CODECS, Encoding
 
@@ -61,11 +62,15 @@ class Encoder:
         self._step = max(1, round(1 / (self._rate * info.tags.time_base)))
         self._last_ticks: int | None = None
         self._key_ticks = 0
-        add = self._add_pictures
+        self._sounds = sounds
         if live:
             self._begin()
-            add = self._copied
-        self.tracks = Tracks(add, sounds, encoding.codec, self._size, info.tags)
+
+    @property
+    def tracks(self) -> Tracks:
+        """What files of these pictures have to know. Made when asked for: kept here, it would hold its encoder."""
+        add = self._copied if self._live else self._add_pictures
+        return Tracks(add, self._sounds, self._encoding.codec, self._size, self._tags)
 
     def encode(self, picture: Picture | Yuv420, pts_s: float, *, key: bool = False) -> list[Packet]:
         """The packets that are ready, not necessarily this picture's. Raises SinkError.
@@ -114,6 +119,8 @@ class Encoder:
         except (OSError, ValueError) as exc:
             size, codec = self._size, self._encoding.codec
             raise SinkError(f"cannot encode {size.height}x{size.width} as {codec}: {exc}") from exc
+        finally:
+            break_circle(container)
 
     def _copied(self, container: OutputContainer) -> VideoStream:
         stream = container.add_stream_from_template(self._stream)

@@ -9,6 +9,7 @@ from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 
 from streamer.errors import SinkError
+from streamer.media.circles import break_circle
 from streamer.recording.containers import (
     EARLY_FRAGMENTS,
     LIVE,
@@ -95,7 +96,7 @@ class Muxer:
                 self._settle()
             for track in set(self._recoded) & set(self._streams):
                 self._write(track, self._recoded[track].finish())
-            self._container.close()
+            self._close()
             self._at.replace(self.path)
         except (OSError, ValueError) as exc:
             raise self._error(exc) from exc
@@ -106,15 +107,21 @@ class Muxer:
             self.discard()
             return
         with suppress(OSError):  # as far as its disk still takes it
-            self._container.close()
+            self._close()
         with suppress(OSError):
             self._at.replace(self.path)
 
     def discard(self) -> None:
         """Removes it."""
         with suppress(OSError):  # what cannot be completed is removed next
-            self._container.close()
+            self._close()
         self._at.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        try:
+            self._container.close()
+        finally:
+            break_circle(self._container)
 
     def _waited_s(self) -> float:
         times = [packet.dts * packet.time_base for track, packet in self._waiting or () if track == PICTURES]
