@@ -21,8 +21,9 @@ from rich.table import Table
 
 from pipeline import Frame, Look, blend
 from pipeline.errors import BadPicture, PipelineError
+from pipeline.geometry import Size
 from pipeline.parsing.parser import Parser, load_parser
-from pipeline.types import LabelMap, Picture, Size
+from pipeline.types import LabelMap, Picture
 from streamer.errors import StreamerError
 from streamer.media.images import is_picture, read_picture
 from streamer.sources.open import open_source, sample

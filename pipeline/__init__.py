@@ -12,6 +12,7 @@ from pipeline.errors import (
 from pipeline.evaluation.evaluate import Evaluation, Labelled, evaluate
 from pipeline.evaluation.flicker import Flicker, Steadiness, steadiness
 from pipeline.evaluation.person_ap import PersonFigures
+from pipeline.geometry import Box, Size
 from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
 from pipeline.m2fp.download import Pulled
 from pipeline.m2fp.model import pull_weights
@@ -21,13 +22,13 @@ from pipeline.model import ClassMask, Model
 from pipeline.motion.carry import Motion, between, carry
 from pipeline.motion.flow import Flow, Follower, Grey, is_cut
 from pipeline.network.letterbox import Letterbox, network_size
-from pipeline.network.runtime import PRECISIONS, RUNTIMES, RunOptions
+from pipeline.network.options import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.parsing.input_size import ZOOM_STEPS, Zoom
 from pipeline.parsing.parser import Parser, Pending, load_parser
 from pipeline.parsing.reading import Reading
 from pipeline.parsing.settings import PARSERS, ParserSettings
 from pipeline.people.tracking import PersonTracker
-from pipeline.types import Box, Frame, LabelMap, Parsing, Person, Picture, Size
+from pipeline.types import Frame, LabelMap, Parsing, Person, Picture
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
 
 __all__ = [

@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.network.letterbox import Letterbox
-from pipeline.network.runtime import Answer, Network, RunOptions
+from pipeline.network.options import RunOptions
+from pipeline.network.runtime import Answer, Network
 from pipeline.people.garments import Garments
-from pipeline.types import LabelMap, Person, Picture, Size
+from pipeline.types import LabelMap, Person, Picture
 
 
 class Decoded(NamedTuple):

@@ -1,17 +1,17 @@
 """The three things that flow through the whole program: a frame, a person, a parsing.
 
 All are frozen and checked when made, so that a wrong shape is reported where it arises and not three
-stages later. Sizes are (height, width) everywhere; OpenCV's (width, height) is `size[::-1]` at the call.
+stages later.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
+from pipeline.geometry import Box, Size
 from pipeline.labels import LabelSet
 from pipeline.yuv import Yuv420
 
@@ -20,60 +20,6 @@ Picture = NDArray[np.uint8]
 
 LabelMap = NDArray[np.uint8]
 """Ids per pixel: uint8 (h, w)."""
-
-
-class Size(NamedTuple):
-    """Height and width in pixels."""
-
-    height: int
-    width: int
-
-    @property
-    def area(self) -> int:
-        return self.height * self.width
-
-    def __str__(self) -> str:
-        return f"{self.height}x{self.width}"
-
-
-class Box(NamedTuple):
-    """A rectangle in frame pixels, half-open: a box of the whole frame is (0, 0, W, H)."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def area(self) -> int:
-        return max(0, self.right - self.left) * max(0, self.bottom - self.top)
-
-    def scaled(self, from_size: Size, to_size: Size) -> "Box":
-        """The same rectangle on a picture of another size, rounded to whole pixels."""
-        down, across = to_size.height / from_size.height, to_size.width / from_size.width
-        return Box(*(round(side * scale) for side, scale in zip(self, (across, down, across, down))))
-
-    def overlaps(self, other: "Box") -> bool:
-        """Whether the two share a pixel."""
-        return (
-            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
-        )
-
-    def around(self, others: Iterable["Box"]) -> "Box":
-        """The smallest box that holds this one and the others."""
-        left, top, right, bottom = zip(self, *others)
-        return Box(min(left), min(top), max(right), max(bottom))
-
-    def iou(self, other: "Box") -> float:
-        """Intersection over union, in [0, 1]."""
-        shared = Box(
-            max(self.left, other.left),
-            max(self.top, other.top),
-            min(self.right, other.right),
-            min(self.bottom, other.bottom),
-        ).area
-        union = self.area + other.area - shared
-        return shared / union if union else 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

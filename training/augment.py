@@ -7,7 +7,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.types import LabelMap, Picture, Size
+from pipeline.geometry import Size
+from pipeline.types import LabelMap, Picture
 from training.pack import MIRRORED
 
 Affine = NDArray[np.float64]

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.types import LabelMap, Picture, Size
+from pipeline.geometry import Size
+from pipeline.types import LabelMap, Picture
 from training.augment import View, warp_labels, warp_persons, warp_picture
 from training.pack import BAG, IGNORED, PERSON, Photo
 

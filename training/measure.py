@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.confusion import MERGED, Confusion
+from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.model import Decoded
@@ -15,7 +16,7 @@ from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.parsing.input_size import larger, times_for
 from pipeline.people.garments import GarmentVote
 from pipeline.people.tracking import PersonTracker
-from pipeline.types import LabelMap, Picture, Size
+from pipeline.types import LabelMap, Picture
 from training.compose import Scene
 from training.pack import BAG, IGNORED, Photo
 from training.scenes import Crowding, Painter, stock_of

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.network.letterbox import Letterbox, network_size
-from pipeline.types import LabelMap, Picture, Size
+from pipeline.types import LabelMap, Picture
 from training.measure import PIXELS, Answers
 from training.pack import ALLOWED, IGNORED, PERSON, UNKNOWN_GARMENTS, UNKNOWN_SIDES, Photo
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pipeline.geometry import Size
 from pipeline.labels import CIHP
-from pipeline.types import LabelMap, Picture, Size
+from pipeline.types import LabelMap, Picture
 from training.augment import View, develop
 from training.compose import Scene, bag_of, empty, paste_person, paste_thing, place_photo, thing
 from training.pack import BAG, HEADS, PERSON, Photo

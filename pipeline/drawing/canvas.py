@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.types import Box, LabelMap, Picture, Size
+from pipeline.geometry import Box, Size
+from pipeline.types import LabelMap, Picture
 from pipeline.yuv import Yuv420
 
 ISLAND_CELL = 4

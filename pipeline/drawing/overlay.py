@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.drawing.canvas import FONT, Canvas, reach, smooth_mask
 from pipeline.errors import PipelineError
+from pipeline.geometry import Box, Size
 from pipeline.labels import LabelSet
-from pipeline.types import Box, Frame, LabelMap, Parsing, Picture, Size
+from pipeline.types import Frame, LabelMap, Parsing, Picture
 from pipeline.yuv import Yuv420
 
 LEGEND_OPACITY = 0.75

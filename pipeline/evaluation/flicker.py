@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from pipeline.evaluation.garment_flips import GarmentFlips
 from pipeline.evaluation.id_switches import NumberSwitches
+from pipeline.geometry import Size
 from pipeline.labels import LabelSet
-from pipeline.types import Frame, LabelMap, Parsing, Size
+from pipeline.types import Frame, LabelMap, Parsing
 from pipeline.yuv import Yuv420
 
 SIDE_MOST_PX = 448

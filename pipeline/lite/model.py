@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import WeightsError
+from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
 from pipeline.model import Model
+from pipeline.network.options import RunOptions
 from pipeline.network.quantize import int8_form, is_quick
-from pipeline.network.runtime import Network, RunOptions, compile_network
-from pipeline.types import Size
+from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
 SHA256 = "22f55e019ff2419a78e3597a3d536e1dc4a1ebd45f08c8f26ff72f7468ded7b2"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import RuntimeUnavailable, installs
+from pipeline.geometry import Size
 from pipeline.network.runtime import openvino_package
-from pipeline.types import Size
 
 
 def operation(threads: int) -> Any:

@@ -16,11 +16,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import Size
 from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.queries import sigmoid, softmax
 from pipeline.model import ClassMask
 from pipeline.network.letterbox import Letterbox
-from pipeline.types import Size
 
 PAIRS_MOST = 100
 """So many pairs of query and class are looked at."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import RuntimeUnavailable, WeightsError
+from pipeline.geometry import Size
 from pipeline.labels import CIHP, LIP, LabelSet
 from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import Shapes
@@ -18,8 +19,8 @@ from pipeline.m2fp.masks import masks
 from pipeline.m2fp.weights import CONFIGURATION, SOURCES, Folder, find, import_weights
 from pipeline.model import Model
 from pipeline.network.letterbox import Letterbox
-from pipeline.network.runtime import Network, RunOptions, compile_network
-from pipeline.types import Size
+from pipeline.network.options import RunOptions
+from pipeline.network.runtime import Network, compile_network
 
 MULTI_PIXELS = 480 * 640
 """ModelScope takes 640 pixels for the short side, which costs twice the time of this."""

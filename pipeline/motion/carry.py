@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import Size
 from pipeline.motion.flow import Field, Flow, Follower, Grey, grid, is_cut, torn
 from pipeline.people.instances import MAX_PEOPLE, boxed
-from pipeline.types import LabelMap, Parsing, Person, Size
+from pipeline.types import LabelMap, Parsing, Person
 
 KEPT = 90
 """Frames from which a parsing can still be carried: three seconds at 30 a second, 2 MB."""

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
-from pipeline.types import Frame, Size
+from pipeline.geometry import Size
+from pipeline.types import Frame
 from pipeline.yuv import Yuv420
 
 PIXELS = 24_576

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import Size
 from pipeline.motion.flow import Flow, Grey, dis_flow, flow_between, grid, is_cut
 from pipeline.network.upsampling import box_of, lead_of
-from pipeline.types import Picture, Size
+from pipeline.types import Picture
 
 MEMORY_S = 0.2
 """What was said so long ago counts e times less than what is said now."""

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
+from pipeline.geometry import Size
 from pipeline.network.guided_filter import follow
+from pipeline.network.options import MULTIPLE
 from pipeline.network.upsampling import best_enlarged, box_of, lead_of, tiled
-from pipeline.types import LabelMap, Picture, Size
+from pipeline.types import LabelMap, Picture
 from pipeline.yuv import Yuv420
-
-MULTIPLE = 32
-"""Sides of a network's input are multiples of this."""
 
 SLIMMEST = 16
 """Frames longer than so many times their width get an input that is no longer than that."""

@@ -16,35 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import BadPicture, PipelineError, RuntimeUnavailable, UnknownName, WeightsError, installs
-from pipeline.types import Picture, Size
-
-PRECISIONS = ("auto", "f32", "bf16", "int8")
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a network is run."""
-
-    runtime: str = "openvino"
-    """`openvino` or `onnx`."""
-    precision: str = "auto"
-    """`f32`, `bf16`, `int8`, or `auto`: bf16 where the processor has instructions for it, else f32. `int8`: the heavy
-    part on whole numbers, the rest as `auto`; of lite `auto`, too, where the processor has instructions for that."""
-    threads: int | None = None
-    """Processor threads; None is as many as there are cores."""
-    in_flight: int = 1
-    """How many pictures may be in the network at a time. More than one shares the threads among them: more
-    pictures a second, each a little later."""
-
-    def __post_init__(self) -> None:
-        if self.runtime not in RUNTIMES:
-            raise UnknownName("runtime", self.runtime, RUNTIMES)
-        if self.precision not in PRECISIONS:
-            raise UnknownName("precision", self.precision, PRECISIONS)
-        for name, value in (("threads", self.threads), ("in_flight", self.in_flight)):
-            if value is not None and value < 1:
-                raise PipelineError(f"{name} must be at least 1, not {value}")
+from pipeline.errors import BadPicture, RuntimeUnavailable, WeightsError, installs
+from pipeline.geometry import Size
+from pipeline.network.options import RunOptions
+from pipeline.types import Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +73,7 @@ def compile_network(
         raise WeightsError(f"no network at {path}; installing the package again puts it back")
     if options.runtime == "openvino":
         return _OpenVinoNetwork(path, input_size, options, extensions, prepare)
-    return RUNTIMES[options.runtime](path, input_size, options)
+    return _OnnxNetwork(path, input_size, options)
 
 
 def _checked(picture: Picture, size: Size) -> Picture:
@@ -273,9 +248,3 @@ def _settled(precision: str, has_bf16: bool) -> str:
     if precision == "bf16" and not has_bf16:
         raise RuntimeUnavailable("precision bf16 is not to be had on this processor or runtime; use f32 or auto")
     return precision
-
-
-RUNTIMES: dict[str, Callable[[Path, Size, RunOptions], Network]] = {
-    "openvino": _OpenVinoNetwork,
-    "onnx": _OnnxNetwork,
-}

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.geometry import Box, Size
 from pipeline.network.letterbox import Letterbox, network_size
-from pipeline.types import Box, Person, Size
+from pipeline.types import Person
 
 SHORT_PX = 150
 """The shorter of the people are shown so tall, in pixels of the network's input, if the limits below allow it."""

@@ -6,6 +6,7 @@ In a live stream it runs in another process than the rest of the parsing, which 
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.model import Decoded, Model
 from pipeline.motion.smoothing import TemporalSmoother
@@ -16,7 +17,7 @@ from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
 from pipeline.parsing.settings import ParserSettings
 from pipeline.people.appearance import Appearance, appearances
 from pipeline.people.garments import Garments
-from pipeline.types import Frame, LabelMap, Person, Picture, Size
+from pipeline.types import Frame, LabelMap, Person, Picture
 
 MAX_SIZES = 8
 """Networks compiled for this many input sizes stay in memory; a folder of pictures has more than one shape."""

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import Box, Size
 from pipeline.model import Decoded
 from pipeline.network.letterbox import Letterbox
 from pipeline.people.garments import Garments
 from pipeline.people.instances import persons_of
-from pipeline.types import Box, LabelMap, Person, Picture, Size
+from pipeline.types import LabelMap, Person, Picture
 
 SMALL_PX = 130
 """Somebody whose box is less tall, in pixels of the network's input, is small: a second look shows more of them."""

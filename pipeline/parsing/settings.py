@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError, UnknownName
-from pipeline.network.letterbox import MULTIPLE
-from pipeline.network.runtime import RunOptions
-from pipeline.types import Size
+from pipeline.geometry import Size
+from pipeline.network.options import MULTIPLE, RunOptions
 
 PARSERS = ("lite", "m2fp", "m2fp-single")
 """The names of the parsers; `lite` is bundled."""

@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geometry import Box, Size
 from pipeline.network.letterbox import Letterbox
-from pipeline.types import Box, LabelMap, Person, Size
+from pipeline.types import LabelMap, Person
 
 MAX_PEOPLE = 255
 """As many as an instance map of bytes can tell apart."""

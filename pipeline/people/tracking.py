@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.geometry import Box
 from pipeline.people.appearance import Appearance, likeness
-from pipeline.types import Box, Person
+from pipeline.types import Person
 
 IOU_LEAST = 0.2
 """An overlap smaller than this is somebody else, unless the colours say otherwise."""

@@ -15,10 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.errors import PipelineError
+from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.lite.model import compile_file
-from pipeline.network.runtime import Network, RunOptions
-from pipeline.types import Picture, Size
+from pipeline.network.options import RunOptions
+from pipeline.network.runtime import Network
+from pipeline.types import Picture
 from training.measure import Answers, Figures, measure, validation_crowds
 from training.pack import UNKNOWN_SIDES, Photo, read_pack
 

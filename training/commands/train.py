@@ -25,8 +25,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.errors import PipelineError
+from pipeline.geometry import Size
 from pipeline.parsing.parser import Parser, load_parser
-from pipeline.types import Frame, Picture, Size
+from pipeline.types import Frame, Picture
 from training.batches import make_batch
 from training.compose import Scene
 from training.log import Log, plot

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.network.letterbox import Letterbox, network_size
-from pipeline.types import Size
 from training.compose import Scene
 from training.measure import CROWD_SIZE, PIXELS, Answers
 from training.network.lite_net import STRIDE, LiteNet

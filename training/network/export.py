@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.errors import ExportMismatch
+from pipeline.geometry import Size
 from pipeline.network.letterbox import Letterbox
 from pipeline.network.quantize import RANGES_KEY, folded, ranges_of
 from pipeline.network.runtime import openvino_package
-from pipeline.types import Picture, Size
+from pipeline.types import Picture
 from training.network.lite_net import LiteNet
 
 OPSET = 18

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline import BadPicture, Box, Size
-from pipeline.network.letterbox import MULTIPLE, Letterbox, network_size
+from pipeline.network.letterbox import Letterbox, network_size
+from pipeline.network.options import MULTIPLE
 from pipeline.network.upsampling import best_enlarged, lead_of
 from pipeline.people.instances import persons_of
 
