@@ -27,12 +27,13 @@ import torch
 from modelscope_m2fp import build, made_up_weights
 from numpy.typing import NDArray
 
-from pipeline import Letterbox, Parser, Size, load_parser
+from pipeline import Parser, Size, load_parser
 from pipeline.m2fp.checkpoint import read_safetensors, write_safetensors
 from pipeline.m2fp.config import read_configuration
 from pipeline.m2fp.decode import decode
 from pipeline.m2fp.export import Agreement, Outputs
 from pipeline.m2fp.weights import CONFIGURATION, SAFETENSORS, find, import_weights
+from pipeline.network.letterbox import Letterbox
 from streamer import open_source
 
 ROOT = Path(__file__).parent.parent

@@ -32,22 +32,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import (
-    CIHP,
-    Follower,
-    Frame,
-    Grey,
-    LabelMap,
-    Motion,
-    Parser,
-    Parsing,
-    Size,
-    Yuv420,
-    between,
-    carry,
-    load_parser,
-)
+from pipeline import CIHP, Frame, Parser, Parsing, Size, load_parser
 from pipeline.evaluation.confusion import Confusion
+from pipeline.motion.carry import Motion, between, carry
+from pipeline.motion.flow import Follower, Grey
+from pipeline.types import LabelMap
+from pipeline.yuv import Yuv420
 from streamer import open_source
 from streamer.sources.open import sample
 

@@ -19,7 +19,8 @@ from multiprocessing.process import BaseProcess
 
 import numpy as np
 
-from pipeline import CIHP, Box, LabelMap, Parsing, Person, Size
+from pipeline import CIHP, Box, Parsing, Person, Size
+from pipeline.types import LabelMap
 from streamer.zeromq.subscriber import Publisher, subscribe
 
 SUBSCRIBERS = 8

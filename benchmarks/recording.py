@@ -26,7 +26,9 @@ import av
 import numpy as np
 
 from benchmarks import render as bench_render
-from pipeline import Picture, Size, Yuv420
+from pipeline import Size
+from pipeline.types import Picture
+from pipeline.yuv import Yuv420
 from streamer import Encoding, SourceInfo, Stream, StreamConfig, open_source
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import VideoTags

@@ -1,95 +1,83 @@
-"""People, part by part: functions of pictures. Nothing here waits, listens or prints."""
+"""People, part by part: functions of pictures. Nothing here waits, listens or prints.
 
-from pipeline.drawing.overlay import Look, blend, draw
-from pipeline.errors import (
-    BadPicture,
-    ExportMismatch,
-    PipelineError,
-    RuntimeUnavailable,
-    UnknownName,
-    WeightsError,
-)
-from pipeline.evaluation.evaluate import Evaluation, Labelled, evaluate
-from pipeline.evaluation.flicker import Flicker, Steadiness, steadiness
-from pipeline.evaluation.person_ap import PersonFigures
-from pipeline.geometry import Box, Size
-from pipeline.labels import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, label_set
-from pipeline.m2fp.download import Pulled
-from pipeline.m2fp.model import pull_weights
-from pipeline.m2fp.weights import SOURCES as WEIGHTS
-from pipeline.m2fp.weights import WeightsSource
-from pipeline.model import ClassMask, Model
-from pipeline.motion.carry import Motion, between, carry
-from pipeline.motion.flow import Flow, Follower, Grey, is_cut
-from pipeline.network.letterbox import Letterbox, network_size
-from pipeline.network.options import PRECISIONS, RUNTIMES, RunOptions
-from pipeline.parsing.input_size import ZOOM_STEPS, Zoom
-from pipeline.parsing.parser import Parser, Pending, load_parser
-from pipeline.parsing.reading import Reading
-from pipeline.parsing.settings import PARSERS, ParserSettings
-from pipeline.people.tracking import PersonTracker
-from pipeline.types import Frame, LabelMap, Parsing, Person, Picture
-from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
+A public name is loaded when it is first used: `import pipeline` alone loads none of the libraries behind them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.drawing.overlay import Look, blend
+    from pipeline.errors import BadPicture, ExportMismatch, PipelineError, RuntimeUnavailable, UnknownName, WeightsError
+    from pipeline.evaluation.evaluate import Evaluation, Labelled, evaluate
+    from pipeline.evaluation.flicker import Steadiness, steadiness
+    from pipeline.geometry import Box, Size
+    from pipeline.labels import CIHP, LIP, PART_GROUPS, LabelSet, label_set
+    from pipeline.m2fp.model import pull_weights
+    from pipeline.parsing.parser import Parser, load_parser
+    from pipeline.parsing.settings import PARSERS, ParserSettings
+    from pipeline.types import Frame, Parsing, Person
 
 __all__ = [
     "CIHP",
-    "CIHP_HUMAN",
-    "LABEL_SETS",
     "LIP",
     "PARSERS",
-    "PRECISIONS",
-    "RUNTIMES",
-    "TRUE_COLOURS",
-    "WEIGHTS",
-    "YUV_FORMATS",
-    "ZOOM_STEPS",
+    "PART_GROUPS",
     "BadPicture",
     "Box",
-    "ClassMask",
     "Evaluation",
     "ExportMismatch",
-    "Flicker",
-    "Flow",
-    "Follower",
     "Frame",
-    "Grey",
-    "LabelClass",
-    "LabelMap",
     "LabelSet",
     "Labelled",
-    "Letterbox",
     "Look",
-    "Model",
-    "Motion",
     "Parser",
     "ParserSettings",
     "Parsing",
-    "Pending",
     "Person",
-    "PersonFigures",
-    "PersonTracker",
-    "Picture",
     "PipelineError",
-    "Pulled",
-    "Reading",
-    "RunOptions",
     "RuntimeUnavailable",
     "Size",
     "Steadiness",
     "UnknownName",
     "WeightsError",
-    "WeightsSource",
-    "Yuv420",
-    "Zoom",
-    "between",
     "blend",
-    "carry",
-    "draw",
     "evaluate",
-    "is_cut",
     "label_set",
     "load_parser",
-    "network_size",
     "pull_weights",
     "steadiness",
 ]
+
+_HOMES = {
+    "pipeline.drawing.overlay": ("Look", "blend"),
+    "pipeline.errors": (
+        "BadPicture",
+        "ExportMismatch",
+        "PipelineError",
+        "RuntimeUnavailable",
+        "UnknownName",
+        "WeightsError",
+    ),
+    "pipeline.evaluation.evaluate": ("Evaluation", "Labelled", "evaluate"),
+    "pipeline.evaluation.flicker": ("Steadiness", "steadiness"),
+    "pipeline.geometry": ("Box", "Size"),
+    "pipeline.labels": ("CIHP", "LIP", "LabelSet", "PART_GROUPS", "label_set"),
+    "pipeline.m2fp.model": ("pull_weights",),
+    "pipeline.parsing.parser": ("Parser", "load_parser"),
+    "pipeline.parsing.settings": ("PARSERS", "ParserSettings"),
+    "pipeline.types": ("Frame", "Parsing", "Person"),
+}
+"""The modules that define the public names; the imports above tell type checkers the same."""
+
+if not TYPE_CHECKING:  # a type checker that sees these would accept every name
+
+    def __getattr__(name: str) -> object:
+        for module, names in _HOMES.items():
+            if name in names:
+                found = globals()[name] = getattr(import_module(module), name)
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

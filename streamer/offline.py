@@ -10,21 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import (
-    Follower,
-    Frame,
-    Grey,
-    Look,
-    Parser,
-    ParserSettings,
-    Parsing,
-    Pending,
-    between,
-    carry,
-    draw,
-    is_cut,
-    load_parser,
-)
+from pipeline import Frame, Look, Parser, ParserSettings, Parsing, load_parser
+from pipeline.drawing.overlay import draw
+from pipeline.motion.carry import between, carry
+from pipeline.motion.flow import Follower, Grey, is_cut
+from pipeline.parsing.parser import Pending
 from streamer.errors import ConfigError, SinkError
 from streamer.media.images import is_picture, list_pictures
 from streamer.media.paths import VIDEO_SUFFIXES, check_apart

@@ -65,7 +65,7 @@ def pull(
     """Brings weights into the cache: fetched, stripped of all but the tensors, checked, and the download deleted.
 
     Args:
-        name: one of `SOURCES`.
+        name: one of `WEIGHTS`.
         shapes: names and shapes of the tensors of the network with such a configuration.
         accept_license: that the weights are for non-commercial use only.
         fetch: does the fetching.

@@ -16,7 +16,7 @@ from pipeline.m2fp.decode import decode
 from pipeline.m2fp.download import Pulled, pull
 from pipeline.m2fp.export import NEEDS_TORCH, exported
 from pipeline.m2fp.masks import masks
-from pipeline.m2fp.weights import CONFIGURATION, SOURCES, Folder, find, import_weights
+from pipeline.m2fp.weights import CONFIGURATION, WEIGHTS, Folder, find, import_weights
 from pipeline.model import Model
 from pipeline.network.letterbox import Letterbox
 from pipeline.network.options import RunOptions
@@ -31,7 +31,7 @@ def m2fp_model(name: str, model_dir: Path | None = None) -> Model:
     """One of ModelScope's two models.
 
     Args:
-        name: one of `SOURCES`.
+        name: one of `WEIGHTS`.
         model_dir: a folder with its weights, as ModelScope makes it; None is where `pull` puts them.
 
     Raises:
@@ -41,7 +41,7 @@ def m2fp_model(name: str, model_dir: Path | None = None) -> Model:
     config = read_configuration(folder.path / CONFIGURATION)
     return Model(
         name=name,
-        about=SOURCES[name].about,
+        about=WEIGHTS[name].about,
         label_set=label_set_of(config),
         pixels=SINGLE_PIXELS if config.single_person else MULTI_PIXELS,
         compile=lambda size, options: _compiled(folder, config, size, options),

@@ -68,7 +68,7 @@ class WeightsSource:
         )
 
 
-SOURCES = {
+WEIGHTS = {
     source.name: source
     for source in (
         WeightsSource(
@@ -135,9 +135,9 @@ def import_weights(folder: Folder) -> Path:
 
 
 def source_of(name: str) -> WeightsSource:
-    if name not in SOURCES:
-        raise UnknownName("weights", name, SOURCES)
-    return SOURCES[name]
+    if name not in WEIGHTS:
+        raise UnknownName("weights", name, WEIGHTS)
+    return WEIGHTS[name]
 
 
 def _weights_in(folder: Path) -> Path | None:

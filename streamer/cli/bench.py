@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline import PARSERS, RUNTIMES, WEIGHTS, ParserSettings
+from pipeline import PARSERS, ParserSettings
+from pipeline.m2fp.weights import WEIGHTS
+from pipeline.network.options import RUNTIMES
 from streamer.cli.console import say, watched
 from streamer.cli.options import Given, Json, Sizes, time_option, with_options
 from streamer.diagnose.bench import Machine, NotToBeHad, Timing, measure, settings

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline import PARSERS, WEIGHTS, load_parser, pull_weights
+from pipeline import PARSERS, load_parser, pull_weights
+from pipeline.m2fp.weights import WEIGHTS
 from streamer.cli.console import say
 from streamer.cli.options import Json
 

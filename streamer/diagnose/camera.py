@@ -8,7 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import PARSERS, WEIGHTS, Frame, Look, RuntimeUnavailable, Size, draw, load_parser, network_size
+from pipeline import PARSERS, Frame, Look, RuntimeUnavailable, Size, load_parser
+from pipeline.drawing.overlay import draw
+from pipeline.m2fp.weights import WEIGHTS
+from pipeline.network.letterbox import network_size
 from pipeline.parsing.input_size import SMALLER
 from streamer.diagnose.capacity import Costs, Forecast, Way, best, forecast
 from streamer.errors import SourceLost

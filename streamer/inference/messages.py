@@ -7,7 +7,9 @@ import traceback
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from pipeline import Letterbox, Parser, ParserSettings, Picture, PipelineError, Size, load_parser
+from pipeline import Parser, ParserSettings, PipelineError, Size, load_parser
+from pipeline.network.letterbox import Letterbox
+from pipeline.types import Picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Self, cast
 
-from pipeline import Letterbox, Picture, PipelineError, Reading, Size
+from pipeline import PipelineError, Size
+from pipeline.network.letterbox import Letterbox
+from pipeline.parsing.reading import Reading
+from pipeline.types import Picture
 from streamer.errors import WorkerDied
 from streamer.inference.messages import Failure, Job, Ready, WorkerSettings
 from streamer.processes.child import Child, exit_text

@@ -4,7 +4,10 @@ import threading
 import time
 from contextlib import ExitStack
 
-from pipeline import Frame, Letterbox, Parsing, Picture, PipelineError, Reading, load_parser
+from pipeline import Frame, Parsing, PipelineError, load_parser
+from pipeline.network.letterbox import Letterbox
+from pipeline.parsing.reading import Reading
+from pipeline.types import Picture
 from streamer.errors import WorkerDied
 from streamer.inference.worker import Worker, WorkerSettings
 from streamer.live.config import StreamConfig

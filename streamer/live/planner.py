@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import Frame, Letterbox, Parser, Person, Picture, Reading, Size, Zoom, network_size
-from pipeline.parsing.input_size import SMALLER
+from pipeline import Frame, Parser, Person, Size
+from pipeline.network.letterbox import Letterbox, network_size
+from pipeline.parsing.input_size import SMALLER, Zoom
+from pipeline.parsing.reading import Reading
+from pipeline.types import Picture
 from streamer.live.rate import Governor, Plan, affordable
 from streamer.live.still import Repeats
 

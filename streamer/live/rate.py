@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import ZOOM_STEPS, Size
+from pipeline import Size
+from pipeline.parsing.input_size import ZOOM_STEPS
 
 REMEMBERED = 15
 """So many parsings are looked back on."""

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from pipeline import draw
+from pipeline.drawing.overlay import draw
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
 from streamer.live.ring import EndOfStream, Reader

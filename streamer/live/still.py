@@ -6,7 +6,8 @@ from hashlib import blake2b
 import cv2
 import numpy as np
 
-from pipeline import Picture, Reading
+from pipeline.parsing.reading import Reading
+from pipeline.types import Picture
 
 BLOCK_PX = 16
 """Of a network's input: so large a square is compared as a whole, which a camera's noise does not change."""

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline import Follower, Frame, Grey, Motion, Parsing, between, carry, is_cut
+from pipeline import Frame, Parsing
+from pipeline.motion.carry import Motion, between, carry
+from pipeline.motion.flow import Follower, Grey, is_cut
 from streamer.live.latest import Newest
 
 WAITING_MOST = 60

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from pipeline import Box, LabelClass, LabelSet, Size
+from pipeline import Box, LabelSet, Size
+from pipeline.labels import LabelClass
 
 MAX_PIXELS = 16 * 2**20
 """Pixels in a map."""

@@ -19,7 +19,8 @@ import msgspec
 import numpy as np
 import zstandard
 
-from pipeline import BadPicture, LabelMap, LabelSet, Parsing, Person, Size
+from pipeline import BadPicture, LabelSet, Parsing, Person, Size
+from pipeline.types import LabelMap
 from streamer.errors import BadMessage, ConfigError, SinkError
 from streamer.masks.headers import (
     MAX_PIXELS,

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import Labelled, LabelMap, Picture
+from pipeline import Labelled
+from pipeline.types import LabelMap, Picture
 from streamer.errors import CannotOpen, SinkError, SourceError
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})

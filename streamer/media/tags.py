@@ -6,7 +6,8 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from pipeline import Picture, Size
+from pipeline import Size
+from pipeline.types import Picture
 
 _UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}

@@ -15,7 +15,9 @@ from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from pipeline import TRUE_COLOURS, Picture, Size, Yuv420
+from pipeline import Size
+from pipeline.types import Picture
+from pipeline.yuv import TRUE_COLOURS, Yuv420
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
 from streamer.media.tags import SourceInfo, VideoTags

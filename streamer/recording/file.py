@@ -8,7 +8,8 @@ half of one.
 from pathlib import Path
 from typing import Protocol, Self
 
-from pipeline import Picture, Yuv420
+from pipeline.types import Picture
+from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
 from streamer.media.audio import AudioQueue
 from streamer.media.images import write_picture

@@ -2,7 +2,8 @@
 
 from typing import Self
 
-from pipeline import Picture, Yuv420
+from pipeline.types import Picture
+from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo

@@ -9,7 +9,8 @@ from itertools import count
 import cv2
 import numpy as np
 
-from pipeline import Frame, Picture, Size
+from pipeline import Frame, Size
+from pipeline.types import Picture
 from streamer.errors import ConfigError
 from streamer.media.audio import AudioQueue
 from streamer.media.tags import SourceInfo, VideoTags

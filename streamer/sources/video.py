@@ -14,7 +14,9 @@ from av.audio.stream import AudioStream
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from pipeline import TRUE_COLOURS, YUV_FORMATS, Frame, Picture, Size, Yuv420
+from pipeline import Frame, Size
+from pipeline.types import Picture
+from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.media.audio import AudioQueue
 from streamer.media.images import on_white

@@ -12,7 +12,8 @@ from uuid import UUID
 
 import zmq
 
-from pipeline import LABEL_SETS, LabelSet, Parsing
+from pipeline import LabelSet, Parsing
+from pipeline.labels import LABEL_SETS
 from streamer.errors import BadMessage, CannotOpen, ConfigError, ShutdownTimeout, SourceLost
 from streamer.masks import headers, wire
 from streamer.zeromq.address import host_of

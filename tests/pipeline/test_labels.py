@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, LabelClass, LabelSet, UnknownName, label_set
-from pipeline.labels import BOTTOMS, PART_GROUPS, TOPS
+from pipeline import CIHP, LIP, LabelSet, UnknownName, label_set
+from pipeline.labels import BOTTOMS, CIHP_HUMAN, LABEL_SETS, PART_GROUPS, TOPS, LabelClass
 
 CIHP_NAMES = [
     "Background",

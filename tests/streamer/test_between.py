@@ -8,19 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import (
-    CIHP,
-    Box,
-    Follower,
-    Frame,
-    Grey,
-    Look,
-    Parser,
-    ParserSettings,
-    Parsing,
-    Size,
-    between,
-)
+from pipeline import CIHP, Box, Frame, Look, Parser, ParserSettings, Parsing, Size
+from pipeline.motion.carry import between
+from pipeline.motion.flow import Follower, Grey
 from streamer import Encoding, Rendering, render_file
 from streamer.offline import LOOK_AHEAD_MOST
 from tests.support.media import Clip, pictures_of

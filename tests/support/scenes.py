@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import CIHP, Box, Frame, Parser, ParserSettings, Parsing, Person, Picture, Size
+from pipeline import CIHP, Box, Frame, Parser, ParserSettings, Parsing, Person, Size
 from pipeline.lite.model import lite_model
 from pipeline.network.runtime import Answer, Network, Run
+from pipeline.types import Picture
 
 FACE, COAT = CIHP.id_of("Face"), CIHP.id_of("Coat")
 FRAME = Size(360, 640)

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, BadPicture, ExportMismatch, Frame, RunOptions, Size, WeightsError, load_parser
+from pipeline import CIHP, BadPicture, ExportMismatch, Frame, Size, WeightsError, load_parser
+from pipeline.network.options import RunOptions
 from tests.support.paths import ROOT
 
 torch = pytest.importorskip("torch")

@@ -10,7 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
-from pipeline import Parsing, Picture, Yuv420
+from pipeline import Parsing
+from pipeline.types import Picture
+from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
 
 Item = TypeVar("Item")

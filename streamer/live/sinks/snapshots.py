@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import Picture, Yuv420
+from pipeline.types import Picture
+from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
 from streamer.live.sinks.sink import Drawn
 from streamer.media.images import write_picture

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline import Picture
+from pipeline.types import Picture
 from streamer.live.sinks.controls import Controls
 from streamer.live.sinks.sink import Drawn
 from streamer.live.sinks.snapshots import Save, Saved, bgr_of

@@ -9,7 +9,7 @@ from typing import Self
 
 import cv2
 
-from pipeline import Picture
+from pipeline.types import Picture
 from streamer.errors import SinkError
 
 QUIT = "q"

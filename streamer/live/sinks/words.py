@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import Picture
+from pipeline.types import Picture
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 LETTER_SHARE = 1 / 28

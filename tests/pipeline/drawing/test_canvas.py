@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import CIHP, BadPicture, Box, Frame, Look, Parsing, Person, Size, Yuv420, blend, draw
+from pipeline import CIHP, BadPicture, Box, Frame, Look, Parsing, Person, Size, blend
 from pipeline.drawing.canvas import Canvas, islands
-from pipeline.drawing.overlay import LEGEND_OPACITY
+from pipeline.drawing.overlay import LEGEND_OPACITY, draw
+from pipeline.yuv import Yuv420
 from tests.support.media import quarters, turn_of
 
 SIZE = Size(240, 320)
@@ -190,7 +191,7 @@ def test_other_pictures_are_refused(height: int, width: int, pixels: str) -> Non
 
 AT_ONCE = """
 import av, threading
-from pipeline import Yuv420
+from pipeline.yuv import Yuv420
 
 def convert(picture, together, size):
     together.wait(20)

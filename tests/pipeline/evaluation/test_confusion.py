@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline import CIHP, CIHP_HUMAN, LABEL_SETS, LIP, BadPicture, LabelSet
+from pipeline import CIHP, LIP, BadPicture, LabelSet
 from pipeline.evaluation.confusion import BAG, IGNORED, MERGED, PARTLY_KNOWN, Confusion
+from pipeline.labels import CIHP_HUMAN, LABEL_SETS
 from training.pack import UNKNOWN_GARMENTS, UNKNOWN_SIDES
 
 ID = {name: CIHP.id_of(name) for name in CIHP.names}

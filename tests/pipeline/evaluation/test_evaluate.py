@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, BadPicture, Box, Frame, Labelled, LabelMap, Parsing, Person, PersonFigures, Size, evaluate
+from pipeline import CIHP, BadPicture, Box, Frame, Labelled, Parsing, Person, Size, evaluate
 from pipeline.evaluation.confusion import IGNORED, Confusion
+from pipeline.evaluation.person_ap import PersonFigures
+from pipeline.types import LabelMap
 
 HAT, HAIR, FACE = (CIHP.id_of(name) for name in ("Hat", "Hair", "Face"))
 

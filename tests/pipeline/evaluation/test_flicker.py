@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, LIP, Box, Flicker, Frame, LabelMap, LabelSet, Parsing, Person, Size, Steadiness, steadiness
+from pipeline import CIHP, LIP, Box, Frame, LabelSet, Parsing, Person, Size, Steadiness, steadiness
+from pipeline.evaluation.flicker import Flicker
 from pipeline.evaluation.garment_flips import GarmentFlips
 from pipeline.evaluation.id_switches import NumberSwitches
+from pipeline.types import LabelMap
 
 RATE = 25
 SHIRT, COAT, DRESS, PANTS, SKIRT, FACE = (

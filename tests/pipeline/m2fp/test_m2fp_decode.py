@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline import CIHP_HUMAN, LIP, Box, Size
+from pipeline import LIP, Box, Size
+from pipeline.labels import CIHP_HUMAN
 from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, M2fpConfig
 from pipeline.m2fp.decode import BACKGROUND_LEAST, decode
 from pipeline.m2fp.instances import CLAIM_LEAST, NOBODY

@@ -21,7 +21,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline import ExportMismatch, RunOptions, RuntimeUnavailable, Size, WeightsError
+from pipeline import ExportMismatch, RuntimeUnavailable, Size, WeightsError
 from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import write_safetensors
 from pipeline.m2fp.config import MULTI_PERSON
@@ -35,6 +35,7 @@ from pipeline.m2fp.export import (
     probe,
     quantised,
 )
+from pipeline.network.options import RunOptions
 from pipeline.network.runtime import compile_network
 from tests.support.weights_made_up import ROOT, SMALL, SMALL_SINGLE, Tensors, golden, network, weights
 

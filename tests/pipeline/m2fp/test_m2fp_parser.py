@@ -15,22 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import (
-    CIHP,
-    LIP,
-    ClassMask,
-    Frame,
-    Parser,
-    PipelineError,
-    RuntimeUnavailable,
-    Size,
-    WeightsError,
-    load_parser,
-)
+from pipeline import CIHP, LIP, Frame, Parser, PipelineError, RuntimeUnavailable, Size, WeightsError, load_parser
 from pipeline.m2fp import graph
 from pipeline.m2fp.export import probe
 from pipeline.m2fp.masks import SCORE_LEAST
 from pipeline.m2fp.model import label_set_of
+from pipeline.model import ClassMask
 from streamer import Stream, StreamConfig
 from streamer.cli import main
 from streamer.cli.console import LINES_MOST, complain

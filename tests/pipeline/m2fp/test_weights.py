@@ -19,7 +19,7 @@ from pipeline import RuntimeUnavailable, UnknownName, WeightsError
 from pipeline.m2fp.checkpoint import Shapes, read_safetensors, write_safetensors
 from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.download import fetch_from_modelscope, pull
-from pipeline.m2fp.weights import SOURCES, Folder, cache_folder, find, import_weights
+from pipeline.m2fp.weights import WEIGHTS, Folder, cache_folder, find, import_weights
 from tests.pipeline.m2fp.test_checkpoint import SIX, dictionary, plain, tensor, written
 
 CONFIGURATION = {
@@ -118,8 +118,8 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Non
 
 
 def test_sources() -> None:
-    assert {name: len(source.label_set) for name, source in SOURCES.items()} == {"m2fp": 21, "m2fp-single": 20}
-    for name, source in SOURCES.items():
+    assert {name: len(source.label_set) for name, source in WEIGHTS.items()} == {"m2fp": 21, "m2fp-single": 20}
+    for name, source in WEIGHTS.items():
         assert source.name == name
         assert not source.ready
 
@@ -144,8 +144,8 @@ def test_find(model_dir: Path) -> None:
     assert find("m2fp", model_dir) == Folder(model_dir, model_dir / "model.safetensors")
     pulled = pull("m2fp", shapes=shapes, accept_license=True, fetch=ModelScope())
     assert find("m2fp") == pulled.folder
-    assert SOURCES["m2fp"].ready
-    assert not SOURCES["m2fp-single"].ready
+    assert WEIGHTS["m2fp"].ready
+    assert not WEIGHTS["m2fp-single"].ready
 
 
 def test_import_converts_once(model_dir: Path, cache: Path) -> None:
@@ -219,7 +219,7 @@ def test_nothing_is_fetched_without_the_licence(cache: Path) -> None:
 def test_pull(cache: Path) -> None:
     modelscope = ModelScope()
     pulled = pull("m2fp", shapes=shapes, accept_license=True, fetch=modelscope)
-    assert modelscope.asked == [SOURCES["m2fp"].model_id]
+    assert modelscope.asked == [WEIGHTS["m2fp"].model_id]
     assert {each.name for each in (cache / "m2fp").rglob("*")} == {"configuration.json", "model.safetensors"}
     assert pulled.folder == Folder(cache / "m2fp", cache / "m2fp" / "model.safetensors")
     assert pulled.size_bytes == pulled.folder.weights.stat().st_size < 1000
@@ -245,9 +245,9 @@ def test_a_pull_that_stopped_goes_on(cache: Path) -> None:
     with pytest.raises(WeightsError, match="no network"):
         pull("m2fp", shapes=shapes, accept_license=True, fetch=ModelScope(fails=True))
     assert (cache / "m2fp" / "download" / "pytorch_model.pt.incomplete").exists()
-    assert not SOURCES["m2fp"].ready
+    assert not WEIGHTS["m2fp"].ready
     pull("m2fp", shapes=shapes, accept_license=True, fetch=ModelScope())
-    assert SOURCES["m2fp"].ready
+    assert WEIGHTS["m2fp"].ready
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_a_pull_that_stopped_goes_on(cache: Path) -> None:
 def test_what_does_not_fit_is_not_kept(modelscope: ModelScope, says: str) -> None:
     with pytest.raises(WeightsError, match=says):
         pull("m2fp", shapes=shapes, accept_license=True, fetch=modelscope)
-    assert not SOURCES["m2fp"].ready
+    assert not WEIGHTS["m2fp"].ready
 
 
 def test_a_model_without_weights() -> None:

@@ -7,20 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline import (
-    CIHP,
-    Box,
-    Flow,
-    Follower,
-    Grey,
-    Motion,
-    Parsing,
-    Person,
-    Size,
-    carry,
-    is_cut,
-)
-from pipeline.motion.carry import AHEAD_MOST, KEPT, LOST_LEAST, STEPS_MOST, STRIDE, stops
+from pipeline import CIHP, Box, Parsing, Person, Size
+from pipeline.motion.carry import AHEAD_MOST, KEPT, LOST_LEAST, STEPS_MOST, STRIDE, Motion, carry, stops
+from pipeline.motion.flow import Flow, Follower, Grey, is_cut
 from tests.support.scenes import (
     COAT,
     FRAME,

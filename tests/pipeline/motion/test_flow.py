@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import BadPicture, Follower, Grey, Size, Yuv420, carry, is_cut
-from pipeline.motion.flow import dis_flow, flow_between, grid
+from pipeline import BadPicture, Size
+from pipeline.motion.carry import carry
+from pipeline.motion.flow import Follower, Grey, dis_flow, flow_between, grid, is_cut
+from pipeline.yuv import Yuv420
 from tests.support.scenes import (
     FRAME,
     Bgr,

@@ -7,8 +7,9 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import Box, Frame, RunOptions, RuntimeUnavailable, Size, load_parser
+from pipeline import Box, Frame, RuntimeUnavailable, Size, load_parser
 from pipeline.lite.model import FILE, compile_file, compile_lite
+from pipeline.network.options import RunOptions
 from pipeline.network.quantize import RANGES_KEY, is_quick
 from streamer.sources.open import open_source, sample
 

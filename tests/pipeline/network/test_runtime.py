@@ -11,18 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from pipeline import (
-    PRECISIONS,
-    RUNTIMES,
-    BadPicture,
-    PipelineError,
-    RunOptions,
-    RuntimeUnavailable,
-    Size,
-    UnknownName,
-    WeightsError,
-)
+from pipeline import BadPicture, PipelineError, RuntimeUnavailable, Size, UnknownName, WeightsError
 from pipeline.lite.model import FILE as LITE
+from pipeline.network.options import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.network.runtime import Network, compile_network
 
 SIZE = Size(64, 96)
@@ -124,7 +115,8 @@ def test_bf16_agrees_or_is_refused() -> None:
 WATCHED_RUN = """
 import sys, threading
 from pathlib import Path
-from pipeline import RunOptions, Size
+from pipeline import Size
+from pipeline.network.options import RunOptions
 from pipeline.network.runtime import compile_network
 
 compile_network(Path(sys.argv[1]), Size(64, 96), RunOptions("openvino"))

@@ -5,7 +5,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from pipeline import Box, Frame, Letterbox, Parser, Person, Size, load_parser
+from pipeline import Box, Frame, Parser, Person, Size, load_parser
+from pipeline.network.letterbox import Letterbox
 from pipeline.parsing.input_size import DOWN_AFTER_S, TALL_PX, UP_AFTER_S, ZOOM_STEPS, Zoom, larger, times_for
 from streamer import open_source
 from streamer.sources.open import sample

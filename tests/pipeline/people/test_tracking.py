@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import Box, Person, PersonTracker
+from pipeline import Box, Person
 from pipeline.people.appearance import BINS, Appearance
-from pipeline.people.tracking import ABSENT_MOST_S, ALIKE_LEAST, NEAR_HEIGHTS
+from pipeline.people.tracking import ABSENT_MOST_S, ALIKE_LEAST, NEAR_HEIGHTS, PersonTracker
 
 STEP_S = 0.1
 

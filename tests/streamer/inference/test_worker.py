@@ -20,16 +20,16 @@ import pytest
 from pipeline import (
     BadPicture,
     Frame,
-    Letterbox,
     ParserSettings,
-    Picture,
     PipelineError,
-    Reading,
     RuntimeUnavailable,
     Size,
     WeightsError,
     load_parser,
 )
+from pipeline.network.letterbox import Letterbox
+from pipeline.parsing.reading import Reading
+from pipeline.types import Picture
 from streamer import open_source
 from streamer.errors import WorkerDied
 from streamer.inference.worker import MAX_RESTARTS, RESTARTS_WITHIN_S, Worker, WorkerSettings
@@ -410,7 +410,8 @@ def test_it_is_restarted_only_so_often() -> None:
 PROGRAM = """
 import sys, threading
 import numpy as np
-from pipeline import Letterbox, ParserSettings, Size
+from pipeline import ParserSettings, Size
+from pipeline.network.letterbox import Letterbox
 from streamer.inference.worker import Worker, WorkerSettings
 
 def blank(*size):

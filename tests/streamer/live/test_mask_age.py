@@ -7,7 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from pipeline import Size, network_size
+from pipeline import Size
+from pipeline.network.letterbox import network_size
 from pipeline.parsing.input_size import SMALLER
 from streamer import ConfigError, Stream, StreamConfig
 from streamer.live import rate

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from pipeline import Box, Frame, Letterbox, Parser, Person, Reading, Size, load_parser
+from pipeline import Box, Frame, Parser, Person, Size, load_parser
+from pipeline.network.letterbox import Letterbox
+from pipeline.parsing.reading import Reading
 from streamer.live.planner import MIN_FOUND_PX, REMEMBERED_S, Limits, Lost, Planner
 
 FRAME = Size(720, 1280)

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pipeline import LabelMap, Letterbox, Picture, Reading, Size
+from pipeline import Size
+from pipeline.network.letterbox import Letterbox
+from pipeline.parsing.reading import Reading
+from pipeline.types import LabelMap, Picture
 from streamer.live.still import KEPT, Repeats, still
 from tests.support.scenes import person_scene, texture
 

@@ -13,7 +13,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import CIHP, LABEL_SETS, LIP, Box, LabelClass, LabelSet, Parsing, Person, Size
+from pipeline import CIHP, LIP, Box, LabelSet, Parsing, Person, Size
+from pipeline.labels import LABEL_SETS, LabelClass
 from streamer.errors import BadMessage, ConfigError, SinkError
 from streamer.masks import headers, wire
 

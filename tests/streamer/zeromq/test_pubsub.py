@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 import zmq
 
-from pipeline import CIHP, Box, LabelClass, LabelSet, Parsing, Person, Size
+from pipeline import CIHP, Box, LabelSet, Parsing, Person, Size
+from pipeline.labels import LabelClass
 from streamer.errors import CannotOpen, ConfigError, SinkError, SourceLost
 from streamer.masks import headers, wire
 from streamer.zeromq.subscriber import Publisher, Subscription, subscribe
