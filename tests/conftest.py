@@ -1,6 +1,9 @@
-"""What holds after every test: no thread, no child process and no error in the log is left behind."""
+"""What holds for every test: which tier it is of, what it needs, and that it leaves nothing behind."""
 
 import logging
+import os
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 
@@ -8,6 +11,38 @@ import psutil
 import pytest
 
 from tests.support.waiting import eventually
+
+NEEDS = {"media": ("ffmpeg", "ffprobe"), "screen": ("Xvfb", "xdotool"), "browser": ("chromium",)}
+"""Debian's programs without which a test says nothing: it is skipped, and fails where CI is set."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--short", action="store_true", help="a short form of the tests marked cluster and slow")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, programs in NEEDS.items():
+        missing = [each for each in programs if item.get_closest_marker(marker) and shutil.which(each) is None]
+        if missing:
+            reason = f"not installed: {', '.join(missing)}"
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+
+
+@pytest.fixture
+def short(pytestconfig: pytest.Config) -> bool:
+    """Whether the short form was asked for."""
+    return bool(pytestconfig.getoption("--short"))
+
+
+@pytest.fixture(autouse=True)
+def only_marked_tests_start_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick tier stays quick on a busy machine: there, a process takes a second to begin."""
+    if request.node.get_closest_marker("process") is None:
+
+        def refused(*arguments: object, **_: object) -> None:
+            pytest.fail(f"starts {arguments[1:2]}: mark the test with `process`")
+
+        monkeypatch.setattr(subprocess.Popen, "__init__", refused)
 
 
 @pytest.fixture(autouse=True)

@@ -169,6 +169,7 @@ def test_masks_know_no_socket() -> None:
     assert not {name.split(".")[0] for each in rooms for name in _names(each)} & {"zmq", "socket"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("package", ["pipeline", "streamer", "streamer.cli"])
 def test_importing_brings_nothing_heavy(package: str) -> None:
     code = f"import sys, {package}; print(*sys.modules)"

@@ -54,8 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--only", default="", help="faults whose name has this in it; writes nothing")
+    parser.add_argument("--dry", action="store_true", help="writes nothing")
     given = parser.parse_args()
-    writes = not (given.short or given.only)
+    writes = not (given.short or given.only or given.dry)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         for row in measured(Place(Path(name), given.short), given.only, PLOT if writes else None):

@@ -209,6 +209,7 @@ for _ in range(300):
 """
 
 
+@pytest.mark.process
 def test_two_threads_convert_one_picture() -> None:
     """As those that parse and show it do. In a process of its own: one that did not take turns was gone within 30."""
     done = subprocess.run([sys.executable, "-c", AT_ONCE], check=False, capture_output=True, text=True, timeout=100)

@@ -72,6 +72,7 @@ def refusal(path: Path) -> str:
     return str(caught.value)
 
 
+@pytest.mark.process
 def test_a_tensor_without_torch(tmp_path: Path) -> None:
     (found,) = read_checkpoint(written(tmp_path / "a.pt")).items()
     assert found[0] == "w"

@@ -178,6 +178,7 @@ print(len(before), before == others("schedstat"))
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux says which threads have run")
 def test_no_other_thread_is_woken_for_it() -> None:
     """OpenBLAS's threads, once woken, take processors from the network for a while."""

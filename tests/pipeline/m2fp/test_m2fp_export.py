@@ -107,6 +107,7 @@ def wanted() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return logits[0].numpy(), masks[0].numpy()
 
 
+@pytest.mark.slow
 def test_the_full_network_answers_as_modelscopes() -> None:
     expected = golden("golden_96x128")
     sampling = graph.operation(2)
@@ -212,6 +213,7 @@ def asked(code: Path, made: Made) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.process
 def test_other_code_makes_another_graph(made: Made, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "pipeline", tmp_path / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     assert asked(tmp_path, made) == str(made.exported())

@@ -245,6 +245,7 @@ print(sum(thread.name.startswith("sampling") for thread in threading.enumerate()
 """
 
 
+@pytest.mark.process
 def test_another_process_needs_no_torch_and_has_the_threads_asked_for(
     models: Models, exact: Parser, people: list[Frame], tmp_path: Path
 ) -> None:
@@ -276,6 +277,7 @@ def video(tmp_path: Path) -> Path:
     return Clip(size=(96, 128)).make(tmp_path / "in.mp4", repeat(quarters(96, 128)))
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("exact")
 def test_render(models: Models, video: Path) -> None:
     options = ["--parser", "m2fp", "--model-dir", str(models.multi), "--size", "64x96", "--precision", "f32"]
@@ -400,6 +402,7 @@ def test_a_bad_checkpoint_is_one_clear_line(
     assert not list((bad.parent / "cache").glob("exported/*"))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("bad", [reshaped], indirect=True)
 def test_a_bad_checkpoint_is_one_clear_line_of_a_stream_too(bad: Path) -> None:
     """It is found out in the inference process."""

@@ -125,6 +125,7 @@ print("openvino_telemetry" in sys.modules, threading.active_count())
 """
 
 
+@pytest.mark.process
 def test_openvino_does_not_report_its_use() -> None:
     # In a fresh process: the report would be sent at the first import, and here that has been.
     command = [sys.executable, "-c", WATCHED_RUN, str(LITE)]

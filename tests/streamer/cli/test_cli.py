@@ -20,6 +20,8 @@ from streamer.sources.open import sample
 from tests.support.media import Clip, pictures_of, pts_of, quarters
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
 
 

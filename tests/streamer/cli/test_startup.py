@@ -13,6 +13,8 @@ import streamer
 from streamer.cli import COMMANDS, load_command
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.process
+
 LIBRARIES = {"av", "cv2", "msgspec", "numpy", "openvino", "rich", "zmq"}
 
 

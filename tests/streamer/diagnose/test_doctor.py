@@ -17,6 +17,8 @@ from streamer.diagnose.capacity import Costs, Way
 from streamer.sources.source import Health
 from tests.support.media import Clip, hold, serving, spread
 
+pytestmark = pytest.mark.process
+
 runner = CliRunner()
 
 

@@ -36,6 +36,8 @@ from streamer.inference.worker import MAX_RESTARTS, RESTARTS_WITHIN_S, Worker, W
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S, eventually
 
+pytestmark = pytest.mark.process
+
 CLIP = ROOT / "sample_videos" / "street.mp4"
 
 SMALL = Size(64, 96)

@@ -17,6 +17,8 @@ from tests.support.media import pts_of
 from tests.support.scenes import Bgr, person_scene, texture
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 
 def test_a_limit_that_cannot_be_kept_leads_to_the_smallest_input_and_is_told() -> None:
     config = StreamConfig("test:size=240x320,rate=30", max_mask_age_s=0.0001, still_for_s=0.0, mask_wait_s=0.5)

@@ -35,6 +35,8 @@ from tests.support.media import Clip, hang_up, http, pts_of, serving, spread
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 BACK_WITHIN_S = 3.0
 """What the issue of shutting down allows; the tests' own machine may be busy, so they allow as much again."""
 COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]

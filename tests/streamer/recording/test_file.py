@@ -227,6 +227,7 @@ def test_encodings_that_cannot_be(codec: str, crf: int | None, says: str) -> Non
         Encoding(codec, crf)
 
 
+@pytest.mark.process
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A limit on the size of files fails a write as a full disk does, without needing to mount one.
     code = f"""
@@ -252,6 +253,7 @@ except SinkError as exc:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_a_killed_recording_plays_up_to_about_the_last_second(tmp_path: Path, suffix: str) -> None:
     code = f"""

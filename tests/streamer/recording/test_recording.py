@@ -26,6 +26,8 @@ from streamer.recording.segments import Filing, Segments
 from tests.support.media import Clip, pts_of, quarters, raw, serving, sound_of, with_late_sound
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.process
+
 SIZE = Size(64, 96)
 LOST_MOST_S = 1.0
 """What a kill may cost."""

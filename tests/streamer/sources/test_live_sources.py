@@ -43,6 +43,8 @@ from tests.support.media import (
     with_late_sound,
 )
 
+pytestmark = pytest.mark.process
+
 SHORT = Timeouts(open_s=1.0, read_s=0.4, segment_s=0.4)
 PATIENT = replace(SHORT, open_s=10.0)
 """For what will open: the test's own machine may be busy."""

@@ -113,7 +113,11 @@ def place(tmp_path: Path) -> Iterator[Place]:
         yield Place(tmp_path, servers)
 
 
-@pytest.fixture(params=RECORDED + STREAMED + TIMELESS, ids=lambda maker: maker.__name__)
+# A process holds each connection.
+CONNECTED = [pytest.param(maker, marks=pytest.mark.process) for maker in STREAMED + TIMELESS]
+
+
+@pytest.fixture(params=[*RECORDED, *CONNECTED], ids=lambda maker: maker.__name__)
 def maker(request: pytest.FixtureRequest) -> Maker:
     make: Maker = request.param
     return make

@@ -282,6 +282,7 @@ def test_stopping_ends_the_wait_for_the_next_attempt() -> None:
 # What is lost comes back
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("scheme", "make"),
     [
@@ -322,6 +323,7 @@ def jpeg(picture: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
+@pytest.mark.process
 def test_half_a_frame_and_damaged_packets_are_got_over(clip: Path) -> None:
     whole = clip.read_bytes()
     damaged = bytearray(whole)
@@ -352,6 +354,7 @@ def test_damage_is_counted_over_all_connections() -> None:
         assert source.health.damaged == 3
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("then", [hang_up, pulled, hold], ids=["hangs up", "is reset", "freezes"])
 def test_half_a_jpeg_is_not_shown(then: Answer) -> None:
     jpegs = [jpeg(quarters(64, 96, shade=shade)) for shade in range(12)]
@@ -364,6 +367,7 @@ def test_half_a_jpeg_is_not_shown(then: Answer) -> None:
     assert max(np.abs(each.bgr.astype(int) - frames[0].bgr)[-8:].mean() for each in frames) < 15
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("ticks", [(0, 2**33 - 30_000), (2_000_000, 0)], ids=["far ahead", "back"])
 def test_a_clock_that_jumps_within_a_connection(tmp_path: Path, ticks: tuple[int, int]) -> None:
     def part(name: str, start: int) -> bytes:
@@ -378,6 +382,7 @@ def test_a_clock_that_jumps_within_a_connection(tmp_path: Path, ticks: tuple[int
     assert frames[-1].pts_s < 24 / 25 + SLACK_S
 
 
+@pytest.mark.process
 def test_pictures_of_another_size_and_kind_in_mid_stream_and_after_it(tmp_path: Path) -> None:
     small = Clip().make(tmp_path / "small.ts").read_bytes()
     large = Clip(size=(128, 160)).make(tmp_path / "large.ts").read_bytes()
@@ -389,6 +394,7 @@ def test_pictures_of_another_size_and_kind_in_mid_stream_and_after_it(tmp_path: 
     assert list(dict.fromkeys(each.size for each in frames)) == [(64, 96), (128, 160), (80, 64)]
 
 
+@pytest.mark.process
 def test_sound_goes_on_and_keeps_to_its_pictures(tmp_path: Path) -> None:
     sung = Clip(sound="aac").make(tmp_path / "sung.ts").read_bytes()
     mute = Clip().make(tmp_path / "mute.ts").read_bytes()
@@ -406,6 +412,7 @@ def test_sound_goes_on_and_keeps_to_its_pictures(tmp_path: Path) -> None:
     assert any(again_s <= time_s < again_s + 0.2 for time_s in times)
 
 
+@pytest.mark.process
 def test_a_broadcast_that_became_a_recording_is_over(clip: Path, tmp_path: Path) -> None:
     film = Clip().make(tmp_path / "film.mp4").read_bytes()
     live = http(clip.read_bytes(), NO_LENGTH)
@@ -414,6 +421,7 @@ def test_a_broadcast_that_became_a_recording_is_over(clip: Path, tmp_path: Path)
             assert len(list(source)) <= 12
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("answers", [(hang_up, hang_up), (cut, hang_up)], ids=["hangs up", "is reset"])
 def test_a_sender_that_is_not_ready_yet_is_waited_for(clip: Path, answers: tuple[Answer, ...]) -> None:
     """As a relay, whose port is open before its camera is there."""
@@ -528,6 +536,7 @@ def test_stopping_while_it_is_silent(clip: Path, stuck: bool) -> None:
             assert stream.join(1)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_before_there_was_a_picture(tmp_path: Path, number: int) -> None:
     with black_hole() as port:
@@ -547,6 +556,7 @@ def test_ctrl_c_before_there_was_a_picture(tmp_path: Path, number: int) -> None:
     assert all(gone(child) for child in children)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("connected", [False, True])
 def test_a_killed_parent_leaves_no_connection(long: Path, tmp_path: Path, connected: bool) -> None:
     with serving(rtsp(long, then=hold, pace=in_time()) if connected else hold) as port:
@@ -797,6 +807,7 @@ def test_not_for_long(clip: Path) -> None:
 # Sinks that fail
 
 
+@pytest.mark.process
 def test_a_full_disk_ends_the_recording_and_not_the_stream(tmp_path: Path) -> None:
     """A limit on the size of files fails a write as a full disk does."""
     code = f"""

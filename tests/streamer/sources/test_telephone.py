@@ -21,6 +21,8 @@ from tests.support.clicks import ALWAYS, flashing, seen_and_heard
 from tests.support.media import Clip, by_turns, hang_up, hold, pts_of, raw, serving, sound_of, spread
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 APART_MOST_S = 0.04
 SMALL = {"size": (96, 128)}
 TELEPHONE = ("pcm_alaw", "pcm_mulaw")

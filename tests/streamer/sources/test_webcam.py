@@ -15,7 +15,7 @@ from tests.support.media import Clip
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux's")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux's")]
 
 DEVICE = "/dev/video97"
 

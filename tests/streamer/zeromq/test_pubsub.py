@@ -363,6 +363,7 @@ with Publisher(sys.argv[1]) as publisher:
 """
 
 
+@pytest.mark.process
 def test_a_path_that_a_killed_publisher_left_is_taken(tmp_path: Path, sockets: Sockets) -> None:
     address = f"ipc://{tmp_path}/masks"
     socket = sockets.make(zmq.SUB)
@@ -635,6 +636,7 @@ def a_program(code: str, address: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
+@pytest.mark.process
 def test_ctrl_c_ends_a_program_that_waits() -> None:
     with on_air(a_parsing(7)) as address, a_program(LOOP, address) as program:
         assert program.stdout is not None
@@ -645,6 +647,7 @@ def test_ctrl_c_ends_a_program_that_waits() -> None:
         assert errors.strip().endswith("KeyboardInterrupt")
 
 
+@pytest.mark.process
 def test_an_iterator_that_was_kept_does_not_keep_the_program() -> None:
     with on_air(a_parsing(7)) as address, a_program(KEPT, address) as program:
         out, errors = program.communicate(timeout=PATIENCE_S)

@@ -133,6 +133,7 @@ def test_a_part_that_fails_is_told_and_nothing_ends() -> None:
         remaining.failed("one", SinkError("gone"))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("fails", [False, True])
 def test_another_sink_is_one_row(tmp_path: Path, fails: bool) -> None:
     sink = Kept()

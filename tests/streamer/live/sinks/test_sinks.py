@@ -15,6 +15,8 @@ from streamer import SinkError, Stream, StreamConfig, subscribe
 from streamer.live.stats import SinkEnd
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 PATTERN = "test:size=64x64,rate=30"
 SMALL = {"size": (96, 128)}
 

@@ -14,6 +14,8 @@ from streamer.live.stats import Stats
 from tests.support.media import Camera, Clip, pts_of, quarters, sound_of
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.process
+
 PATTERN = "test:size=240x320,rate=30"
 SMALL = {"size": (96, 128)}
 

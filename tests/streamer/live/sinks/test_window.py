@@ -1,7 +1,6 @@
 """The window, on a screen that the test makes; and no screen at all."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,14 +15,14 @@ from streamer.live.sinks.window import Window
 from tests.support.media import pts_of
 from tests.support.waiting import eventually
 
+pytestmark = [pytest.mark.process, pytest.mark.screen]
+
 COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
 
 
 @pytest.fixture
 def screen() -> Iterator[str]:
-    """An X display without a monitor; .ci/run installs what it takes."""
-    if shutil.which("Xvfb") is None or shutil.which("xdotool") is None:
-        pytest.skip("Xvfb and xdotool are not installed")
+    """An X display without a monitor."""
     read, write = os.pipe()
     # Without -noreset it begins anew whenever its last client leaves: xdotool does, while the window is being opened.
     command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24"]
