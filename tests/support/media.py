@@ -228,6 +228,16 @@ def spread(body: bytes, seconds: float, then: Answer = hold) -> Answer:
     return answer
 
 
+def once(event: threading.Event, then: Answer) -> Answer:
+    """Says nothing until something has happened, and goes on then."""
+
+    def answer(connection: socket.socket) -> None:
+        event.wait(60)
+        then(connection)
+
+    return answer
+
+
 @contextmanager
 def datagrams(body: bytes, seconds: float, port: int) -> Iterator[None]:
     """The bytes over UDP, evenly over so much time, again and again while the context lasts."""
