@@ -19,6 +19,7 @@ def loaded_by(code: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.split()}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "code",
     [

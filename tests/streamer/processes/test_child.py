@@ -19,6 +19,8 @@ from streamer.processes.handshake import MAX_CALLERS, SECRET_BYTES, Listener
 from tests.support.paths import ROOT
 from tests.support.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 WAIT_S = 0.05
 
 

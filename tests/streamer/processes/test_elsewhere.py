@@ -7,6 +7,8 @@ import pytest
 from tests.support.elsewhere import run_elsewhere
 from tests.support.media import Clip, pts_of, raw, serving
 
+pytestmark = pytest.mark.process
+
 STREAM = """
 import sys
 from streamer import Stream, StreamConfig
