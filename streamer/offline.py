@@ -5,8 +5,8 @@ keeps a picture in the network while the one before it is drawn here.
 """
 
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from pipeline.drawing.overlay import draw
 from pipeline.motion.carry import between, carry
 from pipeline.motion.flow import Follower, Grey, is_cut
 from pipeline.parsing.parser import Pending
-from streamer.errors import ConfigError, SinkError
-from streamer.media.images import is_picture, list_pictures
+from streamer.errors import ConfigError
+from streamer.media.images import is_picture
 from streamer.media.paths import VIDEO_SUFFIXES, check_apart
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
@@ -124,49 +124,6 @@ def render_file(
         damaged = opened.health.damaged
         missing_s = 0.0 if stopped else _missing_s(opened.info, done, shown_s)
     return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)
-
-
-def targets(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Which file each source becomes: the last path is where to write, the others are sources.
-
-    Several sources go into a folder, each under its own name; the folder is made if it is not there.
-
-    Raises:
-        ConfigError: fewer than two paths, or two sources that would become the same file.
-    """
-    *sources, out = paths
-    if not sources:
-        raise ConfigError("name what to read and, last, what to write: streamer render IN... OUT")
-    if len(sources) == 1 and (out.suffix or not _is_still(sources[0])) and not out.is_dir():
-        return [(sources[0], out)]
-    jobs = [(source, out if _is_still(source) else out / _video_name(source)) for source in sources]
-    for name, times in Counter(name for job in jobs for name in _written(*job)).items():
-        if times > 1:
-            raise ConfigError(f"two of the sources would become {out / name}; render them into folders of their own")
-    _make_folder(out)
-    return jobs
-
-
-def _written(source: Path, target: Path) -> list[str]:
-    """Names of the files that a source becomes in the folder for several."""
-    if source.is_dir():
-        return [path.name for path in list_pictures(source)]
-    return [source.name if is_picture(source) else target.name]
-
-
-def _is_still(source: Path) -> bool:
-    return source.is_dir() or is_picture(source)
-
-
-def _video_name(source: Path) -> str:
-    return source.name if source.suffix.lower() in VIDEO_SUFFIXES else f"{source.stem}.mp4"
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as exc:
-        raise SinkError(f"several files go into a folder, and {path} cannot be one: {exc.strerror}") from exc
 
 
 def _parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:

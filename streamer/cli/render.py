@@ -12,12 +12,14 @@ import typer
 from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_parser
 from streamer.cli.console import complain, progress, say, stop_on_interrupt
 from streamer.cli.options import Given, with_options
-from streamer.errors import StreamerError
+from streamer.cli.targets import Job, Plan, planned
+from streamer.errors import SinkError, StreamerError
 from streamer.media.paths import free_name
-from streamer.offline import Progress, Rendered, Rendering, render_file, targets
+from streamer.offline import Progress, Rendered, Rendering, render_file
 from streamer.recording.codecs import Encoding
 from streamer.settings import made
 from streamer.sources.open import sample
+from streamer.sources.uri import without_password
 
 
 class DemoClip(StrEnum):
@@ -39,10 +41,13 @@ def demo(
 ) -> None:
     """Parse a bundled clip into demo.mp4, in the current folder."""
     settings = Rendering(ParserSettings("lite", size=DEMO_SIZES.get(clip)), Look(legend=True))
-    done = _watched_render(sample(f"{clip}.mp4"), free_name(Path("demo.mp4")), settings, load_parser(settings.parser))
+    job = Job(str(sample(f"{clip}.mp4")), free_name(Path("demo.mp4")))
+    done = _watched_render(job, settings, load_parser(settings.parser))
     _report(done)
 
 
+MAX_NAMES = 8
+"""The maximum number of names in a line that lists files."""
 GROUPS = ("parser", "look", "encoding")
 """The fields of `Rendering` that are settings of their own."""
 
@@ -51,8 +56,13 @@ GROUPS = ("parser", "look", "encoding")
 def render(
     given: Given,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="IN... OUT", help="Videos or pictures, and a file or folder to write.")
+        list[str],
+        typer.Argument(
+            metavar="IN... OUT",
+            help="Videos, pictures, folders of them or addresses; last, the file or folder to write.",
+        ),
     ],
+    recursive: Annotated[bool, typer.Option("--recursive", help="Take folders within folders, too.")] = False,
 ) -> None:
     """Draw every person's parts over videos and pictures.
 
@@ -63,46 +73,64 @@ def render(
     look = replace(look, hidden=frozenset(parser.label_set.name_of(name) for name in look.hidden))
     others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force") if name in given}
     settings = Rendering(wanted, look, encoding=made(Encoding, given), **others)
-    with _no_empty_folder(paths[-1]):
-        _render_all(targets(paths), settings, parser)
+    plan = planned(paths, recursive=recursive)
+    with _no_empty_folders(plan):
+        _render_all(plan, settings, parser)
 
 
-def _render_all(jobs: Sequence[tuple[Path, Path]], settings: Rendering, parser: Parser) -> None:
-    failed = 0
-    for source, out in jobs:
+def _render_all(plan: Plan, settings: Rendering, parser: Parser) -> None:
+    failed = []
+    for job in plan.jobs:
         try:
-            done = _watched_render(source, out, settings, parser)
+            if plan.folder is not None:
+                _make_folder(job.out.parent)
+            done = _watched_render(job, settings, parser)
         except (PipelineError, StreamerError) as exc:
-            if len(jobs) == 1:
+            if len(plan.jobs) == 1:
                 raise
             complain(exc)
-            failed += 1
+            failed.append(job.source)
             continue
         _report(done)
+    if plan.skipped:
+        say(f"skipped {len(plan.skipped)}, neither pictures nor videos by their names: {_some(plan.skipped)}")
     if failed:
-        raise StreamerError(f"{failed} of {len(jobs)} could not be rendered")
+        raise StreamerError(f"{len(failed)} of {len(plan.jobs)} could not be rendered: {_some(failed)}")
+
+
+def _some(names: Sequence[object]) -> str:
+    shown = ", ".join(without_password(str(name)) for name in names[:MAX_NAMES])
+    return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SinkError(f"several files go into a folder, and {path} cannot be one: {exc.strerror}") from exc
 
 
 @contextmanager
-def _no_empty_folder(out: Path) -> Iterator[None]:
-    """One that is made meanwhile goes again if nothing was written into it."""
-    was_there = out.exists()
+def _no_empty_folders(plan: Plan) -> Iterator[None]:
+    """Those that are made meanwhile go again if nothing was written into them."""
+    inside = {folder for job in plan.jobs for folder in (job.out.parent, *job.out.parent.parents)}
+    new = sorted((folder for folder in inside if plan.folder is not None and not folder.exists()), reverse=True)
     try:
         yield
     finally:
-        if not was_there and out.is_dir():
-            with suppress(OSError):  # something is in it
-                out.rmdir()
+        for folder in new:  # the inner ones first
+            with suppress(OSError):  # something is in it, or it was never made
+                folder.rmdir()
 
 
-def _watched_render(source: Path, out: Path, settings: Rendering, parser: Parser) -> Rendered:
-    with stop_on_interrupt() as asked, progress(source.name, "frames") as show:
+def _watched_render(job: Job, settings: Rendering, parser: Parser) -> Rendered:
+    with stop_on_interrupt() as asked, progress(Path(job.source).name, "frames") as show:
 
         def on_frame(so_far: Progress) -> bool:
             show(so_far.done, so_far.total)
             return not asked()
 
-        return render_file(source, out, settings, on_frame, parser)
+        return render_file(job.source, job.out, settings, on_frame, parser)
 
 
 def _report(done: Rendered) -> None:

@@ -17,8 +17,8 @@ _MAY_BE_TRANSPARENT = frozenset({".png", ".tif", ".tiff", ".webp"})
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's name says that it is a still picture."""
-    return path.suffix.lower() in PICTURE_SUFFIXES
+    """Whether a file's name says that it is a still picture; `._a.jpg`, which a Mac puts beside `a.jpg`, is none."""
+    return not path.name.startswith("._") and path.suffix.lower() in PICTURE_SUFFIXES
 
 
 def list_pictures(folder: Path) -> list[Path]:

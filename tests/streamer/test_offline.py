@@ -12,7 +12,6 @@ import pytest
 from pipeline import Frame, Look, Parser, ParserSettings, Parsing, WeightsError, blend, load_parser
 from streamer import ConfigError, Encoding, Progress, Rendering, open_source, render_file
 from streamer.media.paths import free_name
-from streamer.offline import targets
 from streamer.sources.open import sample
 from tests.support.media import Clip, pictures_of, pts_of, quarters, sound_of
 from tests.support.paths import ROOT
@@ -162,34 +161,6 @@ def test_what_cannot_be_is_said(parser: Parser, street: Path, tmp_path: Path) ->
     with pytest.raises(ConfigError, match="parse_every is at least 1, not 0"):
         Rendering(parser.settings, parse_every=0)
     assert street.read_bytes() == before
-
-
-def test_targets() -> None:
-    def names(*paths: str) -> list[tuple[str, str]]:
-        return [(str(source), str(out)) for source, out in targets([Path(path) for path in paths])]
-
-    assert names("a.mp4", "b.mkv") == [("a.mp4", "b.mkv")]
-    with pytest.raises(ConfigError, match="name what to read"):
-        names("a.mp4")
-
-
-def test_targets_of_several(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    jobs = targets([Path("x/a.mp4"), Path("y/b.avi"), Path("c.jpg"), out])
-    assert jobs == [
-        (Path("x/a.mp4"), out / "a.mp4"),
-        (Path("y/b.avi"), out / "b.mp4"),
-        (Path("c.jpg"), out),
-    ]
-    assert out.is_dir()
-    with pytest.raises(ConfigError, match="two of the sources would become"):
-        targets([Path("x/a.mp4"), Path("y/a.mp4"), tmp_path / "no"])
-    assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    for folder in ("one", "other"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.png").touch()
-    with pytest.raises(ConfigError, match=r"two of the sources would become .*a\.png"):
-        targets([tmp_path / "one", tmp_path / "other", tmp_path / "no"])
 
 
 def test_names_that_begin_like_an_address(

@@ -58,6 +58,31 @@ def test_render_one_and_several(tmp_path: Path) -> None:
     assert "1 of 3 could not be rendered" in done.stderr
 
 
+def test_render_a_folder(tmp_path: Path) -> None:
+    """Pictures and videos in one go; what fails or is skipped does not end the rest, and is told at the end."""
+    inside = tmp_path / "in"
+    (inside / "deep").mkdir(parents=True)
+    Clip().make(inside / "a.avi")
+    picture = np.full((96, 128, 3), 90, np.uint8)
+    for name in ("b.png", "deep/c.png"):
+        assert cv2.imwrite(str(inside / name), picture)
+    (inside / "broken.jpg").write_text("no picture")
+    (inside / "._b.png").write_text("what a Mac keeps")
+    (inside / "notes.txt").write_text("notes")
+    done = run("render", "in", "out", "--recursive", "--size", "64x96", cwd=tmp_path)
+    assert done.returncode == 1
+    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    assert written == {"a.mp4", "b.png", "deep/c.png"}
+    assert "skipped 2, neither pictures nor videos by their names: in/._b.png, in/notes.txt" in done.stdout
+    first, last = done.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert "broken.jpg" in first
+    assert last == "error: 1 of 4 could not be rendered: in/broken.jpg"
+    (inside / "broken.jpg").unlink()
+    again = run("render", "in", "out", "--recursive", "--size", "64x96", "--force", cwd=tmp_path)
+    assert (again.returncode, again.stderr) == (0, "")
+
+
 def test_a_second_look_is_asked_for_with_refine(tmp_path: Path) -> None:
     still = tmp_path / "street.png"
     assert cv2.imwrite(str(still), pictures_of(sample("street.mp4"))[0])
@@ -78,6 +103,7 @@ def test_a_second_look_is_asked_for_with_refine(tmp_path: Path) -> None:
         ("render in.mp4 in.mp4 --force", 1, "in.mp4 is the source itself"),
         ("render in.mp4 there.mp4", 1, "there.mp4 exists; --force overwrites it"),
         ("render in.mp4 no/out.mp4", 1, "no folder no to write out.mp4 into"),
+        ("render https://127.0.0.1:9/a.mp4 out.mp4", 1, "https://127.0.0.1:9/a.mp4"),
         ("render in.mp4 out.mp4 --parser big", 1, "no parser 'big'; there are: lite"),
         ("render in.mp4 out.mp4 --runtime cuda", 1, "no runtime 'cuda'; there are: openvino, onnx"),
         ("render in.mp4 out.mp4 --precision int4", 1, "no precision 'int4'; there are: auto, f32, bf16"),

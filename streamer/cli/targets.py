@@ -1,0 +1,125 @@
+"""Which file each source becomes: files into files, folders into folders."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from streamer.errors import ConfigError, SourceError
+from streamer.media.images import is_picture, natural_order
+from streamer.media.paths import VIDEO_SUFFIXES
+from streamer.sources.uri import is_address
+
+READ_SUFFIXES = frozenset(
+    {*VIDEO_SUFFIXES, ".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".wmv"}
+)
+"""Files in a folder that are taken for videos; one that is named outright may be called anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A source, and the file or folder that it becomes."""
+
+    source: str
+    """As for `open_source`."""
+    out: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done."""
+
+    jobs: tuple[Job, ...]
+    skipped: tuple[Path, ...] = ()
+    """Files in the folders that are neither pictures nor videos by their names."""
+    folder: Path | None = None
+    """The folder that the files go into, if they go into one."""
+
+
+def planned(paths: Sequence[str], *, recursive: bool = False) -> Plan:
+    """The plan for the arguments of `render`: the last one is where to write, the others are sources.
+
+    A source alone becomes the file that is named; pictures of a folder can become one video so. Several sources, and
+    the files in a folder, go into a folder, each under its own name. Nothing is made or written.
+
+    Args:
+        recursive: take the files in the folders within a folder, too, and keep these folders.
+
+    Raises:
+        ConfigError: fewer than two paths, or two sources that would become the same file.
+        SourceError: a folder without anything that can be rendered.
+    """
+    *sources, last = paths
+    if not sources:
+        raise ConfigError("name what to read and, last, what to write: streamer render IN... OUT")
+    out = Path(last)
+    if len(sources) == 1 and _goes_into_a_file(sources[0], out):
+        return Plan((Job(sources[0], out),))
+    skipped: list[Path] = []
+    jobs = [job for source in sources for job in _jobs(source, out, recursive, skipped)]
+    for target, times in Counter(job.out for job in jobs).items():
+        if times > 1:
+            raise ConfigError(f"two of the sources would become {target}; render them into folders of their own")
+    if not jobs:
+        raise SourceError(_nothing_in(sources, recursive=recursive))
+    return Plan(tuple(jobs), tuple(skipped), out)
+
+
+def _goes_into_a_file(source: str, out: Path) -> bool:
+    if out.is_dir():
+        return False
+    if out.suffix.lower() in VIDEO_SUFFIXES:
+        return True
+    return not Path(source).is_dir() and not _is_pattern(source) and (bool(out.suffix) or not _is_still(source))
+
+
+def _jobs(source: str, out: Path, recursive: bool, skipped: list[Path]) -> Iterator[Job]:
+    folder = Path(source)
+    if _is_pattern(source):
+        for path in sorted(map(Path, glob(source)), key=natural_order):  # noqa: PTH207  (absolute ones too)
+            yield Job(str(path), out / _name(str(path)))
+    elif is_address(source) or not folder.is_dir():
+        yield Job(source, out / _name(source))
+    else:
+        for path in _files(folder, out, recursive):
+            if is_picture(path) or (path.suffix.lower() in READ_SUFFIXES and not path.name.startswith(".")):
+                yield Job(str(path), out / path.relative_to(folder).parent / _name(str(path)))
+            else:
+                skipped.append(path)
+
+
+def _files(folder: Path, out: Path, recursive: bool) -> Iterator[Path]:
+    """The files in a folder in the order of their names; what was written there before is not read."""
+    for name, folders, files in os.walk(folder):
+        here = Path(name)
+        yield from sorted((here / each for each in files), key=natural_order)
+        folders[:] = sorted(each for each in folders if recursive and not _same(here / each, out))
+
+
+def _same(one: Path, other: Path) -> bool:
+    return other.exists() and one.samefile(other)
+
+
+def _name(source: str) -> str:
+    """The name of what a source becomes in a folder."""
+    path = PurePosixPath(urlsplit(source).path) if is_address(source) else Path(source)
+    kept = is_picture(Path(path.name)) or path.suffix.lower() in VIDEO_SUFFIXES
+    return path.name if kept else f"{path.stem or 'stream'}.mp4"
+
+
+def _is_still(source: str) -> bool:
+    return not is_address(source) and is_picture(Path(source))
+
+
+def _is_pattern(source: str) -> bool:
+    return has_magic(source) and not is_address(source) and not Path(source).exists()
+
+
+def _nothing_in(sources: Sequence[str], *, recursive: bool) -> str:
+    named = ", ".join(sources)
+    inside = any(each.is_dir() for source in sources if Path(source).is_dir() for each in Path(source).iterdir())
+    deeper = "; --recursive looks into its folders, too" if inside and not recursive else ""
+    return f"no pictures or videos in {named}{deeper}"
