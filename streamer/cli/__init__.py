@@ -16,7 +16,7 @@ from typer.main import get_command
 from streamer.version import __version__
 
 COMMANDS = {
-    "demo": ("render", "Parse the bundled clip into demo.mp4, in the current folder."),
+    "demo": ("render", "Parse a bundled clip into demo.mp4, in the current folder."),
     "render": ("render", "Draw every person's parts over videos and pictures."),
     "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
     "watch": ("watch", "Show the masks that a stream publishes, as they come."),

@@ -1,4 +1,4 @@
-"""The verb that says how fast parsers are here."""
+"""The command that times parsers on this machine."""
 
 import json
 from collections.abc import Sequence
@@ -25,16 +25,21 @@ BENCH_FRAMES = 30
 def bench(
     given: Given,
     source: Annotated[
-        Path | None, typer.Option(help="A video or pictures; the bundled street clip by default.")
+        Path | None, typer.Option(help="A video or pictures; by default the bundled clip street.")
     ] = None,
-    parser: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all that are ready by default.")] = None,
-    runtime: Annotated[list[str] | None, typer.Option(help="Repeat to compare; all by default.")] = None,
+    parser: Annotated[
+        list[str] | None, typer.Option(help="A parser; repeat to compare. By default all whose weights are here.")
+    ] = None,
+    runtime: Annotated[list[str] | None, typer.Option(help="A runtime; repeat to compare. By default all.")] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="Repeat to compare; f32, bf16 and int8 by default.")
+        list[str] | None, typer.Option(help="A precision; repeat to compare. By default f32, bf16 and int8.")
     ] = None,
-    threads: Annotated[list[int] | None, typer.Option(min=1, help="Repeat to compare; all cores by default.")] = None,
+    threads: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="A number of processor threads; repeat to compare. By default one per core."),
+    ] = None,
     size: Sizes = None,
-    seconds: Annotated[float, time_option("How long to time each.", default_s=3.0, min_s=0.1)] = 3.0,
+    seconds: Annotated[float, time_option("Time to spend on each combination.", default_s=3.0, min_s=0.1)] = 3.0,
     as_json: Json = False,
 ) -> None:
     """Time parsers, runtimes, precisions, threads and sizes here.

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: progress, results, complaints; and what Ctrl-C does."""
+"""The terminal: progress, results and errors; and the handling of Ctrl-C."""
 
 import signal
 from collections.abc import Callable, Iterable, Iterator
@@ -12,28 +12,28 @@ from rich.text import Text
 
 Item = TypeVar("Item")
 
-LINES_MOST = 4
-"""So many lines of a complaint are shown after its first."""
+MAX_LINES = 4
+"""The maximum number of lines of an error after its first one."""
 
 _console = Console(stderr=True, soft_wrap=True)
 
 
 def complain(what: object) -> None:
-    """One line on standard error. Of a long list the beginning: STREAMER_DEBUG=1 shows all."""
+    """Prints an error as one line on standard error; of a long list the beginning, all with STREAMER_DEBUG=1."""
     first, *others = str(what).splitlines() or [""]
-    lines = [first, *others[:LINES_MOST]]
-    if len(others) > LINES_MOST:
-        lines.append(f"... and {len(others) - LINES_MOST} more, which STREAMER_DEBUG=1 shows")
+    lines = [first, *others[:MAX_LINES]]
+    if len(others) > MAX_LINES:
+        lines.append(f"... and {len(others) - MAX_LINES} more, which STREAMER_DEBUG=1 shows")
     _console.print(Text.assemble(("error: ", "bold red"), " ".join(" ".join(lines).split())))
 
 
 def say(text: str) -> None:
-    """One line of result on standard output."""
+    """Prints a line of a result on standard output."""
     print(text)
 
 
 def terminal() -> Console:
-    """Standard error, which may be none."""
+    """The console on standard error, which need not be a terminal."""
     return _console
 
 
@@ -49,7 +49,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress(title: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on standard error, gone when it ends; yields what to call with how many are done, and of how many."""
+    """A progress bar on standard error, removed at the end; yields a function of the count done and the total."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -63,7 +63,7 @@ def progress(title: str, unit: str) -> Iterator[Callable[[int, int | None], None
 
 
 def watched(items: Iterable[Item], title: str, unit: str, total: int | None = None) -> Iterator[Item]:
-    """The same items, with a bar that counts them."""
+    """The same items, counted by a progress bar."""
     with progress(title, unit) as show:
         for done, item in enumerate(items):
             show(done, total)
@@ -72,7 +72,7 @@ def watched(items: Iterable[Item], title: str, unit: str, total: int | None = No
 
 @contextmanager
 def status() -> Iterator[Callable[[str], None]]:
-    """A line on standard error that is written over, gone when it ends; nothing where no terminal is."""
+    """A line on standard error that is overwritten, and removed at the end; nothing without a terminal."""
     if not _console.is_terminal:
         yield lambda text: None
         return
@@ -82,7 +82,7 @@ def status() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yields a question: has somebody asked to stop? The first Ctrl-C or SIGTERM asks; the second leaves at once."""
+    """Yields a function that tells whether to stop: the first Ctrl-C or SIGTERM asks to, the second leaves at once."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The verb that says what a camera gives and what will hold here."""
+"""The command that examines a camera and this machine, and advises settings."""
 
 import shlex
 from dataclasses import asdict
@@ -26,8 +26,8 @@ USUAL_AGE_S = MaskSettings().max_mask_age_s
 def doctor(
     given: Given,
     source: Annotated[str, typer.Argument(help="As for run: an address, webcam:0, or a file.")],
-    seconds: Annotated[float, time_option("How long to look at it.", default_s=10.0, min_s=1.0)] = 10.0,
-    record: Annotated[bool, typer.Option("--record", help="Count in what recording costs.")] = False,
+    seconds: Annotated[float, time_option("Time to watch the source.", default_s=10.0, min_s=1.0)] = 10.0,
+    record: Annotated[bool, typer.Option("--record", help="Include the cost of recording.")] = False,
     as_json: Json = False,
 ) -> None:
     """Look at a camera and this machine, and advise settings.

@@ -1,4 +1,4 @@
-"""The verb that says how good a parser is: on pictures whose truth is known, and on video without any."""
+"""The command that measures the accuracy of a parser on labelled pictures, and its flicker on video."""
 
 import json
 from collections.abc import Mapping
@@ -25,11 +25,13 @@ def evaluate(
     parser: Annotated[str, typer.Argument(help=f"One of: {', '.join(PARSERS)}.")],
     images: Annotated[Path | None, typer.Option(help="A folder of pictures.")] = None,
     labels: Annotated[
-        Path | None, typer.Option(help="A folder of PNGs of class ids, 255 for unknown, with the same stems.")
+        Path | None, typer.Option(help="A folder of PNGs of class ids, 255 for unknown, named as the pictures.")
     ] = None,
     instances: Annotated[
         Path | None,
-        typer.Option(help="A folder of PNGs of persons' numbers, 0 for nobody, 255 for unknown, with the same stems."),
+        typer.Option(
+            help="A folder of PNGs of persons' numbers, 0 for nobody, 255 for unknown, named as the pictures."
+        ),
     ] = None,
     video: Annotated[
         list[Path] | None, typer.Option(help="A video to measure flicker on; needs no truth; may be repeated.")

@@ -1,4 +1,4 @@
-"""The verbs that say which models there are, and fetch the weights of those that are not bundled."""
+"""The commands that list the parsers, and fetch weights that are not bundled."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -132,5 +132,8 @@ def time_option(sentence: str, *, default_s: float, min_s: float) -> Any:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 Sizes = Annotated[
-    list[Size] | None, typer.Option("--size", parser=reading(read_size), metavar="HxW", help="Repeat to compare.")
+    list[Size] | None,
+    typer.Option(
+        "--size", parser=reading(read_size), metavar="HxW", help="A size of the network's input; repeat to compare."
+    ),
 ]

@@ -1,4 +1,4 @@
-"""The verbs that turn files into files."""
+"""The commands that render files into files."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -23,7 +23,7 @@ from streamer.sources.uri import without_password
 
 
 class DemoClip(StrEnum):
-    """The clips that come with the program, by name."""
+    """The bundled clips, by name."""
 
     PEOPLE = "people"
     PORTRAIT = "portrait"
@@ -112,7 +112,7 @@ def _make_folder(path: Path) -> None:
 
 @contextmanager
 def _no_empty_folders(plan: Plan) -> Iterator[None]:
-    """Those that are made meanwhile go again if nothing was written into them."""
+    """Removes the folders that are made meanwhile, if nothing was written into them."""
     inside = {folder for job in plan.jobs for folder in (job.out.parent, *job.out.parent.parents)}
     new = sorted((folder for folder in inside if plan.folder is not None and not folder.exists()), reverse=True)
     try:

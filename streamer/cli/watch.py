@@ -18,21 +18,23 @@ from streamer.zeromq.subscriber import subscribe
 
 
 def watch(
-    address: Annotated[str, typer.Argument(help="Where a stream publishes, as in tcp://127.0.0.1:5556.")],
-    stream: Annotated[str, typer.Option(help="Which stream; the first that is heard by default.")] = "",
+    address: Annotated[str, typer.Argument(help="Address at which a stream publishes, as in tcp://127.0.0.1:5556.")],
+    stream: Annotated[str, typer.Option(help="Name of the stream; by default the first that is heard.")] = "",
     as_json: Json = False,
-    view: Annotated[bool, typer.Option("--view", help="Draw them in a window; q closes it.")] = False,
+    view: Annotated[bool, typer.Option("--view", help="Draw the masks in a window; q closes it.")] = False,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on when the publisher ends: it may start again.")
+        bool, typer.Option("--follow", help="Go on when the publisher ends, until it starts again.")
     ] = False,
     timeout: Annotated[
         float,
-        time_option("Silence to bear; a publisher says something each second.", default_s=10.0, min_s=0.1),
+        time_option(
+            "Silence after which to give up; a publisher says something each second.", default_s=10.0, min_s=0.1
+        ),
     ] = 10.0,
 ) -> None:
     """Show the masks that a stream publishes, as they come.
 
-    There is a line for each parsing; of those that come faster than they can be shown, the newest.
+    Prints a line for each parsing; where they come faster than they can be shown, for the newest.
     """
     with ExitStack() as stack:
         heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))

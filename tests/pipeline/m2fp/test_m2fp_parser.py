@@ -23,7 +23,7 @@ from pipeline.m2fp.model import label_set_of
 from pipeline.model import ClassMask
 from streamer import Stream, StreamConfig
 from streamer.cli import main
-from streamer.cli.console import LINES_MOST, complain
+from streamer.cli.console import MAX_LINES, complain
 from tests.support.media import Clip, pictures_of, pts_of, quarters
 from tests.support.waiting import eventually
 from tests.support.weights_made_up import (
@@ -415,9 +415,9 @@ def test_a_bad_checkpoint_is_one_clear_line_of_a_stream_too(bad: Path) -> None:
 
 
 def test_of_a_long_complaint_the_beginning_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    for count, rest in ((LINES_MOST, ""), (LINES_MOST + 3, " ... and 3 more, which STREAMER_DEBUG=1 shows")):
+    for count, rest in ((MAX_LINES, ""), (MAX_LINES + 3, " ... and 3 more, which STREAMER_DEBUG=1 shows")):
         complain("\n".join(["these are wrong:", *(f"  line {index}" for index in range(count))]))
-        shown = " ".join(f"line {index}" for index in range(LINES_MOST))
+        shown = " ".join(f"line {index}" for index in range(MAX_LINES))
         assert capsys.readouterr().err == f"error: these are wrong: {shown}{rest}\n"
 
 
