@@ -135,6 +135,11 @@ class Reader:
             self._networks[input_size] = self.model.compile(input_size, self._options)
         return self._networks[input_size]
 
+    def keep_network(self, input_size: Size, network: Network) -> None:
+        """Uses a network that was compiled elsewhere, as by another thread, for this input size."""
+        _make_room(self._networks)
+        self._networks[input_size] = network
+
     def _seen(self, frame: Frame, fit: Letterbox) -> tuple[Letterbox, Picture, Answer]:
         small = fit.shrink(frame.picture)
         return fit, small, self.network(fit.input_size).start(small).result()

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar, cast
 
-from streamer.inference.messages import Failure, Job, Ready, WorkerSettings
+from pipeline import Parser
+from streamer.inference.ahead import Ahead
+from streamer.inference.messages import Answered, Failure, Job, Ready, WorkerSettings
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
 
@@ -21,9 +23,18 @@ def serve(parent: Parent) -> None:
             _send(parent, parser)
             return
         _send(parent, Ready())
+        ahead = Ahead(parser)
         while True:
             job = cast(Job, pickle.loads(parent.receive()))
-            _send(parent, _attempt(lambda: parser.infer(job.small, job.fit, job.pts_s)))  # noqa: B023  (called before the next round)
+            _send(parent, _attempt(lambda: _answer(job, parser, ahead)))  # noqa: B023  (called before the next round)
+
+
+def _answer(job: Job, parser: Parser, ahead: Ahead) -> Answered:
+    if job.next_size is not None:
+        ahead.begin(job.next_size)
+    ahead.wait_for(job.fit.input_size)
+    reading = parser.infer(job.small, job.fit, job.pts_s)
+    return Answered(reading, job.next_size is not None and ahead.is_ready(job.next_size))
 
 
 def _send(parent: Parent, value: object) -> None:

@@ -9,6 +9,7 @@ from typing import Self
 
 from pipeline import Parser, ParserSettings, PipelineError, Size, load_parser
 from pipeline.network.letterbox import Letterbox
+from pipeline.parsing.reading import Reading
 from pipeline.types import Picture
 
 
@@ -29,11 +30,22 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A picture to parse; the arguments of `Parser.infer`. Answered with a `Reading` or a `Failure`."""
+    """A picture to parse; the arguments of `Parser.infer`. Answered with an `Answered` or a `Failure`."""
 
     small: Picture
     fit: Letterbox
     pts_s: float
+    next_size: Size | None = None
+    """Make a network for this input size ready meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the network saw."""
+
+    reading: Reading
+    next_ready: bool
+    """Whether pictures of the job's `next_size` can be parsed without waiting for their network."""
 
 
 @dataclass(frozen=True, slots=True)

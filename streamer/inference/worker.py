@@ -14,7 +14,7 @@ from pipeline.network.letterbox import Letterbox
 from pipeline.parsing.reading import Reading
 from pipeline.types import Picture
 from streamer.errors import WorkerDied
-from streamer.inference.messages import Failure, Job, Ready, WorkerSettings
+from streamer.inference.messages import Answered, Failure, Job, Ready, WorkerSettings
 from streamer.processes.child import Child, exit_text
 from streamer.processes.framing import ChannelClosed
 
@@ -58,6 +58,8 @@ class Worker:
         self._restarted_s: deque[float] = deque(maxlen=MAX_RESTARTS)
         self._started_s = 0.0
         self._closed = False
+        self.next_ready = False
+        """Whether pictures of the `next_size` that `infer` was last called with need not wait for their network."""
         self.restarts = 0
         """How often a process was started in place of one that had died."""
 
@@ -99,12 +101,16 @@ class Worker:
             f" and is not again; the last time, {self._death}"
         )
 
-    def infer(self, small: Picture, fit: Letterbox, pts_s: float, stop: threading.Event) -> Reading | None:
+    def infer(
+        self, small: Picture, fit: Letterbox, pts_s: float, stop: threading.Event, next_size: Size | None = None
+    ) -> Reading | None:
         """What the network sees, as `Parser.infer` in this process would; None if `stop` was set first.
 
         Args:
             small, fit, pts_s: as for `Parser.infer`.
             stop: looked at every 0.2 s.
+            next_size: make a network for this input size ready, beside the present one. It may take several
+                pictures until `next_ready` says that it is.
 
         Raises:
             WorkerDied: the process ended, or did not answer in time and was ended. The next call starts another,
@@ -116,7 +122,10 @@ class Worker:
             if not child.wait_ready(lambda: self._loading() and not stop.is_set()):
                 return None
             asked_s = self._clock()
-            return child.ask(Job(small, fit, pts_s), lambda: self._answering(asked_s) and not stop.is_set())
+            job = Job(small, fit, pts_s, next_size)
+            answered = child.ask(job, lambda: self._answering(asked_s) and not stop.is_set())
+        self.next_ready = answered is not None and answered.next_ready
+        return None if answered is None else answered.reading
 
     def abandon(self, why: PipelineError) -> None:
         """Ends a process that lives and cannot parse any more, as one that has no memory left; as if it had died."""
@@ -207,10 +216,10 @@ class _Child:
             raise self._loaded.error()
         return self._loaded is not None
 
-    def ask(self, job: Job, go_on: Callable[[], bool]) -> Reading | None:
+    def ask(self, job: Job, go_on: Callable[[], bool]) -> Answered | None:
         """The answer, or None if `go_on` says no before it is there."""
         self.unanswered = True
-        answer = cast(Reading | Failure | None, self._receive(go_on) if self._send(job, go_on) else None)
+        answer = cast(Answered | Failure | None, self._receive(go_on) if self._send(job, go_on) else None)
         self.unanswered = answer is None
         if isinstance(answer, Failure):
             raise answer.error()

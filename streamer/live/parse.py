@@ -125,8 +125,6 @@ class ParseLoop:
         if reading is None:
             return None
         planner.parsed(frame, small, reading, began_s, time.monotonic(), self._stats.fallen_behind())
-        if planner.next_size is not None:
-            planner.made_ready(planner.next_size)
         self._stats.governed(fit.input_size, planner.too_slow_s, people_too_small=planner.people_too_small)
         return self._parser.assemble(frame, reading)
 
@@ -135,7 +133,11 @@ class ParseLoop:
             settings = WorkerSettings(fit.input_size, self._parser.settings)
             self._worker = stack.enter_context(Worker(settings))
         try:
-            return self._worker.infer(small, fit, pts_s, self._stop)
+            next_size = self._planner.next_size
+            reading = self._worker.infer(small, fit, pts_s, self._stop, next_size)
+            if next_size is not None and self._worker.next_ready:
+                self._planner.made_ready(next_size)
+            return reading
         except WorkerDied as exc:
             if not self._worker.restarts_left:
                 raise self._worker.given_up from exc

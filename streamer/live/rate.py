@@ -183,7 +183,7 @@ def affordable(wanted: float, now: float, work_s: float | None) -> float:
         return min(wanted, now)
     if work_s > SLOW_S:
         return max((step for step in ZOOM_STEPS if step < now), default=now)
-    # In one step: each one stops the parsings for the half second that it takes to make another network ready.
+    # In one step: each one takes half a second of the processor to make another network ready.
     tried = ZOOM_STEPS if now == ZOOM_STEPS[0] else ()
     return max((step for step in tried if now < step <= wanted and work_s * step**2 <= QUICK_S), default=now)
 

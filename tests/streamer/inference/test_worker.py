@@ -245,6 +245,54 @@ def test_the_next_one_compiles_what_is_wanted_now(copied: Path, capfd: pytest.Ca
     assert capfd.readouterr().err == "64x96\n96x64\n"
 
 
+def test_pictures_are_parsed_while_the_next_size_is_made_ready(copied: Path, tmp_path: Path) -> None:
+    may_end, slow = tmp_path / "may-end", Size(96, 64)
+    with (copied.parent / "network" / "runtime.py").open("a") as file:
+        file.write(
+            "import os, time\n"
+            "compile_fast = compile_network\n"
+            "def compile_network(path, size, options, **more):\n"
+            f"    while size == {tuple(slow)} and not os.path.exists({str(may_end)!r}):\n"
+            "        time.sleep(0.01)\n"
+            "    return compile_fast(path, size, options, **more)\n"
+        )
+    with Worker(QUICK, answer_s=60) as worker:
+        for _ in range(10):
+            assert worker.infer(*blank(), NEVER, slow)
+            assert not worker.next_ready
+        may_end.touch()
+        assert eventually(lambda: worker.infer(*blank(), NEVER, slow) is not None and worker.next_ready, PATIENCE_S)
+        assert worker.infer(*blank(slow), NEVER)
+        assert not worker.next_ready  # nothing was asked for
+        assert worker.restarts == 0
+
+
+def test_a_size_that_is_on_its_way_is_waited_for(worker: Worker) -> None:
+    other = Size(96, 64)
+    assert worker.infer(*blank(), NEVER, other)
+    assert worker.infer(*blank(other), NEVER)
+    assert worker.infer(*blank(), NEVER, other)
+    assert worker.next_ready
+
+
+def test_a_next_size_that_cannot_be_is_told_when_it_is_used(copied: Path) -> None:
+    other = Size(96, 64)
+    with (copied.parent / "network" / "runtime.py").open("a") as file:
+        file.write(
+            "compile_always = compile_network\n"
+            "def compile_network(path, size, options, **more):\n"
+            f"    if size == {tuple(other)}:\n"
+            "        raise MemoryError('there is none left')\n"
+            "    return compile_always(path, size, options, **more)\n"
+        )
+    with Worker(QUICK, answer_s=60) as worker:
+        assert eventually(lambda: worker.infer(*blank(), NEVER, other) is not None and worker.next_ready, PATIENCE_S)
+        with pytest.raises(PipelineError, match="there is none left"):
+            worker.infer(*blank(other), NEVER)
+        assert worker.infer(*blank(), NEVER)
+        assert worker.restarts == 0
+
+
 @pytest.mark.parametrize("loaded", [False, True], ids=["while it loads", "when it is ready"])
 def test_after_it_was_killed_another_is_started(worker: Worker, loaded: bool) -> None:
     if loaded:
