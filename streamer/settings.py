@@ -36,6 +36,8 @@ FLAT_NAMES = {
 """Fields that have another name where they stand without their group: `RecordSettings.file` is `record`."""
 
 _UNITS = ("_s", "_bytes")
+_SWITCH = ("off", "auto")
+"""What false and true mean for a choice that has both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class Setting:
             return None
         if isinstance(value, str) and self.reader is not None:
             return self.reader(value)
+        if isinstance(value, bool) and set(_SWITCH) <= set(self.choices):
+            value = _SWITCH[value]
         if isinstance(value, str) and self.several:
             value = names(value)
         if isinstance(value, Path) and self.kind is str:
