@@ -33,12 +33,21 @@ def run(
     Times are written as 250ms, 2s, 10min or 1h; a bare number is seconds.
     """
     named = {name: value for name, value in (("source", source), ("stream", stream)) if value is not None}
-    settings = {**(read_settings(config) if config else {}), **given, **named}
+    _run(wanted({**given, **named}, config))
+
+
+def wanted(given: Given, file: Path | None) -> StreamConfig:
+    """The configuration for what was given on the command line, over what a file says.
+
+    Raises:
+        ConfigError, PipelineError: see `read_config`; or clips that nothing could write.
+    """
+    settings = {**(read_settings(file) if file else {}), **given}
     settings.setdefault("window", not (settings.get("record") or settings.get("publish")))
-    wanted = configured(settings)
-    if wanted.record.clip_seconds and not wanted.record.file and not wanted.window.show:
+    config = configured(settings)
+    if config.record.clip_seconds and not config.record.file and not config.window.show:
         raise ConfigError("clip_seconds keeps clips that a key of the window writes, and there is none: add --window")
-    _run(wanted)
+    return config
 
 
 def _run(settings: StreamConfig) -> None:
