@@ -19,9 +19,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import Frame, Look, blend
+from pipeline import Frame, Look, Parsing, blend
 from pipeline.errors import BadPicture, PipelineError
-from pipeline.geometry import Size
 from pipeline.parsing.parser import Parser, load_parser
 from pipeline.types import LabelMap, Picture
 from streamer.errors import StreamerError
@@ -161,16 +160,15 @@ def _foreground(bgr: Picture, lite: Parser) -> float:
 
 
 def _measured(photos: Sequence[Photo], lite: Parser) -> Table:
+    def parse(frame: Frame) -> Parsing:
+        lite.reset()
+        return lite(frame)
+
     table = Table("", "mIoU", "merged", "persons")
     for case in CASES:
-        figures = measure(lambda bgr: _answers(lite, bgr), [_changed(photo, case) for photo in photos], [])
-        table.add_row(case.name, *(f"{each:.3f}" for each in (figures.miou, figures.merged, figures.person_iou)))
+        figures = measure(parse, [_changed(photo, case) for photo in photos], []).photos
+        table.add_row(case.name, *(f"{each:.3f}" for each in (figures.miou, figures.merged_miou, figures.person_iou)))
     return table
-
-
-def _answers(lite: Parser, bgr: Picture) -> tuple[np.ndarray, np.ndarray]:
-    scores, people = lite.network(Size(*bgr.shape[:2])).start(bgr).result().outputs
-    return scores, people
 
 
 def _changed(photo: Photo, case: Case) -> Photo:

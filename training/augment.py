@@ -88,6 +88,8 @@ def _for_centres(affine: Affine) -> Affine:
 def develop(bgr: Picture, rng: Generator) -> Picture:
     """The same picture in other light, from another camera."""
     bgr = _relit(bgr, rng)
+    if rng.random() < 0.06:
+        bgr = _night(bgr, rng)
     if rng.random() < 0.1:
         bgr = _moved(bgr, rng) if rng.random() < 0.6 else _unsharp(bgr, rng)
     if rng.random() < 0.1:
@@ -117,6 +119,18 @@ def _relit(bgr: Picture, rng: Generator) -> Picture:
         kept = rng.uniform(0.4, 1.5)
         lit = cv2.addWeighted(lit, kept, grey, 1 - kept, 0)
     return np.asarray(lit, np.uint8)
+
+
+def _night(bgr: Picture, rng: Generator) -> Picture:
+    """By a lamp: warm or cold, lit from somewhere, dark elsewhere, and noisy."""
+    height, width = bgr.shape[:2]
+    y, x = rng.uniform(0, 1, 2)
+    down, across = np.arange(height)[:, None] / height - y, np.arange(width) / width - x
+    light = np.exp(-(down * down + across * across) / rng.uniform(0.15, 1.5)) * rng.uniform(0.4, 1.0) + 0.08
+    warm = rng.uniform(-0.1, 0.5)
+    tint = np.array([1 - warm, 1 - 0.3 * warm, 1.0], np.float32)
+    lit = np.clip(bgr * light[..., None].astype(np.float32) * tint, 0, 255)
+    return _noisy(np.asarray(lit, np.uint8), rng)
 
 
 def _moved(bgr: Picture, rng: Generator) -> Picture:

@@ -3,6 +3,7 @@
 Who is pasted later stands in front. Each pixel keeps its label and the number of the person that it belongs to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -61,6 +62,22 @@ def paste_person(scene: Scene, photo: Photo, view: View, light: float = 1.0) -> 
 def paste_thing(scene: Scene, bgr: Picture, mask: LabelMap, view: View) -> Scene:
     """Something that is nobody, in front of a scene: what it covers is background."""
     return _paste(scene, bgr, np.zeros_like(mask), mask, view, 0)
+
+
+def side_by_side(rows: Sequence[Sequence[Scene]]) -> Scene:
+    """Scenes of one size as one, row by row; whose persons are theirs alone."""
+    count = 0
+    strips = []
+    for row in rows:
+        parts = []
+        for scene in row:
+            known = (scene.persons > 0) & (scene.persons != IGNORED)
+            persons = np.where(known, scene.persons + np.uint8(count), scene.persons)
+            parts.append((scene.bgr, scene.labels, persons))
+            count += scene.count
+        strips.append([np.concatenate(each, axis=1) for each in zip(*parts)])
+    bgr, labels, persons = (np.concatenate(each, axis=0) for each in zip(*strips))
+    return Scene(bgr, labels, persons, count)
 
 
 def _paste(scene: Scene, bgr: Picture, labels: LabelMap, mask: LabelMap, view: View, number: int) -> Scene:

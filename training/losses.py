@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.labels import CIHP
-from training.pack import ALLOWED, IGNORED
+from training.pack import ALLOWED, BAG, IGNORED
 
 _OUTLINE_WEIGHT = 1.5
 """Of a cell that has another class beside it; of the others, 1."""
@@ -29,6 +29,7 @@ class Weights:
 
     cells: float = 1.0
     overlap: float = 0.75
+    somebody: float = 0.4
     regions: float = 0.3
     centre: float = 0.5
     offset: float = 0.5
@@ -73,6 +74,7 @@ class Losses:
         parts = {
             "cells": self.cells(likely, truth.labels),
             "overlap": overlap(likely.exp(), truth.labels),
+            "somebody": somebody(1 - likely[..., 0].exp(), truth.labels),
             "regions": self.regions(planes, truth),
             "centre": centre(people[:, 0].float(), truth),
             "offset": offset(people[:, 1:].float(), truth),
@@ -146,6 +148,20 @@ def overlap(shares: Tensor, labels: Tensor) -> Tensor:
     present = cells > 0
     union = cells + said.sum(0) - hits
     return 1 - (hits[present] / union[present]).mean() if present.any() else shares.sum() * 0.0
+
+
+def somebody(shares: Tensor, labels: Tensor) -> Tensor:
+    """One minus the soft intersection over union of everybody against background.
+
+    Args:
+        shares: (n, h, w), probabilities that somebody is there.
+        labels: int64 (n, h, w), classes and codes: somebody of no known class counts, too.
+    """
+    known = (labels != IGNORED).to(shares.dtype)
+    there = known * ((labels != 0) & (labels != BAG))
+    said = shares * known
+    hits = (said * there).sum()
+    return 1 - (hits + 1) / (said.sum() + there.sum() - hits + 1)
 
 
 def centre(logits: Tensor, truth: Truth) -> Tensor:

@@ -3,6 +3,9 @@
 A pack is a folder of parts; a part is a folder with `img/NAME.jpg` and `lab/NAME.png` of the same size. Label
 maps hold CIHP's classes and, where the truth is not fully known, the codes below. A part in which no picture
 has a garment of unknown type was labelled by people: some of its pictures are kept for validation.
+
+A part with `inst/NAME.png`, persons' numbers, shows ordinary life: groups, work, children, whoever stands before a
+camera. A part without `lab/` shows nobody. Of both, some pictures are kept to look at, and never trained on.
 """
 
 from dataclasses import dataclass
@@ -29,6 +32,8 @@ UNKNOWN_SIDES = {
     249: PART_GROUPS["shoes"],
 }
 """Codes of limbs and shoes of which it is not known whose side they are on."""
+SOMEBODY = 254
+"""A person, of whatever class: any but background."""
 BAG = 253
 """Carried by a person, part of no class: background, but it goes where the person goes."""
 IGNORED = 255
@@ -39,6 +44,8 @@ _SHORT_SIDE = 384
 _SCRAP, _ANOTHER = 0.02, 0.25
 """Of the largest person's pixels: what is smaller is a scrap of it; what is larger is a person beside it."""
 _HELD_OUT_EVERY, _HELD_OUT = 10, 3
+_KEPT_EVERY = 20
+"""Of ordinary pictures: there are few of each kind, and they are kept to look at, not to measure on."""
 
 
 def _allowed() -> NDArray[np.bool_]:
@@ -46,6 +53,7 @@ def _allowed() -> NDArray[np.bool_]:
     table[np.arange(len(CIHP)), np.arange(len(CIHP))] = True
     table[BAG, 0] = True
     table[IGNORED] = True
+    table[SOMEBODY, 1:] = True
     for code, names in (UNKNOWN_GARMENTS | UNKNOWN_SIDES).items():
         table[code, [CIHP.id_of(name) for name in names]] = True
     return table
@@ -80,6 +88,8 @@ class Photo:
     """uint8 of the same size: 0 is nobody, k the k-th person; IGNORED where it is somebody, but who is not known."""
     annotated: bool
     """By people, not by networks."""
+    ordinary: bool = False
+    """Whether it shows ordinary life, in which people were told apart: not one person who poses."""
 
     def __post_init__(self) -> None:
         if self.bgr.shape[:2] != self.labels.shape:
@@ -108,6 +118,13 @@ class Pack:
     training: tuple[Photo, ...]
     validation: tuple[Photo, ...]
     """Never trained on: annotated persons, and pictures without anybody."""
+    kept: tuple[Photo, ...] = ()
+    """Never trained on nor measured on: ordinary pictures to look at."""
+
+
+def is_kept(stem: str) -> bool:
+    """Whether an ordinary picture of this name, or one of a part without labels, is kept to look at."""
+    return crc32(stem.encode()) % _KEPT_EVERY == _HELD_OUT
 
 
 def is_held_out(stem: str) -> bool:
@@ -125,33 +142,65 @@ def read_pack(folder: Path) -> Pack:
     photos = [photo for part in parts for photo in _read_part(part)]
     if not photos:
         raise BadPicture(f"no pictures in {folder}; a part of a pack is a folder with img/NAME.jpg and lab/NAME.png")
-    held = {
-        photo.name for photo in photos if is_held_out(Path(photo.name).name) and (photo.annotated or not photo.anybody)
-    }
+    kept = {photo.name for photo in photos if photo.ordinary and is_kept(Path(photo.name).name)}
+    held = {photo.name for photo in photos if not photo.ordinary and _is_measured_on(photo)}
     return Pack(
-        training=tuple(photo for photo in photos if photo.name not in held),
+        training=tuple(photo for photo in photos if photo.name not in held | kept),
         validation=tuple(photo for photo in photos if photo.name in held),
+        kept=tuple(photo for photo in photos if photo.name in kept),
     )
+
+
+def _is_measured_on(photo: Photo) -> bool:
+    return is_held_out(Path(photo.name).name) and (photo.annotated or not photo.anybody)
 
 
 def _read_part(part: Path) -> list[Photo]:
     files = sorted((part / "img").glob("*.jpg"))
+    names = [f"{part.name}/{file.stem}" for file in files]
+    pictures = [_read(file, cv2.IMREAD_COLOR) for file in files]
+    if not (part / "lab").is_dir():
+        return [_without_anybody(name, bgr) for name, bgr in zip(names, pictures)]
     maps = [_read(part / "lab" / f"{file.stem}.png", cv2.IMREAD_GRAYSCALE) for file in files]
     annotated = not any(np.isin(labels, list(UNKNOWN_GARMENTS)).any() for labels in maps)
+    if not (part / "inst").is_dir():
+        return [make_photo(name, bgr, labels, annotated) for name, bgr, labels in zip(names, pictures, maps)]
+    persons = [_read(part / "inst" / f"{file.stem}.png", cv2.IMREAD_GRAYSCALE) for file in files]
     return [
-        make_photo(f"{part.name}/{file.stem}", _read(file, cv2.IMREAD_COLOR), labels, annotated)
-        for file, labels in zip(files, maps)
+        make_photo(name, bgr, labels, annotated, who) for name, bgr, labels, who in zip(names, pictures, maps, persons)
     ]
 
 
-def make_photo(name: str, bgr: Picture, labels: LabelMap, annotated: bool) -> Photo:
-    """A photo from a picture and its label map, reduced to what training needs of it."""
+def _without_anybody(name: str, bgr: Picture) -> Photo:
+    labels = np.zeros(bgr.shape[:2], np.uint8)
+    return make_photo(name, bgr, labels, annotated=True, persons=labels)
+
+
+def make_photo(name: str, bgr: Picture, labels: LabelMap, annotated: bool, persons: LabelMap | None = None) -> Photo:
+    """A photo from a picture and its label map, reduced to what training needs of it.
+
+    Args:
+        name, bgr, labels, annotated: as `Photo` has them.
+        persons: uint8 of the picture's size, a number for each person; somebody with no number or 255 is of unknown
+            number. None is for photos of one person, where others are told apart as far as that can be seen.
+    """
     scale = _SHORT_SIDE / min(labels.shape)
     if scale < 1 and bgr.shape[:2] == labels.shape:
         size = (round(labels.shape[1] * scale), round(labels.shape[0] * scale))
         bgr = np.asarray(cv2.resize(bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
-        labels = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-    return Photo(name, bgr, labels, _cut_out(labels), _persons(labels), annotated)
+        labels = _reduced(labels, size)
+        persons = None if persons is None else _reduced(persons, size)
+    owners = _persons(labels) if persons is None else _known_persons(labels, persons)
+    return Photo(name, bgr, labels, _cut_out(labels), owners, annotated, ordinary=persons is not None)
+
+
+def _reduced(ids: LabelMap, size: tuple[int, int]) -> LabelMap:
+    return np.asarray(cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+
+
+def _known_persons(labels: LabelMap, persons: LabelMap) -> LabelMap:
+    numbered = np.where(persons == 0, np.uint8(IGNORED), persons)
+    return np.where(PERSON[labels], numbered, np.uint8(0))
 
 
 def _read(path: Path, how: int) -> NDArray[np.uint8]:

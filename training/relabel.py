@@ -15,8 +15,8 @@ from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.types import LabelMap, Picture
-from training.measure import PIXELS, Answers
 from training.pack import ALLOWED, IGNORED, PERSON, UNKNOWN_GARMENTS, UNKNOWN_SIDES, Photo
+from training.parsing import PIXELS, Answers
 
 _SURE = 0.8
 """Of a side or a garment: a smaller share of what is possible decides nothing."""

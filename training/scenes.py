@@ -12,8 +12,8 @@ from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.types import LabelMap, Picture
 from training.augment import View, develop
-from training.compose import Scene, bag_of, empty, paste_person, paste_thing, place_photo, thing
-from training.pack import BAG, HEADS, PERSON, Photo
+from training.compose import Scene, bag_of, empty, paste_person, paste_thing, place_photo, side_by_side, thing
+from training.pack import BAG, HEADS, IGNORED, PERSON, Photo
 
 SIZES = (Size(288, 288), Size(256, 448), Size(416, 288), Size(320, 320), Size(384, 256))
 """Of the inputs trained at; a batch has one."""
@@ -30,6 +30,26 @@ _FILMED_SHARE = 2.0
 sees otherwise."""
 _RAREST = 7.0
 """No photo is drawn more often than this many times the commonest."""
+
+
+_EASY_SHARE, _EASY = 0.2, 0.25
+"""Somebody alone in an ordinary picture who covers more than this share of it is easy, and drawn so many times as often
+as the others."""
+_IN_FRONT = 0.06
+"""Of scenes: those with something wide in front, such as a desk."""
+_SMALL_HEAD = 120
+"""A head of fewer pixels does not fill a frame."""
+_MAX_ENLARGED = 3.0
+"""An ordinary picture is not enlarged more than so many times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """Shares of the scenes by kind; the rest show nobody."""
+
+    portraits: float = 0.34
+    ordinary: float = 0.29
+    crowds: float = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +74,8 @@ class Stock:
     """The same of those with one person, who can be cut out; 0 for the others."""
     backgrounds: tuple[Picture, ...]
     """Without anybody."""
+    ordinary: NDArray[np.float64]
+    """Chances of the photos of ordinary life; they add up to 1, or to 0 if there are none."""
     nobody: tuple[Picture, ...]
     """Whole pictures of which people said that nobody is in them: of animals and things, large and small."""
     bags: tuple[tuple[Picture, LabelMap], ...]
@@ -75,6 +97,8 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
     chances *= [annotated_share if photo.annotated else 1.0 for photo in photos]
     chances *= [_FILMED_SHARE if photo.name.startswith("frames/") else 1.0 for photo in photos]
     lone = chances * [photo.alone and _is_whole(photo) for photo in photos]
+    chances *= [not photo.ordinary for photo in photos]
+    ordinary = np.array([_ordinary_chance(photo) for photo in photos])
     # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
     strips = [strip for photo in photos for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
     bags = [(photo, where) for photo in photos if (where := bag_of(photo)) is not None]
@@ -83,9 +107,17 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
         chances / chances.sum(),
         lone / lone.sum(),
         tuple(strips),
+        ordinary / max(1e-9, ordinary.sum()),
         tuple(photo.bgr for photo in photos if _said_empty(photo)),
         tuple((photo.bgr[where], _bag_mask(photo.labels[where])) for photo, where in bags),
     )
+
+
+def _ordinary_chance(photo: Photo) -> float:
+    if not photo.ordinary or not photo.anybody:
+        return 0.0
+    fills = np.count_nonzero(photo.persons) > _EASY_SHARE * photo.persons.size
+    return _EASY if photo.alone and fills else 1.0
 
 
 def _said_empty(photo: Photo) -> bool:
@@ -116,21 +148,22 @@ def _strips(photo: Photo) -> list[Picture]:
 class Painter:
     """Draws scenes of one size."""
 
-    def __init__(self, stock: Stock, size: Size, rng: Generator, crowding: Crowding = Crowding()) -> None:
+    def __init__(
+        self, stock: Stock, size: Size, rng: Generator, crowding: Crowding = Crowding(), mix: Mix = Mix()
+    ) -> None:
         self._stock = stock
+        self._mix = mix
         self._crowding = crowding
         self._size = size
         self._rng = rng
 
     def scene(self) -> Scene:
-        """A photo, a crowd or nobody at all, in any light."""
-        kind = self._rng.random()
-        if kind < 0.62:
-            scene = self._portrait()
-        elif kind < 0.9:
-            scene = self.crowd()
-        else:
-            scene = self._nobody()
+        """A photo, ordinary life, a crowd or nobody at all, in any light."""
+        kinds = (self._portrait, self._ordinary, self.crowd, self._nobody)
+        ends = np.cumsum([self._mix.portraits, self._mix.ordinary, self._mix.crowds])
+        scene = kinds[int(np.searchsorted(ends, self._rng.random(), side="right"))]()
+        if self._rng.random() < _IN_FRONT:
+            scene = self._behind_something(scene)
         return Scene(develop(scene.bgr, self._rng), scene.labels, scene.persons, scene.count)
 
     def _portrait(self) -> Scene:
@@ -144,6 +177,71 @@ class Painter:
         if rng.random() < _THING_IN_FRONT:
             scene = self._things(scene, 1)
         return scene
+
+    def _ordinary(self) -> Scene:
+        """Ordinary life: the whole picture, somebody in it, a head that fills the frame, or four pictures in one."""
+        rng = self._rng
+        if not self._stock.ordinary.any():
+            return self._portrait()
+        if rng.random() < 0.2:
+            return self._four()
+        photo = self._photo(self._stock.ordinary)
+        bgr = self._background() if rng.random() < 0.5 else np.full((*self._size, 3), _GREY, np.uint8)
+        scene = place_photo(empty(bgr), photo, self._look_around(photo))
+        if rng.random() < 0.06:
+            scene = paste_person(scene, *self._somebody())
+        if rng.random() < 0.05:
+            scene = self._things(scene, 1)
+        return scene
+
+    def _look_around(self, photo: Photo) -> View:
+        """A view of an ordinary picture: a head, somebody, or all of it."""
+        rng, how = self._rng, self._rng.random()
+        heads = _blobs(np.isin(photo.labels, [CIHP.id_of(name) for name in HEADS])) if how < 0.2 else []
+        if heads:
+            return self._closer(heads[int(rng.integers(len(heads)))], rng.uniform(0.25, 1.15))
+        if how < 0.6:
+            numbers = [each for each in np.unique(photo.persons) if each not in (0, IGNORED)]
+            somebody = photo.persons == rng.choice(numbers) if numbers else PERSON[photo.labels]
+            return self._closer(_box_of(somebody), float(np.exp(rng.uniform(np.log(0.35), np.log(2.0)))))
+        height, width = photo.labels.shape
+        covers = self._size.width / self._size.height * height / width
+        share = float(np.exp(rng.uniform(np.log(0.85 * min(1.0, covers)), np.log(1.15 * max(1.0, covers)))))
+        return self._view((0.0, 0.0, float(width), float(height)), share, around=0.12)
+
+    def _closer(self, focus: tuple[float, float, float, float], share: float) -> View:
+        most = _MAX_ENLARGED * (focus[3] - focus[1]) / self._size.height
+        return self._view(focus, min(share, most), around=0.2)
+
+    def _four(self) -> Scene:
+        """Four pictures in one: people as small as they are in a wide picture."""
+        size = Size(self._size.height // 2, self._size.width // 2)
+        painter = Painter(self._stock, size, self._rng, self._crowding)
+        return side_by_side([[painter._quarter() for _ in range(2)] for _ in range(2)])
+
+    def _quarter(self) -> Scene:
+        how = self._rng.random()
+        if how < 0.15 and self._stock.nobody:
+            return self._nobody()
+        photo = self._photo(self._stock.ordinary if how < 0.8 else self._stock.chances)
+        look = self._look_around(photo) if photo.ordinary else self._look(photo)
+        return place_photo(empty(np.full((*self._size, 3), _GREY, np.uint8)), photo, look)
+
+    def _behind_something(self, scene: Scene) -> Scene:
+        """The scene behind something wide that comes from below or from a side: a desk, a wall, a car's door."""
+        rng, (height, width) = self._rng, self._size
+        below = rng.random() < 0.75
+        along, across = (width, height) if below else (height, width)
+        first = across * rng.uniform(0.1, 0.5)
+        last = first + rng.normal(0, 0.08) * across
+        corners = np.array([(0, 0), (0, first), (along, last), (along, 0)])
+        corners = corners * (1, -1) + (0, height) if below else corners[:, ::-1]
+        mask = np.zeros(scene.labels.shape, np.uint8)
+        cv2.fillPoly(mask, [corners.astype(np.int32)], 255)
+        if not below and rng.random() < 0.5:
+            mask = np.ascontiguousarray(mask[:, ::-1])
+        front = self._background(None, float(np.exp(rng.uniform(0, np.log(3)))))
+        return paste_thing(scene, front, mask, View(1.0, 1.0, 0.0, (0.0, 0.0), (0.0, 0.0)))
 
     def crowd(self) -> Scene:
         """One to six cut-out people on a background, as they were photographed."""
@@ -161,10 +259,10 @@ class Painter:
     def _nobody(self) -> Scene:
         """A picture of anything but people, often from so close that one thing fills it."""
         rng, stock = self._rng, self._stock
-        known = bool(stock.nobody) and rng.random() < 0.6
+        known = bool(stock.nobody) and rng.random() < 0.85
         bgr = stock.nobody[int(rng.integers(len(stock.nobody)))] if known else None
         scene = empty(self._background(bgr, float(np.exp(rng.uniform(0, np.log(4))))))
-        return scene if known and rng.random() < 0.7 else self._things(scene, int(rng.integers(1, 6)))
+        return scene if known and rng.random() < 0.85 else self._things(scene, int(rng.integers(1, 6)))
 
     def _photo(self, chances: NDArray[np.float64]) -> Photo:
         return self._stock.photos[int(self._rng.choice(len(chances), p=chances))]
@@ -202,7 +300,7 @@ class Painter:
         left, top, right, bottom = focus
         scale = share * self._size.height / (bottom - top)
         aspect = np.exp(rng.normal(0, 0.06))
-        turn = rng.normal(0, 4) if rng.random() < 0.95 else rng.uniform(-45, 45)
+        turn = rng.normal(0, 5) if rng.random() < 0.88 else rng.uniform(-35, 35)
         spread_y = around if share < 1 else 0.25 * (share - 1) + 0.05
         target = (
             self._size.width * (0.5 + around * rng.uniform(-0.9, 0.9)),
@@ -248,6 +346,17 @@ class Painter:
             view = self._view((0, 0, mask.shape[1], height), np.exp(rng.uniform(np.log(0.08), np.log(0.5))), 0.5)
             scene = paste_thing(scene, bgr, mask, view)
         return scene
+
+
+def _blobs(mask: NDArray[np.bool_]) -> list[tuple[float, float, float, float]]:
+    """The boxes around what hangs together, nearly, and is not small."""
+    whole = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(whole)
+    return [
+        (float(left), float(top), float(left + width), float(top + height))
+        for left, top, width, height, area in stats[1:]
+        if area > _SMALL_HEAD
+    ]
 
 
 def _box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:

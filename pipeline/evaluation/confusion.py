@@ -15,9 +15,16 @@ IGNORED = 255
 """Pixels of this label count for nothing."""
 BAG = 253
 """Carried by somebody and part of no class: it counts as background."""
-PARTLY_KNOWN = (247, 248, 249, 250, 251, 252)
-"""An arm, leg or shoe of one side or the other, an upper, lower or any garment: that somebody is there counts, and what
-it is does not."""
+SOMEBODY = 254
+"""A person, of whatever class: all that a silhouette tells."""
+PARTLY_KNOWN = (247, 248, 249, 250, 251, 252, SOMEBODY)
+"""An arm, leg or shoe of one side or the other, an upper, lower or any garment, or anything of a person: that somebody
+is there counts, and what it is does not."""
+HARDLY_SEEN = 0.1
+"""A picture in which less than this share of its people's pixels is predicted to be somebody is hardly seen."""
+MAX_FALSE_ALARM, MANY_FALSE_ALARMS = 0.02, 0.01
+"""Shares of a picture without people that is predicted to be somebody: where one picture is capped, so that a single
+one does not decide; and from where on it counts as wrong."""
 
 MERGED = {
     "background": ("Background",),
@@ -39,10 +46,11 @@ class Confusion:
         """Pixels; rows are the truth."""
         self._partly_known = np.zeros(len(label_set), np.int64)
         """What was predicted where the truth is one of `PARTLY_KNOWN`."""
-        self.person_free_pictures = 0
-        """Of whose pixels some are known, and none is of a person."""
-        self._person_free = np.zeros(len(label_set), np.int64)
-        """What was predicted there."""
+        self._person_free: list[tuple[int, int]] = []
+        """Of each of those pictures, the known pixels and those that are predicted to be somebody."""
+        self.person_pictures = 0
+        """Pictures in whose truth somebody is."""
+        self._hardly_seen = 0
 
     def add(self, truth: LabelMap, labels: LabelMap) -> None:
         """Counts one picture.
@@ -64,10 +72,17 @@ class Confusion:
         pairs = truth[known].astype(np.int64) * classes + scaled[known]
         counts = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
         self.counts += counts
-        self._partly_known += np.bincount(scaled[partly], minlength=classes)
-        if counts.any() and not counts[1:].any() and not partly.any():
-            self.person_free_pictures += 1
-            self._person_free += counts[0]
+        partly_known = np.bincount(scaled[partly], minlength=classes)
+        self._partly_known += partly_known
+        self._count_picture(counts, partly_known)
+
+    def _count_picture(self, counts: NDArray[np.int64], partly_known: NDArray[np.int64]) -> None:
+        there = int(counts[1:].sum() + partly_known.sum())
+        if there:
+            self.person_pictures += 1
+            self._hardly_seen += counts[1:, 1:].sum() + partly_known[1:].sum() < HARDLY_SEEN * there
+        elif counts.any():
+            self._person_free.append((int(counts[0].sum()), int(counts[0, 1:].sum())))
 
     @property
     def ious(self) -> dict[str, float]:
@@ -107,9 +122,38 @@ class Confusion:
         return shares
 
     @property
+    def hardly_seen(self) -> float:
+        """Share of `person_pictures` in which less than `HARDLY_SEEN` of the people is predicted to be somebody."""
+        return float(self._hardly_seen / max(1, self.person_pictures))
+
+    @property
+    def person_free_pictures(self) -> int:
+        """Pictures of whose pixels some are known, and none is of a person."""
+        return len(self._person_free)
+
+    @property
     def person_free_foreground(self) -> float:
         """Share of the known pixels of `person_free_pictures` that are predicted to be somebody."""
-        return float(self._person_free[1:].sum() / max(1, self._person_free.sum()))
+        known, foreground = (sum(each) for each in zip(*self._person_free)) if self._person_free else (0, 0)
+        return foreground / max(1, known)
+
+    @property
+    def person_free_capped(self) -> float:
+        """The mean over `person_free_pictures` of that share, each picture's capped at `MAX_FALSE_ALARM`."""
+        capped = [min(MAX_FALSE_ALARM, foreground / known) for known, foreground in self._person_free]
+        return float(np.mean(capped)) if capped else 0.0
+
+    @property
+    def person_free_wrong(self) -> float:
+        """Share of `person_free_pictures` in which that share is above `MANY_FALSE_ALARMS`."""
+        wrong = [foreground > MANY_FALSE_ALARMS * known for known, foreground in self._person_free]
+        return float(np.mean(wrong)) if wrong else 0.0
+
+
+def silhouettes(instances: LabelMap) -> LabelMap:
+    """The truth that a map of persons' numbers tells: `SOMEBODY`, nobody, or `IGNORED` where that is unknown."""
+    somebody = np.where(instances == IGNORED, np.uint8(IGNORED), np.uint8(SOMEBODY))
+    return np.where(instances > 0, somebody, np.uint8(0))
 
 
 def _ious(counts: NDArray[np.int64], names: tuple[str, ...]) -> dict[str, float]:

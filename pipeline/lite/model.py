@@ -1,6 +1,7 @@
 """The bundled network: its file, and how it becomes a parser."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,13 +22,18 @@ def lite_model(model_dir: Path | None = None) -> Model:
     """The bundled model. Raises WeightsError for a folder: this one's weights are where its code is."""
     if model_dir is not None:
         raise WeightsError(f"lite brings its weights along; {model_dir} is for m2fp or m2fp-single")
+    return model_with(compile_lite)
+
+
+def model_with(compiled: Callable[[Size, RunOptions], Network]) -> Model:
+    """The bundled model around any network of its kind."""
     return Model(
         name="lite",
         about="the bundled parser: 2.9 M parameters, CIHP's 20 classes, persons apart",
         label_set=CIHP,
         pixels=256 * 448,
         compiles_at_once=True,
-        compile=compile_lite,
+        compile=compiled,
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
         smoothed=True,
     )

@@ -18,6 +18,15 @@ from streamer.media.images import labelled_pictures
 from streamer.settings import made
 from streamer.sources.open import open_source
 
+FALSE_ALARMS = (
+    "person_free_pictures",
+    "person_free_foreground",
+    "person_free_capped",
+    "person_free_wrong",
+    "ms_per_picture",
+)
+"""What is said of `--nobody`, of the fields of an `Evaluation`."""
+
 
 @with_options(ParserSettings, without={"name", "in_flight"})
 def evaluate(
@@ -30,8 +39,12 @@ def evaluate(
     instances: Annotated[
         Path | None,
         typer.Option(
-            help="A folder of PNGs of persons' numbers, 0 for nobody, 255 for unknown, named as the pictures."
+            help="A folder of PNGs of persons' numbers, 0 for nobody, 255 for unknown, named as the pictures. "
+            "Without --labels, only outlines and persons are measured."
         ),
+    ] = None,
+    nobody: Annotated[
+        Path | None, typer.Option(help="A folder of pictures without people, to measure false alarms on.")
     ] = None,
     video: Annotated[
         list[Path] | None, typer.Option(help="A video to measure flicker on; needs no truth; may be repeated.")
@@ -40,21 +53,27 @@ def evaluate(
 ) -> None:
     """Measure a parser on labelled pictures, and its flicker.
 
-    Labels and persons are measured on pictures whose truth is known; flicker on any video.
+    Labels and persons are measured on pictures whose truth is known; false alarms on pictures without people; flicker
+    on any video.
     """
-    if (images is None) != (labels is None):
-        raise typer.BadParameter("--images and --labels go together")
-    if instances is not None and images is None:
-        raise typer.BadParameter("--instances goes with --images and --labels")
-    if images is None and not video:
-        raise typer.BadParameter("name --images and --labels, or a --video")
+    if images is not None and labels is None and instances is None:
+        raise typer.BadParameter("--images needs --labels, --instances or both; pictures without people go to --nobody")
+    if images is None and (labels is not None or instances is not None):
+        raise typer.BadParameter("--labels and --instances go with --images")
+    if images is None and nobody is None and not video:
+        raise typer.BadParameter("name --images with --labels or --instances, --nobody, or a --video")
     loaded = load_parser(made(ParserSettings, {**given, "parser": parser}))
     result: dict[str, object] = {}
-    if images is not None and labels is not None:
+    if images is not None:
         evaluation = _on_pictures(loaded, images, labels, instances)
         result |= asdict(evaluation)
         if not as_json:
-            _say_evaluation(evaluation)
+            _say_evaluation(evaluation, with_classes=labels is not None)
+    if nobody is not None:
+        empty = _on_pictures(loaded, nobody, None, None)
+        result["nobody"] = {name: getattr(empty, name) for name in FALSE_ALARMS}
+        if not as_json:
+            _say_false_alarms(empty)
     if video:
         counted = [_on_video(loaded, path) for path in video]
         together = reduce(add, counted)
@@ -69,7 +88,7 @@ def evaluate(
         say(json.dumps(result, indent=2))
 
 
-def _on_pictures(parser: Parser, images: Path, labels: Path, instances: Path | None) -> Evaluation:
+def _on_pictures(parser: Parser, images: Path, labels: Path | None, instances: Path | None) -> Evaluation:
     def parse(frame: Frame) -> Parsing:
         parser.reset()
         return parser(frame)
@@ -93,23 +112,39 @@ def _figures(counted: Steadiness) -> dict[str, object]:
     }
 
 
-def _say_evaluation(result: Evaluation) -> None:
-    _say_shares(result.per_class)
-    say(f"{'mIoU':14} {result.miou:.3f}  over the {len(result.per_class)} classes present")
-    say(f"{'pixel accuracy':14} {result.pixel_accuracy:.3f}")
+def _say_evaluation(result: Evaluation, with_classes: bool) -> None:
+    if with_classes:
+        _say_classes(result)
     say(f"{'person IoU':14} {result.person_iou:.3f}")
-    _say_shares(result.merged)
-    say(f"{'merged mIoU':14} {result.merged_miou:.3f}  over {len(result.merged)} of six merged classes")
-    for pair, share in result.swapped.items():
-        say(f"{pair:14} {share:.3f}  left and right exchanged")
+    say(f"{'hardly seen':14} {result.hardly_seen:.1%} of the {result.person_pictures} pictures with people")
     if result.person_free_pictures:
-        share = result.person_free_foreground
-        say(f"{'foreground':14} {share:.3%} of the {result.person_free_pictures} pictures without anybody")
+        _say_false_alarms(result)
     if result.persons:
         found = result.persons
         say(f"{'persons':14} precision {found.precision:.3f}, recall {found.recall:.3f}, AP {found.ap:.3f} at IoU 0.5")
         say(f"{'':14} {found.found} found where {found.people} are")
+    for group in result.seen:
+        say(
+            f"{f'height {group.min_height:g}+':14} {group.seen:.3f} of the pixels of {group.people} persons seen,"
+            f" {group.hardly_seen:.1%} of them hardly"
+        )
     say(f"{result.pictures} pictures, {result.ms_per_picture:.1f} ms a picture")
+
+
+def _say_classes(result: Evaluation) -> None:
+    _say_shares(result.per_class)
+    say(f"{'mIoU':14} {result.miou:.3f}  over the {len(result.per_class)} classes present")
+    say(f"{'pixel accuracy':14} {result.pixel_accuracy:.3f}")
+    _say_shares(result.merged)
+    say(f"{'merged mIoU':14} {result.merged_miou:.3f}  over {len(result.merged)} of six merged classes")
+    for pair, share in result.swapped.items():
+        say(f"{pair:14} {share:.3f}  left and right exchanged")
+
+
+def _say_false_alarms(result: Evaluation) -> None:
+    share, capped = result.person_free_foreground, result.person_free_capped
+    say(f"{'foreground':14} {share:.3%} of the {result.person_free_pictures} pictures without anybody")
+    say(f"{'':14} {capped:.3%} with each capped at 2%; {result.person_free_wrong:.1%} of the pictures above 1%")
 
 
 def _say_shares(shares: Mapping[str, float]) -> None:

@@ -111,13 +111,15 @@ def write_picture(path: Path, bgr: Picture) -> None:
         raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
 
 
-def labelled_pictures(images: Path, labels: Path, instances: Path | None = None) -> Iterator[Labelled]:
+def labelled_pictures(images: Path, labels: Path | None, instances: Path | None = None) -> Iterator[Labelled]:
     """The pictures of one folder with the maps of the same stem in others, one at a time.
 
     Args:
         images: of pictures.
-        labels: of PNGs of class ids.
-        instances: of PNGs of persons' numbers.
+        labels: of PNGs of class ids; None is where no classes are known.
+        instances: of PNGs of persons' numbers. Without `labels` they are the silhouettes of everybody.
+
+    Without either, nobody is in any of the pictures.
 
     Raises:
         SourceError: a folder is missing or empty, or pictures have no map.
@@ -128,11 +130,13 @@ def labelled_pictures(images: Path, labels: Path, instances: Path | None = None)
     pictures = list_pictures(images)
     if not pictures:
         raise SourceError(f"no pictures in {images}")
-    label_maps = _maps_of(pictures, labels, "label map")
+    label_maps = None if labels is None else _maps_of(pictures, labels, "label map")
     instance_maps = None if instances is None else _maps_of(pictures, instances, "instance map")
     for index, path in enumerate(pictures):
+        bgr = read_picture(path)
         persons = None if instance_maps is None else read_label_map(instance_maps[index])
-        yield Labelled(path.name, read_picture(path), read_label_map(label_maps[index]), persons)
+        truth = None if label_maps is None else read_label_map(label_maps[index])
+        yield Labelled.of(path.name, bgr, truth, persons)
 
 
 def _maps_of(pictures: list[Path], folder: Path, kind: str) -> list[Path]:

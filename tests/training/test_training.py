@@ -26,17 +26,18 @@ from pipeline.network.quantize import RANGES_KEY  # noqa: E402
 from streamer.sources.open import open_source, sample  # noqa: E402
 from training.augment import View, develop, warp_labels, warp_picture  # noqa: E402
 from training.batches import make_batch  # noqa: E402
-from training.compose import Scene, empty, paste_person, paste_thing, place_photo  # noqa: E402
+from training.compose import Scene, empty, paste_person, paste_thing, place_photo, side_by_side  # noqa: E402
 from training.log import Log, plot  # noqa: E402
-from training.losses import Losses, Truth, Weights, offset, outlines, overlap  # noqa: E402
-from training.measure import measure, merged_ious, parse, swapped, validation_crowds  # noqa: E402
+from training.losses import Losses, Truth, Weights, offset, outlines, overlap, somebody  # noqa: E402
+from training.measure import measure, validation_crowds  # noqa: E402
 from training.network import export as exporting  # noqa: E402
 from training.network.calibrate import BACKGROUND, add_shifts, scenes_for, shifts  # noqa: E402
 from training.network.export import add_int8_ranges, export  # noqa: E402
 from training.network.lite_net import LiteNet, Shape  # noqa: E402
 from training.network.weights import load_onnx  # noqa: E402
-from training.pack import IGNORED, PERSON, Photo, is_held_out, make_photo, read_pack  # noqa: E402
-from training.scenes import Painter, Stock, stock_of  # noqa: E402
+from training.pack import IGNORED, PERSON, SOMEBODY, Photo, is_held_out, is_kept, make_photo, read_pack  # noqa: E402
+from training.parsing import parser_of, parser_with  # noqa: E402
+from training.scenes import Mix, Painter, Stock, stock_of  # noqa: E402
 from training.targets import targets_of  # noqa: E402
 from training.threads import Pace  # noqa: E402
 from training.train import Settings, Trainer  # noqa: E402
@@ -124,12 +125,44 @@ class TestPack:
         assert small.labels.shape == (576, 384)
         assert set(np.unique(small.labels)) == set(np.unique(labels))
 
-    @pytest.mark.parametrize("code", [20, 120, 254])
+    @pytest.mark.parametrize("code", [20, 120, 246])
     def test_labels_that_mean_nothing_are_refused(self, code: int) -> None:
         bgr, labels = drawn()
         labels[0, 0] = code
         with pytest.raises(BadPicture, match=str(code)):
             make_photo("drawn/strange", bgr, labels, annotated=True)
+
+    def test_a_part_that_tells_people_apart_is_of_ordinary_life(self, tmp_path: Path) -> None:
+        bgr, labels = drawn()
+        labels[80:] = np.where(labels[80:] == PANTS, SOMEBODY, labels[80:])
+        persons = np.where(labels > 0, np.uint8(0), np.uint8(0))
+        persons[:, :40], persons[:, 40:] = 3, 255
+        name = next(f"{n:04d}" for n in range(1000) if not is_kept(f"{n:04d}"))
+        write(tmp_path / "people", name, bgr, labels)
+        (tmp_path / "people" / "inst").mkdir()
+        cv2.imwrite(str(tmp_path / "people" / "inst" / f"{name}.png"), persons)
+        (read,) = read_pack(tmp_path).training
+        assert read.ordinary
+        assert set(np.unique(read.persons)) == {0, 3, IGNORED}
+        assert not read.persons[read.labels == 0].any()
+        assert PERSON[SOMEBODY]
+
+    def test_somebody_of_no_number_is_of_unknown_number(self) -> None:
+        bgr, labels = drawn()
+        owners = make_photo("drawn/one", bgr, labels, False, np.zeros_like(labels)).persons
+        assert set(owners[PERSON[labels]]) == {IGNORED}
+
+    def test_a_part_without_labels_shows_nobody_and_some_of_it_is_kept(self, tmp_path: Path) -> None:
+        names = [f"{n:04d}" for n in range(60)]
+        (tmp_path / "things" / "img").mkdir(parents=True)
+        for each in names:
+            cv2.imwrite(str(tmp_path / "things" / "img" / f"{each}.jpg"), drawn()[0])
+        pack = read_pack(tmp_path)
+        assert pack.validation == ()
+        assert {photo.name for photo in pack.kept} == {f"things/{each}" for each in names if is_kept(each)}
+        assert len(pack.training) + len(pack.kept) == len(names)
+        assert pack.kept
+        assert not any(photo.anybody for photo in pack.training)
 
     def test_sizes_that_differ_are_refused(self) -> None:
         bgr, labels = drawn()
@@ -289,6 +322,41 @@ class TestScenes:
             assert scene.labels.shape == scene.persons.shape == (96, 128)
             np.testing.assert_array_equal(scene.persons > 0, PERSON[scene.labels])
 
+    def test_ordinary_life_is_drawn_by_itself_and_who_is_easy_less_often(self) -> None:
+        bgr, labels = drawn()
+        alone = make_photo("life/alone", bgr, labels, False, np.where(labels > 0, np.uint8(1), np.uint8(0)))
+        two = make_photo("life/two", bgr, labels, False, np.where(labels == FACE, np.uint8(1), np.uint8(2)))
+        nobody = make_photo("life/none", bgr, np.zeros_like(labels), True, np.zeros_like(labels))
+        stock = stock_of([photo(), alone, two, nobody], 1.0, lambda strip: True)
+        assert stock.chances.tolist() == [1, 0, 0, 0]
+        assert stock.ordinary == pytest.approx([0, 0.2, 0.8, 0])
+        assert len(stock.nobody) == 1
+        mix = Mix(portraits=0.0, ordinary=1.0, crowds=0.0)
+        kinds = set()
+        for number in range(30):
+            scene = Painter(stock, Size(96, 128), np.random.default_rng(number), mix=mix).scene()
+            assert scene.bgr.shape == (96, 128, 3)
+            np.testing.assert_array_equal(scene.persons > 0, PERSON[scene.labels])
+            kinds.add(scene.count)
+        assert max(kinds) > 2  # four pictures in one
+
+    def test_without_ordinary_life_there_are_portraits_instead(self) -> None:
+        stock = stock_of([photo()], 1.0, lambda strip: True)
+        painter = Painter(stock, Size(96, 128), np.random.default_rng(0), mix=Mix(0.0, 1.0, 0.0))
+        assert any(painter.scene().persons.any() for _ in range(5))
+
+    def test_persons_of_scenes_side_by_side_stay_apart(self) -> None:
+        one = paste_person(empty(np.zeros((120, 80, 3), np.uint8)), photo(), standing(40))
+        unknown = Scene(one.bgr, one.labels, np.where(one.persons > 0, np.uint8(IGNORED), np.uint8(0)), 0)
+        four = side_by_side([[one, unknown], [one, one]])
+        assert four.bgr.shape == (240, 160, 3)
+        assert four.count == 3
+        assert [set(np.unique(each)) for each in (four.persons[:120, :80], four.persons[:120, 80:])] == [
+            {0, 1},
+            {0, IGNORED},
+        ]
+        assert set(np.unique(four.persons[120:])) == {0, 2, 3}
+
 
 class TestTargets:
     def test_what_is_asked_for_is_what_the_product_reads(self) -> None:
@@ -362,6 +430,13 @@ class TestLosses:
         # Background: 2 of 3. Coat: 1 of 2. The ignored would make no difference.
         assert overlap(shares, torch.tensor([[[0, 0, COAT, COAT]]])).item() == pytest.approx(1 - (2 / 3 + 1 / 2) / 2)
         assert overlap(shares, torch.tensor([[[0, 0, IGNORED, COAT]]])).item() == pytest.approx(0.0)
+
+    def test_somebody_of_no_known_class_counts_as_somebody(self) -> None:
+        shares = torch.tensor([[[1.0, 1.0, 0.0, 1.0]]])
+        # Of five: two seen, one missed, one false alarm; what is unknown is left out.
+        labels = torch.tensor([[[SOMEBODY, COAT, SOMEBODY, 0]]])
+        assert somebody(shares, labels).item() == pytest.approx(1 - (2 + 1) / (4 + 1))
+        assert somebody(shares, torch.tensor([[[SOMEBODY, COAT, IGNORED, IGNORED]]])).item() == pytest.approx(0.0)
 
     def test_a_garment_that_is_half_something_else_is_wrong_as_a_whole(self, losses: Losses) -> None:
         truth = truth_of([[COAT] * 4], [[1] * 4])
@@ -601,24 +676,28 @@ class TestMeasures:
         photos = [photo(COAT, "drawn/a"), photo(DRESS, "drawn/b")]
         crowds = validation_crowds(photos)[:3]
 
-        def nothing(bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-            scores = np.zeros((20, bgr.shape[0] // 4, bgr.shape[1] // 4), np.float32)
-            scores[0] = 1.0
-            return scores, np.full((3, *scores.shape[1:]), -9.0, np.float32)
+        figures = measure(parser_with(_seeing_nothing), photos, crowds)
+        assert figures.photos.person_iou == 0
+        assert figures.photos.per_class["Background"] > 0.5
+        assert figures.photos.per_class["Coat"] == 0
+        assert figures.crowds is not None
+        assert figures.crowds.persons is not None
+        assert (figures.crowds.persons.precision, figures.crowds.persons.recall) == (0, 0)
+        assert figures.crowds.persons.people == sum(crowd.count for crowd in crowds) - _specks(crowds)
 
-        figures = measure(nothing, photos, crowds)
-        assert figures.person_iou == 0
-        assert (figures.crowd_precision, figures.crowd_recall) == (0, 0)
-        assert figures.per_class["Background"] > 0.5
-        assert figures.per_class["Coat"] == 0
+    def test_without_crowds_there_is_no_score_of_them(self) -> None:
+        assert measure(parser_with(_seeing_nothing), [photo()], []).crowds is None
 
-    def test_swaps_and_merged_classes(self) -> None:
-        counts = np.zeros((20, 20), np.int64)
-        counts[LEFT_ARM, LEFT_ARM], counts[LEFT_ARM, RIGHT_ARM] = 30, 10
-        counts[RIGHT_ARM, RIGHT_ARM], counts[RIGHT_ARM, 0] = 60, 50
-        assert swapped(counts, "arm") == pytest.approx(0.1)
-        # Skin: 100 of 150; a swap is no fault there, and nothing else is in the truth.
-        assert merged_ious(counts) == pytest.approx({"skin": 100 / 150})
+
+def _seeing_nothing(bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    scores = np.zeros((20, bgr.shape[0] // 4, bgr.shape[1] // 4), np.float32)
+    scores[0] = 1.0
+    return scores, np.full((3, *scores.shape[1:]), -9.0, np.float32)
+
+
+def _specks(crowds: list[Scene]) -> int:
+    shown = (np.bincount(crowd.persons.ravel(), minlength=crowd.count + 1)[1 : crowd.count + 1] for crowd in crowds)
+    return int(sum((pixels < 200).sum() for pixels in shown))
 
 
 def _twins() -> NDArray[np.uint8]:
@@ -638,13 +717,7 @@ def _bundled() -> LiteNet:
 def test_what_is_measured_is_what_the_product_shows() -> None:
     with open_source(sample("street.mp4")) as source:
         bgr = next(islice(source, 74, None)).bgr
-    parser = load_parser("lite", precision="f32")
-
-    def answers(small: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        scores, people = parser.network(Size(*small.shape[:2])).start(small).result().outputs
-        return scores, people
-
-    measured, shown = parse(answers, bgr), parser(Frame.still(bgr))
+    measured, shown = parser_of(BUNDLED)(Frame.still(bgr)), load_parser("lite", precision="f32")(Frame.still(bgr))
     assert len(measured.people) >= 3
     np.testing.assert_array_equal(measured.labels, shown.labels)
     np.testing.assert_array_equal(measured.instances, shown.instances)

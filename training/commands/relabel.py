@@ -2,7 +2,8 @@
 
     python -m training relabel --pack PACK --out PACK2 pipeline/lite/lite.onnx
 
-Train on the result with `train_lite.py --pack PACK2`, and measure there or on PACK: the validation photos are the same.
+Train on the result with `python -m training train --pack PACK2`, and measure there or on PACK: the validation photos
+are the same.
 """
 
 import sys
@@ -16,8 +17,8 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline.errors import PipelineError
-from training.commands.measure import answers_of
 from training.pack import Photo, read_pack
+from training.parsing import answers_of
 from training.relabel import relabel
 
 JPEG_QUALITY = 97

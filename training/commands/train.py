@@ -39,6 +39,7 @@ from training.network.lite_net import NARROW, LiteNet, Shape
 from training.network.narrow import narrowed
 from training.network.weights import load_onnx
 from training.pack import Pack, read_pack
+from training.parsing import parser_with
 from training.scenes import Stock, stock_of
 from training.threads import Pace
 from training.train import Settings, Trainer, read_checkpoint
@@ -209,16 +210,24 @@ def _steps(
 
 
 def _validate(trainer: Trainer, pack: Pack, crowds: list[Scene], log: Log, console: Console) -> None:
-    figures = measure(trainer.answers(), pack.validation, crowds)
-    log.add(step=trainer.step, seconds=trainer.seconds, **asdict(figures))
+    figures = measure(parser_with(trainer.answers()), pack.validation, crowds)
+    log.add(step=trainer.step, seconds=trainer.seconds, **_curves(figures), photos=asdict(figures.photos))
     plot(log.entries(), log.path.with_suffix(".png"))
     console.print(_line(trainer, figures))
 
 
+def _curves(figures: Figures) -> dict[str, float]:
+    """What `log.plot` draws."""
+    curves = {"miou": figures.photos.miou, "person_iou": figures.photos.person_iou}
+    return curves | ({"crowd_miou": figures.crowds.miou} if figures.crowds else {})
+
+
 def _line(trainer: Trainer, figures: Figures) -> str:
-    return (
-        f"{trainer.seconds / 60:5.1f} min: mIoU {figures.miou:.3f}, merged {figures.merged:.3f},"
-        f" persons {figures.person_iou:.3f}, swaps {figures.swapped_arms:.3f}/{figures.swapped_legs:.3f}"
-        f"/{figures.swapped_shoes:.3f}, crowds {figures.crowd_miou:.3f}"
-        f" P {figures.crowd_precision:.2f} R {figures.crowd_recall:.2f}, empty {figures.empty_foreground:.2%}"
+    photos, crowds = figures.photos, figures.crowds
+    line = (
+        f"{trainer.seconds / 60:5.1f} min: mIoU {photos.miou:.3f}, merged {photos.merged_miou:.3f},"
+        f" persons {photos.person_iou:.3f}, swaps {'/'.join(f'{each:.3f}' for each in photos.swapped.values())}"
     )
+    if crowds and crowds.persons:
+        line += f", crowds {crowds.miou:.3f} P {crowds.persons.precision:.2f} R {crowds.persons.recall:.2f}"
+    return f"{line}, empty {photos.person_free_foreground:.2%}"

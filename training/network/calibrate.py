@@ -14,8 +14,9 @@ from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.network.letterbox import Letterbox, network_size
 from training.compose import Scene
-from training.measure import CROWD_SIZE, PIXELS, Answers
+from training.measure import CROWD_SIZE
 from training.network.lite_net import STRIDE, LiteNet
+from training.parsing import PIXELS, Answers
 from training.scenes import Painter, Stock
 
 BACKGROUND = -0.75

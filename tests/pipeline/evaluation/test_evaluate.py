@@ -94,7 +94,7 @@ def test_what_nobody_knows_does_not_count() -> None:
     assert score.pixel_accuracy == 1.0
 
 
-@pytest.mark.parametrize("label", [20, 254])
+@pytest.mark.parametrize("label", [20, 246])
 def test_a_label_that_there_is_not_is_refused_with_its_picture(label: int) -> None:
     truth = TRUTH.copy()
     truth[1, 1] = label
@@ -138,6 +138,50 @@ def test_what_follows_from_the_counts_is_in_the_evaluation() -> None:
     nobody = labelled(np.zeros((1, 4), np.uint8))
     score = evaluate(saying(np.array([[0, 0, 0, HAT]], np.uint8)), CIHP, [nobody])
     assert (score.person_free_pictures, score.person_free_foreground) == (1, 0.25)
+
+
+def test_one_picture_full_of_false_alarms_does_not_decide() -> None:
+    def pictures() -> Iterator[Labelled]:
+        for seen in (0, 1, 3, 100):  # of 200 pixels
+            truth = np.zeros((10, 20), np.uint8)
+            yield replace(
+                labelled(truth), bgr=np.repeat((np.arange(200) < seen).reshape(10, 20, 1), 3, 2).view(np.uint8)
+            )
+
+    score = evaluate(knowing, CIHP, pictures())
+    assert score.person_free_foreground == pytest.approx(104 / 800)
+    assert score.person_free_capped == pytest.approx((0 + 0.005 + 0.015 + 0.02) / 4)
+    assert score.person_free_wrong == 0.5
+
+
+def test_a_picture_whose_people_are_not_seen_is_hardly_seen() -> None:
+    truth = np.zeros((1, 30), np.uint8)
+    truth[0, :20] = HAT
+
+    def seeing(pixels: int) -> Callable[[Frame], Parsing]:
+        labels = np.zeros_like(truth)
+        labels[0, :pixels] = HAIR
+        return saying(labels)
+
+    assert evaluate(seeing(1), CIHP, [labelled(truth), labelled(truth)]).hardly_seen == 1.0
+    score = evaluate(seeing(2), CIHP, [labelled(truth), labelled(np.zeros_like(truth))])
+    assert (score.hardly_seen, score.person_pictures) == (0.0, 1)
+
+
+def test_an_outline_says_that_somebody_is_there_and_no_more() -> None:
+    instances = np.array([[0, 1, 2, 255, 0]], np.uint8)
+    picture = Labelled.of("e.png", np.zeros((1, 5, 3), np.uint8), None, instances)
+    assert picture.truth.tolist() == [[0, 254, 254, 255, 0]]
+    score = evaluate(saying(np.array([[0, HAT, 0, HAT, HAT]], np.uint8)), CIHP, [picture])
+    assert score.person_iou == pytest.approx(1 / 3)
+    assert score.per_class == {"Background": 0.5}
+
+
+def test_whose_class_is_not_known_is_somebody_still() -> None:
+    truth, instances = np.array([[0, HAT, 255, 255]], np.uint8), np.array([[0, 1, 1, 0]], np.uint8)
+    bgr = np.zeros((1, 4, 3), np.uint8)
+    assert Labelled.of("f.png", bgr, truth, instances).truth.tolist() == [[0, HAT, 254, 255]]
+    assert Labelled.of("g.png", bgr, None, None).truth.tolist() == [[0, 0, 0, 0]]
 
 
 def test_without_pictures_there_is_no_score() -> None:

@@ -140,9 +140,10 @@ def test_a_second_look_is_asked_for_with_refine(tmp_path: Path) -> None:
         ("evaluate lite --images . --labels nowhere", 1, "no folder nowhere"),
         ("evaluate lite --images . --labels . --instances nowhere", 1, "no folder nowhere"),
         ("evaluate lite --video nothing.mp4", 1, "cannot open nothing.mp4"),
-        ("evaluate lite", 2, "name --images and --labels, or a --video"),
-        ("evaluate lite --images . --video in.mp4", 2, "--images and --labels go together"),
-        ("evaluate lite --instances . --video in.mp4", 2, "--instances goes with --images and --labels"),
+        ("evaluate lite", 2, "name --images with --labels or --instances, --nobody, or a --video"),
+        ("evaluate lite --images . --video in.mp4", 2, "--images needs --labels, --instances or both"),
+        ("evaluate lite --instances . --video in.mp4", 2, "--labels and --instances go with --images"),
+        ("evaluate lite --nobody nowhere", 1, "no folder nowhere"),
         ("bench --source nothing.mp4", 1, "cannot open nothing.mp4"),
         ("models pull m2fp", 1, "about 723 MB from ModelScope"),
         ("models pull m2fp-single", 1, "non-commercial use only; `streamer models pull m2fp-single --accept-license`"),
@@ -303,6 +304,27 @@ def test_evaluate_says_what_is_seen_where_nobody_is(tmp_path: Path) -> None:
         cv2.imwrite(str(tmp_path / name / "a.png"), np.zeros((64, 96), np.uint8))
     shown = run("evaluate", "lite", "--images", "images", "--labels", "labels", cwd=tmp_path).stdout
     assert re.search(r"^foreground +\d+\.\d+% of the 1 pictures without anybody$", shown, re.MULTILINE)
+
+
+def test_evaluate_on_outlines_and_on_pictures_without_people(tmp_path: Path) -> None:
+    images, _, instances = _labelled(tmp_path)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    cv2.imwrite(str(empty / "a.png"), np.zeros((64, 96, 3), np.uint8))
+    options = ("evaluate", "lite", "--images", images, "--instances", instances, "--precision", "f32")
+    result = json.loads(run(*options, "--nobody", empty, "--json", cwd=tmp_path).stdout)
+    assert result["person_iou"] == pytest.approx(1, abs=1e-6)
+    assert (result["person_pictures"], result["hardly_seen"]) == (3, 0)
+    assert result["persons"]["recall"] == 1
+    assert result["seen"][0]["seen"] == pytest.approx(1, abs=1e-6)
+    assert result["nobody"]["person_free_pictures"] == 1
+    assert result["nobody"]["person_free_foreground"] == pytest.approx(0, abs=0.01)
+    shown = run(*options, cwd=tmp_path).stdout
+    assert "mIoU" not in shown
+    assert re.search(r"^hardly seen +0\.0% of the 3 pictures with people$", shown, re.MULTILINE)
+    assert re.search(
+        r"^height 0\.\d+\+ +1\.000 of the pixels of 3 persons seen, 0\.0% of them hardly$", shown, re.MULTILINE
+    )
 
 
 def test_evaluate_on_video(tmp_path: Path) -> None:

@@ -98,3 +98,17 @@ def test_pictures_are_paired_with_instance_maps_of_the_same_stem(tmp_path: Path)
     cv2.imwrite(str(instances / "a.png"), np.full((4, 6), 6, np.uint8))
     pairs = [(each.truth, each.instances) for each in labelled_pictures(images, labels, instances)]
     assert [[int(ids[0, 0]) for ids in pair if ids is not None] for pair in pairs] == [[0, 6], [1, 7]]
+
+
+def test_without_label_maps_persons_are_outlines_and_without_either_nobody_is_there(tmp_path: Path) -> None:
+    images, instances = tmp_path / "images", tmp_path / "instances"
+    for folder in (images, instances):
+        folder.mkdir()
+    cv2.imwrite(str(images / "a.jpg"), quarters(4, 6))
+    cv2.imwrite(str(instances / "a.png"), np.full((4, 6), 7, np.uint8))
+    (outlined,) = labelled_pictures(images, None, instances)
+    assert outlined.truth.tolist() == [[254] * 6] * 4
+    assert outlined.instances is not None
+    (empty,) = labelled_pictures(images, None)
+    assert not empty.truth.any()
+    assert empty.instances is None
