@@ -35,6 +35,8 @@ class Frame:
     """Presentation time in seconds from the stream's first frame, by the source's own clock."""
     captured_s: float
     """`time.monotonic()` when decoded; means nothing on another machine."""
+    duration_s: float | None = None
+    """Seconds for which it is shown, where the source says; None means until the next frame."""
 
     def __post_init__(self) -> None:
         if isinstance(self.picture, Yuv420):

@@ -114,7 +114,7 @@ def render_file(
     with open_source(source, audio=True) as opened:
         with _sink(opened, Path(out), settings) as sink:
             for frame, parsing in _parsed(parser, opened, settings.parse_every):
-                sink.write(draw(frame, parsing, settings.look), frame.pts_s)
+                sink.write(draw(frame, parsing, settings.look), frame.pts_s, frame.duration_s)
                 done += 1
                 shown_s = max(shown_s, frame.pts_s)
                 parsed += parsing.carried_from == frame.index
@@ -122,7 +122,8 @@ def render_file(
                     stopped = True
                     break
         damaged = opened.health.damaged
-        missing_s = 0.0 if stopped else _missing_s(opened.info, done, shown_s)
+        # The clock of a file whose times jump does not tell how long it is.
+        missing_s = 0.0 if stopped or opened.health.jumps else _missing_s(opened.info, done, shown_s)
     return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)
 
 

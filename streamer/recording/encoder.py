@@ -1,6 +1,7 @@
 """Pictures become packets, each at its time; what a file of them needs to know goes along."""
 
 import io
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -24,6 +25,8 @@ from streamer.media.tags import SourceInfo, VideoTags
 from streamer.recording.codecs import CODECS, Encoding
 
 FULL_RANGE = 2
+HELD_BACK = 2
+"""Frames of a file that wait, in case that they are the last."""
 KEY_EVERY_S = 2
 """A file can be played from so many places, and a clip begin there."""
 
@@ -62,8 +65,15 @@ class Encoder:
         self._size = Size(*info.tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
         self._to_yuv = VideoReformatter()
         self._step = max(1, round(1 / (self._rate * info.tags.time_base)))
+        self._first_ticks = self._key_ticks = 0
         self._last_ticks: int | None = None
-        self._key_ticks = 0
+        self._last_duration = self._step
+        self._durations: dict[int, int] = {}
+        """How long the pictures that are still in the encoder are shown, by their times."""
+        self._ahead: deque[av.VideoFrame] = deque()
+        """The newest frames: they are encoded otherwise when they are the last."""
+        self._held: list[Packet] = []
+        self._first_dts: int | None = None
         self._sounds = sounds
         if live:
             self._begin()
@@ -74,16 +84,23 @@ class Encoder:
         add = self._copied if self._live else self._add_pictures
         return Tracks(add, self._sounds, self._encoding.codec, self._size, self._tags)
 
-    def encode(self, picture: Picture | Yuv420, pts_s: float, *, key: bool = False) -> list[Packet]:
+    def encode(
+        self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None, *, key: bool = False
+    ) -> list[Packet]:
         """The packets that are ready, not necessarily this picture's. Raises SinkError.
 
         Args:
+            duration_s: seconds for which it is shown, if it is the last; None is as long as the rate says.
             key: begin anew with this picture.
         """
         ticks = self._tags.start_ticks + round(pts_s / self._tags.time_base)
         # Encoders and containers refuse a time that does not grow, and cameras repeat theirs.
-        if self._last_ticks is not None:
+        if self._last_ticks is None:
+            self._first_ticks = ticks
+        else:
             ticks = max(ticks, self._last_ticks + 1)
+            self._durations[self._last_ticks] = ticks - self._last_ticks
+        self._last_duration = max(1, round(duration_s / self._tags.time_base)) if duration_s else self._step
         frame = self._encodable(picture)
         frame.pts, frame.time_base = ticks, self._tags.time_base
         if self._live:
@@ -92,15 +109,42 @@ class Encoder:
             self._key_ticks = ticks if key or due else self._key_ticks
             frame.pict_type = PictureType.I if key or due else PictureType.NONE
         self._last_ticks = ticks
-        return self._encoded(frame)
+        if self._live:
+            return self._encoded(frame)
+        self._ahead.append(frame)
+        return self._timed(self._encoded(self._ahead.popleft()) if len(self._ahead) > HELD_BACK else [])
 
     def finish(self) -> list[Packet]:
         """What was held back; after that there is no more. Raises SinkError."""
-        packets = self._encoded(None)
-        if packets and not self._live:
-            # FFmpeg lets an mp4 end with the last packet, which need not be the last picture.
-            packets[-1].duration = (self._last_ticks or 0) + self._step - (packets[-1].dts or 0)
+        if self._live:
+            return self._encoded(None)
+        packets: list[Packet] = []
+        for frame in self._ahead:
+            # Nothing is predicted from the last but one and the last: so its packet is the last, too. FFmpeg lets an
+            # mp4 end with the last packet, whatever its time, and would lose the last picture, or end too late.
+            frame.pict_type = PictureType.NONE if frame.pts == self._first_ticks else PictureType.P
+            packets += self._timed(self._encoded(frame))
+        self._ahead.clear()
+        packets += self._timed(self._encoded(None)) + self._held
+        if self._held and self._last_ticks is not None:
+            self._durations[self._last_ticks] = self._last_duration
+            for packet in self._held:
+                packet.duration = self._durations.pop(packet.pts, self._step)
+            # The times of decoding lag behind by the same at both ends, so that they add up to the track's length.
+            delay = self._first_ticks - (self._first_dts or 0)
+            packets[-1].dts = max(packets[-1].dts, packets[-1].pts - delay)
         return packets
+
+    def _timed(self, packets: list[Packet]) -> list[Packet]:
+        """Those that are known to last until the next picture; the last one waits for what comes."""
+        if packets and self._first_dts is None:
+            self._first_dts = packets[0].dts
+        self._held += packets
+        ready = []
+        while len(self._held) > 1 and self._held[0].pts in self._durations:
+            self._held[0].duration = self._durations.pop(self._held[0].pts)
+            ready.append(self._held.pop(0))
+        return ready
 
     def _encoded(self, frame: av.VideoFrame | None) -> list[Packet]:
         try:

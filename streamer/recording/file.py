@@ -27,8 +27,12 @@ class Sink(Protocol):
     path: Path
     """Of what it leaves behind."""
 
-    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
-        """Takes a picture, which nobody writes to any more. Raises SinkError when it cannot be encoded or stored."""
+    def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
+        """Takes a picture, which nobody writes to any more. Raises SinkError when it cannot be encoded or stored.
+
+        Args:
+            duration_s: seconds for which it is shown, if it is the last; None is as long as any.
+        """
 
     def __enter__(self) -> Self: ...
 
@@ -50,8 +54,8 @@ class Recorder:
         self._file = Muxer(path, self._encoder.tracks, hidden=True)
         self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
 
-    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
-        self._put(self._encoder.encode(picture, pts_s))
+    def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
+        self._put(self._encoder.encode(picture, pts_s, duration_s))
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +93,7 @@ class PictureFolder:
             check_target(target, force)
         self._written = 0
 
-    def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
+    def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         bgr = picture.bgr if isinstance(picture, Yuv420) else picture
         write_picture(self._targets[self._written], bgr)
         self._written += 1

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -12,10 +12,18 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import CannotOpen, Cause
+from streamer.sources.clocks import Splicer
 from streamer.sources.demuxer.main import duration_s, is_known, packets_of
+from streamer.sources.source import Health
 
 _CLOCK_STARTS_ANYWHERE = 0x0200
 """FFmpeg's AVFMT_TS_DISCONT, among `container.format.flags`."""
+_NO_TIMES = 0x0080
+"""FFmpeg's AVFMT_NOTIMESTAMPS, the same."""
+_IN_DECODING_ORDER = frozenset({"avi"})
+"""Formats with one time for each packet, and no other for its picture, which FFmpeg then makes up, at times wrongly."""
+MAX_START_S = 10
+"""A file whose clock starts later than this does not mean that nothing is shown until then."""
 
 Packet = Any
 """An `av.Packet` of a stream of the feed; empty after the last, for the decoder to give what it still holds."""
@@ -35,6 +43,8 @@ class Facts:
     """It has an end, and comes as fast as it is read."""
     origin_s: Fraction = Fraction(0)
     """Where its clock starts."""
+    in_decoding_order: bool = False
+    """Its pictures have the times of its packets, in their order."""
     rotation: int | None = None
     """Degrees counterclockwise; None when each picture says it."""
     unknown: int = 0
@@ -52,6 +62,7 @@ class Feed:
     packets: Iterator[Packet | None]
     """All there are; None whenever nothing came for a moment. Raises SourceLost or av's errors."""
     close: Callable[[], None]
+    health: Health = field(default_factory=Health)
 
 
 def file_feed(container: InputContainer, name: str, audio: bool) -> Feed:
@@ -61,23 +72,44 @@ def file_feed(container: InputContainer, name: str, audio: bool) -> Feed:
     copies = dict(zip(sounds, _copies(sounds)))
     facts = Facts(
         video.time_base,
-        video.average_rate or video.guessed_rate,
+        _rate(container, video),
         video.frames or None,
         duration_s(container, video),
         True,
         _origin_s(container),
+        in_decoding_order=container.format.name in _IN_DECODING_ORDER,
         unknown=len(container.streams.audio) - len(sounds) if audio else 0,
     )
-    return Feed(video, tuple(copies.values()), facts, _file_packets(container, video, copies), container.close)
+    health = Health()
+    packets = _file_packets(container, video, copies, health)
+    return Feed(video, tuple(copies.values()), facts, packets, container.close, health)
 
 
 def _file_packets(
-    container: InputContainer, video: VideoStream, copies: dict[AudioStream, AudioStream]
+    container: InputContainer, video: VideoStream, copies: dict[AudioStream, AudioStream], health: Health
 ) -> Iterator[Packet]:
+    splicer = Splicer(starts_anywhere=bool(container.format.flags & _CLOCK_STARTS_ANYWHERE))
     for packet in packets_of(container, (video, *copies)):
+        if packet.dts is not None:
+            _splice(packet, splicer)
+            health.jumps = splicer.jumps
         if isinstance(packet.stream, AudioStream):
             packet.stream = copies[packet.stream]
         yield packet
+
+
+def _splice(packet: Packet, splicer: Splicer) -> None:
+    time_base = packet.time_base
+    shift_s = splicer.shift_s(packet.stream.index, packet.dts * time_base, (packet.duration or 0) * time_base)
+    shift = round(shift_s / time_base)
+    packet.dts += shift
+    packet.pts = None if packet.pts is None else packet.pts + shift
+
+
+def _rate(container: InputContainer, video: VideoStream) -> Fraction | None:
+    if container.format.flags & _NO_TIMES:
+        return video.guessed_rate  # the video's own; the other is what FFmpeg reads such files at
+    return video.average_rate or video.guessed_rate
 
 
 def _copies(sounds: Sequence[AudioStream]) -> tuple[AudioStream, ...]:
@@ -97,8 +129,10 @@ def _picture_stream(container: InputContainer, name: str) -> VideoStream:
 def _origin_s(container: InputContainer) -> Fraction:
     """Where the file's clock starts, for the kinds of file whose clock starts anywhere, such as MPEG-TS.
 
-    The clock of all others starts at 0 by definition: their times are kept as they stand.
+    The clock of all others starts at 0 by definition: their times are kept as they stand, unless it was plainly set
+    to something else, such as the time of day.
     """
-    if container.start_time is None or not container.format.flags & _CLOCK_STARTS_ANYWHERE:
+    if container.start_time is None:
         return Fraction(0)
-    return Fraction(container.start_time, av.time_base)
+    start_s = Fraction(container.start_time, av.time_base)
+    return start_s if container.format.flags & _CLOCK_STARTS_ANYWHERE or start_s > MAX_START_S else Fraction(0)

@@ -20,6 +20,8 @@ class Health:
     """Pictures that need no other to be decoded."""
     damaged: int = 0
     """Pieces that could not be decoded."""
+    jumps: int = 0
+    """Times at which a file's clock jumped and its frames went on as one."""
     _first_key_s: float = 0.0
     _last_key_s: float = 0.0
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,7 +60,8 @@ class Video(Source):
             title: the name that its info gives; None is `name`.
         """
         self._name, self._feed, self._live = name, feed, live
-        self._health = Health()
+        self._sent: deque[int] = deque()
+        """The times of the packets whose pictures have not come."""
         try:
             self.audio = AudioQueue(feed.audio)
             if feed.facts.unknown:
@@ -71,7 +73,7 @@ class Video(Source):
             self._decoded = self._decode()
             frame = self._first_frame()
             self._tags = self._tags_of(frame, self._ticks(frame))
-            self._first = self._picture(frame)
+            self._first, self._first_duration_s = self._picture(frame), _duration_s(frame)
         except BaseException:
             feed.close()
             raise
@@ -79,14 +81,14 @@ class Video(Source):
 
     @property
     def health(self) -> Health:
-        return self._health
+        return self._feed.health
 
     def __iter__(self) -> Iterator[Frame]:
         with self:
-            yield Frame(self._first, 0, 0.0, time.monotonic())
+            yield Frame(self._first, 0, 0.0, time.monotonic(), self._first_duration_s)
             for index, frame in enumerate(self._decoded, start=1):
-                elapsed = self._ticks(frame) - self._tags.start_ticks
-                yield Frame(self._picture(frame), index, float(elapsed * self._time_base), time.monotonic())
+                pts_s = float((self._ticks(frame) - self._tags.start_ticks) * self._time_base)
+                yield Frame(self._picture(frame), index, pts_s, time.monotonic(), _duration_s(frame))
 
     def close(self) -> None:
         self._feed.close()
@@ -136,19 +138,23 @@ class Video(Source):
                     continue
                 if packet.size:
                     time_s = packet.pts and float(packet.pts * packet.time_base)
-                    self._health.add_packet(packet.size, time_s, key=packet.is_keyframe)
+                    if self._feed.facts.in_decoding_order and packet.dts is not None:
+                        self._sent.append(packet.dts)
+                    self._feed.health.add_packet(packet.size, time_s, key=packet.is_keyframe)
                 try:
                     for frame in packet.decode():
                         yield frame
                         patience.begin_anew()
                     in_a_row = 0
                 except av.error.InvalidDataError as exc:
-                    self._health.damaged += 1
+                    self._feed.health.damaged += 1
+                    if self._sent:
+                        self._sent.pop()
                     in_a_row += 1
                     if in_a_row > DAMAGED_MOST:
                         raise SourceLost(f"{self._name}: nothing can be decoded any more", Cause.CODEC) from exc
         except av.error.InvalidDataError:
-            self._health.damaged += 1  # a file that breaks off
+            self._feed.health.damaged += 1  # a file that breaks off
         except av.error.FFmpegError as exc:
             raise SourceLost(f"{self._name}: {exc.strerror}") from exc
 
@@ -175,7 +181,8 @@ class Video(Source):
         )
 
     def _ticks(self, frame: av.VideoFrame) -> int:
-        return self._clock.ticks(None if self._timeless else frame.pts, time.monotonic())
+        own = self._sent.popleft() if self._sent else frame.pts
+        return self._clock.ticks(None if self._timeless else own, time.monotonic())
 
     def _picture(self, frame: av.VideoFrame) -> Picture | Yuv420:
         plain = frame.format.name in YUV_FORMATS and not self._tags.rotation
@@ -190,6 +197,10 @@ class Video(Source):
     def _pixels(self, frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
         converted = self._to_bgr.reformat(frame, format=pixels, interpolation=TRUE_COLOURS)
         return np.asarray(converted.to_ndarray(), np.uint8)
+
+
+def _duration_s(frame: av.VideoFrame) -> float | None:
+    return float(frame.duration * frame.time_base) if frame.duration and frame.time_base else None
 
 
 class _Patience:

@@ -66,6 +66,8 @@ class Clip:
     matrix: int = 2
     colour_range: int = 0
     aspect: Fraction = Fraction(1)
+    b_frames: int | None = None
+    """At most so many in a row; None is the encoder's usual number."""
 
     def make(self, path: Path, pictures: Iterable[NDArray[np.uint8]] | None = None) -> Path:
         """Writes the clip; its frames are `quarters`, each a little darker, unless pictures are given."""
@@ -78,6 +80,8 @@ class Clip:
             context.time_base = video.time_base = self.time_base
             context.colorspace, context.color_range = self.matrix, self.colour_range
             context.sample_aspect_ratio = self.aspect
+            if self.b_frames is not None:
+                context.max_b_frames = self.b_frames
             if self.rotation:
                 video.set_display_rotation(self.rotation)
             audio: Any = container.add_stream(self.sound, rate=48_000) if self.sound else None
