@@ -1,0 +1,309 @@
+"""The README and docs/: what they show is run, what they link to is there, and their form."""
+
+import importlib.util
+import os
+import queue
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import cv2
+import numpy as np
+import pytest
+from typer.main import get_command
+
+from pipeline import CIHP, Box, Parsing, Person, Size
+from streamer.cli import app
+from streamer.live.config import read_config
+from streamer.zeromq.publisher import Publisher
+from tests.support.media import Clip
+from tests.support.paths import ROOT
+from tests.test_rooms import USES
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.md"), *ROOT.glob("*/README.md")])
+TEXTS = {str(page.relative_to(ROOT)): page.read_text() for page in PAGES}
+MAX_COLUMNS = 120
+MAX_README_LINES = 120
+
+CAMERA = "test:size=96x128,rate=20,frames=20"
+"""Stands in for a camera, as the names in the documents do for files that the tests make."""
+ADDRESS = "tcp://127.0.0.1:5556"
+LINES = 3
+"""So many lines a subscriber prints before its publisher ends."""
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    page: str
+    language: str
+    text: str
+
+
+def _blocks(language: str) -> list[Block]:
+    found = (Block(page, *match) for page, text in TEXTS.items() for match in _fenced(text))
+    return [block for block in found if block.language == language]
+
+
+def _fenced(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^```([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def _prose(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def _commands(word: str) -> list[str]:
+    """The lines of shell blocks, and of code in sentences, that begin with a word; without their comments."""
+    joined = (line for block in _blocks("sh") for line in block.text.replace("\\\n", " ").splitlines())
+    spans = (span.replace("\n", " ") for text in TEXTS.values() for span in re.findall(r"`([^`]+)`", _prose(text)))
+    parts = (part.strip() for line in (*joined, *spans) for part in line.split("&&"))
+    bare = (re.sub(r"\s+#\s.*", "", part).removeprefix(".venv/bin/") for part in parts)
+    return sorted({command for command in bare if command.startswith(f"{word} ")})
+
+
+STREAMER = _commands("streamer")
+MODULES = _commands("python -m")
+
+
+# The form
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_lines_fit_and_do_not_repeat(page: str) -> None:
+    lines = TEXTS[page].splitlines()
+    # A row of a table cannot be broken; the README does without such rows.
+    long = [line for line in lines if len(line) > MAX_COLUMNS and (page == "README.md" or not line.startswith("|"))]
+    assert not long
+    assert not [line for line, following in pairwise(lines) if line.strip() and line == following]
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_a_page_has_one_title(page: str) -> None:
+    titles = re.findall(r"^# .+", _prose(TEXTS[page]), re.MULTILINE)
+    assert len(titles) == 1
+    assert page.startswith(".github") or TEXTS[page].startswith(titles[0])
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXTS["README.md"].splitlines()) <= MAX_README_LINES
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_what_a_page_links_to_is_there(page: str) -> None:
+    folder = (ROOT / page).parent
+    links = re.findall(r"\]\(([^)\s]+)\)", _prose(TEXTS[page]))
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = folder / name if name else ROOT / page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_of_the_site_is_in_its_index() -> None:
+    """And in the README, but for those that only the index names."""
+    pages = {Path(page).stem for page in TEXTS if page.startswith("docs/")} - {"index"}
+    (tree,) = [text for language, text in _fenced(TEXTS["docs/index.md"]) if language == "{toctree}"]
+    assert set(tree.split()) - {":hidden:"} == pages
+    assert {f"({page}.md)" for page in pages if f"({page}.md)" not in TEXTS["docs/index.md"]} == set()
+
+
+def test_every_picture_and_figure_is_shown() -> None:
+    shown = "".join(TEXTS.values())
+    files = [path for path in (ROOT / "docs").rglob("*") if path.suffix in (".jpg", ".png", ".txt")]
+    assert [path.name for path in files if path.name not in shown] == []
+
+
+# What they say of the code
+
+
+def test_ci_runs_the_readmes_tests() -> None:
+    (cut,) = re.findall(r"command=\$\((sed .+)\)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    run = subprocess.run(["bash", "-c", cut], capture_output=True, text=True, check=True, cwd=ROOT)
+    blocks = [block for block in _blocks("sh") if block.page == "README.md"]
+    assert run.stdout == blocks[1].text
+    assert run.stdout.rstrip().endswith("python -m pytest")
+
+
+def test_the_architecture_names_every_room() -> None:
+    rows = dict(re.findall(r"^\| `([\w.]+)` \| (.+) \|$", TEXTS["docs/architecture.md"], re.MULTILINE))
+    assert set(rows) == {*USES, "pipeline", "streamer"}
+    assert all(len(sentence) > 10 for sentence in rows.values())
+
+
+def test_the_messages_are_shown_as_they_are_sent() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "print_messages.py")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert f"```\n{printed.stdout}```\n" in TEXTS["docs/messages.md"]
+
+
+def test_extras_that_are_named_exist() -> None:
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    named = {name for text in TEXTS.values() for name in re.findall(r'"?(?:\.|m2fp-streamer)\[([a-z,0-9]+)\]', text)}
+    assert named
+    assert {part for name in named for part in name.split(",")} <= extras
+    table = re.findall(r"^\| `(\w+)` \|", TEXTS["docs/install.md"], re.MULTILINE)
+    assert set(table) == extras
+
+
+def test_settings_files_can_be_read(tmp_path: Path) -> None:
+    blocks = _blocks("toml")
+    assert blocks
+    for block in blocks:
+        (tmp_path / "door.toml").write_text(block.text)
+        assert read_config(tmp_path / "door.toml", {}).source
+
+
+def test_files_that_are_named_exist() -> None:
+    """In `code` that has the form of a path into the repository."""
+    spans = {span for text in TEXTS.values() for span in re.findall(r"`([^`\s]+/[^`\s]+)`", _prose(text))}
+    tops = ("pipeline/", "streamer/", "training/", "benchmarks/", "tests/", "scripts/", "docs/", "sample_videos/")
+    paths = [span for span in spans if span.startswith(tops)]
+    assert len(paths) > 10
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+# The commands
+
+
+def _parsed(command: click.Command, words: list[str]) -> None:
+    """Reads a command line as the program does, down to its last word, and runs nothing."""
+    with command.make_context(command.name, words) as context:
+        if isinstance(command, click.Group) and (rest := [*context.protected_args, *context.args]):
+            _, chosen, left = command.resolve_command(context, rest)
+            assert chosen is not None
+            _parsed(chosen, left)
+
+
+@pytest.mark.parametrize("command", STREAMER)
+def test_streamer_takes_what_is_shown(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option is there, and every value of its kind."""
+    monkeypatch.chdir(tmp_path)
+    _make_media(tmp_path)
+    words = shlex.split(command.replace("...", ""))[1:]
+    with suppress(click.exceptions.Exit):  # of --help and --version
+        _parsed(get_command(app), words)
+
+
+RUN = [each for each in STREAMER if re.match(r"streamer (render|demo|run|models|evaluate)\b", each)]
+NEEDS_MORE = ("m2fp", "--window", "webcam:0", "--config", "IN...", "--images", "--help", "models pull")
+"""Weights, a screen, a file of settings, or words that stand for others."""
+RUN = [each for each in RUN if not any(word in each for word in NEEDS_MORE) and len(each.split()) > 2]
+
+
+@pytest.mark.parametrize("command", RUN)
+def test_what_can_run_here_runs(command: str, tmp_path: Path) -> None:
+    _make_media(tmp_path)
+    words = shlex.split(command.replace("rtsp://camera/1", CAMERA).replace(ADDRESS, "tcp://127.0.0.1:*"))
+    if words[1] == "run" and "--record" not in words:
+        words += ["--record", "door.mp4"]  # else a window would open
+    program = [sys.executable, "-c", "from streamer.cli import main; main()"]
+    done = subprocess.run(
+        [*program, *words[1:]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _make_media(folder: Path) -> None:
+    for name in ("holiday.mp4", "first.mp4", "second.mkv", "long.mp4", "clip.mp4", "street.mp4"):
+        Clip(size=(96, 128)).make(folder / name)
+    cv2.imwrite(str(folder / "photo.jpg"), np.full((96, 128, 3), 90, np.uint8))
+    (folder / "DIR").mkdir(exist_ok=True)
+    (folder / "door.toml").write_text('source = "test:"\n')
+
+
+@pytest.mark.parametrize("module", sorted({command.split()[2] for command in MODULES}))
+def test_modules_take_what_is_shown(module: str) -> None:
+    if module in ("pytest", "venv", "sphinx", "streamer"):
+        assert importlib.util.find_spec(module)
+        return
+    if importlib.util.find_spec("modelscope") is None and module == "benchmarks.m2fp":
+        source = (ROOT / "benchmarks" / "m2fp.py").read_text()
+        assert set(_options(module, "")) <= set(re.findall(r'"(--[\w-]+)"', source))
+        return
+    verbs = {_verb(command) for command in MODULES if command.split()[2] == module}
+    for verb in verbs:
+        asked = [sys.executable, "-m", module, *filter(None, [verb]), "--help"]
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT, timeout=100)
+        assert done.returncode == 0, done.stderr
+        assert set(_options(module, verb)) <= set(re.findall(r"--[\w-]+", done.stdout)), asked
+
+
+def _verb(command: str) -> str:
+    words = command.split()[3:]
+    return words[0] if command.split()[2] == "training" and words and words[0].isalpha() else ""
+
+
+def _options(module: str, verb: str) -> Iterator[str]:
+    for command in MODULES:
+        if command.split()[2] == module and _verb(command) == verb:
+            yield from re.findall(r"(?<=\s)--[\w-]+", command)
+
+
+# The snippets
+
+
+@pytest.mark.parametrize("block", _blocks("python"), ids=lambda block: f"{block.page}-{block.text[:40]!r}")
+def test_snippets_run(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they stand there, but for the camera, the address and where the clips are."""
+    monkeypatch.chdir(tmp_path)
+    text = block.text.replace("rtsp://camera/1", CAMERA).replace("sample_videos/", f"{ROOT}/sample_videos/")
+    lines: list[str] = []
+    names = {"print": lambda *values: lines.append(" ".join(map(str, values)))}
+    if "subscribe" in text:
+        with _published(lambda: len(lines) >= LINES) as address:
+            exec(compile(text.replace(ADDRESS, address), block.page, "exec"), names)
+    else:
+        exec(compile(text.replace(ADDRESS, "tcp://127.0.0.1:*"), block.page, "exec"), names)
+    assert lines or "Stream(" in text  # which may be over before the first masks
+    assert "record=" not in text or (tmp_path / "door.mp4").exists()
+
+
+@contextmanager
+def _published(enough: Callable[[], bool]) -> Iterator[str]:
+    """The address of a publisher that sends the same parsing until there is enough, and then ends."""
+    labels = np.zeros((6, 8), np.uint8)
+    labels[1:3, 2:5] = CIHP.id_of("Hair")
+    people = (Person(3, 0.9, Box(20, 10, 50, 30)),)
+    maps = (labels, (labels > 0).astype(np.uint8))
+    parsing = Parsing(*maps, people, CIHP, 5, 0.2, time.monotonic(), Size(60, 80), 0.01, 5)
+    addresses: queue.Queue[str] = queue.Queue(1)
+    over = threading.Event()
+
+    def send() -> None:
+        with Publisher("tcp://127.0.0.1:*", stream="door", parser="lite") as publisher:
+            addresses.put(publisher.address)
+            while not enough() and not over.wait(0.02):
+                publisher.publish(parsing)
+
+    thread = threading.Thread(target=send, name="publisher")
+    thread.start()
+    try:
+        yield addresses.get(timeout=10)
+    finally:
+        over.set()
+        thread.join(10)
