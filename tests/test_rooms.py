@@ -40,6 +40,7 @@ USES = {
     "streamer.offline": {"streamer.media", "streamer.sources", "streamer.recording"},
     "streamer.live": {
         "streamer.media",
+        "streamer.processes",
         "streamer.sources",
         "streamer.recording",
         "streamer.inference",

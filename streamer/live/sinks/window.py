@@ -1,77 +1,66 @@
-"""A window on the screen, by OpenCV. Made, used and closed by one thread."""
+"""A window on the screen, in a process of its own: a display that refuses it, or goes away, ends the window alone."""
 
 import os
-import socket
-import sys
+import pickle
+import time
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Self
-
-import cv2
+from typing import Self, cast
 
 from pipeline.types import Picture
 from streamer.errors import SinkError
+from streamer.live.sinks.screen import CLOSED, Failed, Pressed, Show
+from streamer.processes.child import Child, exit_text
+from streamer.processes.framing import ChannelClosed
+
+__all__ = ["CLOSED", "ESCAPE", "QUIT", "Window"]
 
 QUIT = "q"
 ESCAPE = "\x1b"
-CLOSED = "closed"
-"""Comes as a key when the window was closed by its own button."""
+LOOK_S = 0.001
+"""How long an answer is waited for: the thread that shows pictures has others to serve."""
+PUMP_S = 0.05
+"""Without new pictures the window is asked for keys, and draws itself anew, so often."""
+OPENS_WITHIN_S = 30.0
+ANSWERS_WITHIN_S = 5.0
+_MODULE = "streamer.live.sinks.screen"
 
 
 class Window:
-    """Shows pictures and tells which keys were pressed."""
+    """Shows pictures and tells which keys were pressed. For one thread, which it never keeps waiting: while the window
+    is busy with a picture, the newest of those that come meanwhile is kept and the others are left out."""
 
     def __init__(self, title: str) -> None:
-        _check_display()
-        self._title = title
-        # Qt, which draws OpenCV's windows, complains of fonts that it does not need and of this thread's end.
-        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
+        """Begins to open it, and does not wait for it. Raises SinkError."""
         try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        except cv2.error as exc:
-            raise SinkError(
-                "this OpenCV has no windows (opencv-python-headless?); record to a file or publish instead"
-            ) from exc
-        self._fitted = self._full_screen = False
+            self._child = Child("the window's process", _MODULE, pickle.dumps(title), wait_s=LOOK_S, quiet=True)
+        except OSError as exc:
+            raise SinkError(f"the window's process cannot be started: {exc}") from exc
+        self._there = self._closed = False
+        self._asked_s: float | None = time.monotonic()
+        self._sent_s = float("-inf")
+        self._next: Picture | None = None
+        self._fit, self.full_screen = True, False
+        self._keys: list[str] = []
 
     def show(self, bgr: Picture) -> None:
-        """Shows a picture, when `pressed` is next asked. Raises SinkError."""
-        try:
-            if not self._fitted:
-                cv2.resizeWindow(self._title, bgr.shape[1], bgr.shape[0])
-                self._fitted = True
-            cv2.imshow(self._title, bgr)
-        except cv2.error as exc:
-            raise SinkError(f"the window cannot show any more: {exc.err}") from exc
+        """Shows a picture, uint8 (H, W, 3), as soon as the window can. Raises SinkError."""
+        self._next = bgr
+        self._exchange()
 
     def refit(self) -> None:
         """The next picture gives the window its size once more."""
-        self._fitted = False
-
-    @property
-    def full_screen(self) -> bool:
-        return self._full_screen
-
-    @full_screen.setter
-    def full_screen(self, full: bool) -> None:
-        with suppress(cv2.error):  # it is gone, which `pressed` tells
-            cv2.setWindowProperty(
-                self._title, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN if full else cv2.WINDOW_NORMAL
-            )
-        self._full_screen = full
+        self._fit = True
 
     def pressed(self) -> Iterator[str]:
-        """The keys pressed since the last call, and `CLOSED` once the window is gone."""
-        while (key := cv2.pollKey()) >= 0:
-            yield chr(key & 0xFF)
-        if self._fitted and not self._is_there():
-            yield CLOSED
+        """The keys pressed since the last call, and `CLOSED` once the window is gone. Raises SinkError."""
+        self._exchange()
+        keys, self._keys = self._keys, []
+        yield from keys
 
-    def _is_there(self) -> bool:
-        try:
-            return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1)
-        except cv2.error:  # Qt knows no window of that name any more
-            return False
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._closed = True
+        self._child.close()
 
     def __enter__(self) -> Self:
         return self
@@ -79,23 +68,46 @@ class Window:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Safe to call twice."""
-        with suppress(cv2.error):  # it was closed
-            cv2.destroyWindow(self._title)
-        cv2.pollKey()
+    def _exchange(self) -> None:
+        """Takes the answer if it is there, and sends what is new if the window waits for it."""
+        if self._closed:
+            return
+        try:
+            now_s = time.monotonic()
+            if self._answered(now_s) and (self._next is not None or now_s - self._sent_s >= PUMP_S):
+                self._send(now_s)
+        except ChannelClosed as exc:
+            raise SinkError(self._reason()) from exc
 
+    def _answered(self, now_s: float) -> bool:
+        """Whether the window waits for something to show."""
+        if self._asked_s is None:
+            return True
+        body = self._child.receive(lambda: False)
+        if body is None:
+            limit_s = ANSWERS_WITHIN_S if self._there else OPENS_WITHIN_S
+            if now_s - self._asked_s > limit_s:
+                raise SinkError(f"the window did not answer within {limit_s:.0f} s")
+            return False
+        answer = cast(Pressed | Failed, pickle.loads(body))
+        if isinstance(answer, Failed):
+            raise SinkError(answer.why)
+        self._keys += answer.keys
+        self._there, self._asked_s = True, None
+        return True
 
-def _check_display() -> None:
-    """Without a display OpenCV's window system ends the whole process: it is asked about before."""
-    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
-        return
-    display = os.environ.get("DISPLAY", "")
-    host, _, number = display.partition(":")
-    if not number:
-        raise SinkError("there is no display to open a window on; record to a file or publish instead")
-    if host and host != "unix":
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as screen:
-        if not any(screen.connect_ex(f"{zero}/tmp/.X11-unix/X{number.split('.')[0]}") == 0 for zero in ("", "\0")):
-            raise SinkError(f"no display answers at {display}; record to a file or publish instead")
+    def _send(self, now_s: float) -> None:
+        wanted = Show(self._next, self._fit, self.full_screen)
+        body = pickle.dumps(wanted, pickle.HIGHEST_PROTOCOL)
+        if not self._child.send(body, lambda: time.monotonic() - now_s < ANSWERS_WITHIN_S):
+            raise SinkError(f"the window took no picture within {ANSWERS_WITHIN_S:.0f} s")
+        if self._next is not None:
+            self._next, self._fit = None, False
+        self._asked_s = self._sent_s = now_s
+
+    def _reason(self) -> str:
+        code = exit_text(self._child.close())
+        display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
+        if self._there:
+            return f"the display {display} went away ({code})"
+        return f"no display answers at {display}, or it refuses this user ({code}); record to a file or publish instead"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer import SinkError
+from streamer import SinkError, Stream, StreamConfig
 from streamer.live.sinks.window import Window
 from tests.support.media import pts_of
 from tests.support.waiting import eventually
@@ -23,14 +23,23 @@ COMMAND = [sys.executable, "-c", "from streamer.cli import main; main()"]
 @pytest.fixture
 def screen() -> Iterator[str]:
     """An X display without a monitor."""
+    with display() as (screen, _):
+        yield screen
+
+
+@contextmanager
+def display(*options: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The screen's name and its server."""
     read, write = os.pipe()
     # Without -noreset it begins anew whenever its last client leaves: xdotool does, while the window is being opened.
-    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24"]
+    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24", *options]
     with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
         os.close(write)
-        with os.fdopen(read) as number:
-            yield f":{number.readline().strip()}"
-        server.terminate()
+        try:
+            with os.fdopen(read) as number:
+                yield f":{number.readline().strip()}", server
+        finally:
+            server.terminate()
 
 
 def xdotool(screen: str, *arguments: str) -> str:
@@ -72,9 +81,9 @@ def viewing(screen: str, folder: Path, *options: str) -> Iterator[tuple["subproc
     ]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes) as viewer:  # type: ignore[call-overload]
-        assert eventually(lambda: xdotool(screen, "search", "--name", "streamer") != "", 30)
+        assert eventually(lambda: xdotool(screen, "search", "--name", "streamer") != "", 90)
         window = xdotool(screen, "search", "--name", "streamer").split()[-1]
-        assert eventually(lambda: saved(screen, window, folder, "s", "snapshot-*.png"), 30)
+        assert eventually(lambda: saved(screen, window, folder, "s", "snapshot-*.png"), 90)
         yield viewer, window
 
 
@@ -149,7 +158,48 @@ def test_without_a_display_it_says_what_to_use_instead(monkeypatch: pytest.Monke
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with pytest.raises(SinkError, match=r"no display .* record to a file or publish instead"):
-        Window("nothing")
+        opened()
     monkeypatch.setenv("DISPLAY", ":4711")
     with pytest.raises(SinkError, match="no display answers at :4711"):
-        Window("nothing")
+        opened()
+
+
+def opened() -> None:
+    """Waits for a window to be there. Raises SinkError."""
+    with Window("nothing") as window:
+        assert eventually(lambda: list(window.pressed()) == ["never"], 60)
+
+
+def test_a_display_that_refuses_us_ends_the_window_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a service, or after sudo: Qt ends the process that asks."""
+    cookies = tmp_path / "cookies"
+    cookies.write_bytes(b"\1\0\0\0\0\0\0\x12MIT-MAGIC-COOKIE-1\0\x10" + bytes(16))
+    monkeypatch.setenv("XAUTHORITY", "/nonexistent")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with display("-auth", str(cookies)) as (locked, _):
+        monkeypatch.setenv("DISPLAY", locked)
+        source = "test:size=240x320,rate=20"
+        config = StreamConfig(source, window=True, record=str(tmp_path / "out.mp4"), size=(96, 128))
+        with Stream(config) as stream:
+            assert eventually(lambda: stream.stats.sinks_ended, 60)
+            shown = stream.stats.shown
+            assert eventually(lambda: stream.stats.shown > shown + 20, 60)
+            stream.stop()
+            with pytest.raises(SinkError, match=f"no display answers at {locked}, or it refuses this user"):
+                stream.join(10)
+    assert [sink.name for sink in stream.stats.sinks_ended] == ["window"]
+    assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
+
+
+def test_a_display_that_dies_ends_the_window_alone(tmp_path: Path) -> None:
+    growing = tmp_path / "out.mp4"
+    with display() as (dying, server):
+        with viewing(dying, tmp_path, "--record", "out.mp4") as (viewer, _):
+            server.kill()
+            had = growing.stat().st_size
+            assert eventually(lambda: growing.stat().st_size > had + 10_000, 60)
+            viewer.send_signal(signal.SIGINT)
+            out, errors = viewer.communicate(timeout=60)
+    assert f"the window ended: the display {dying} went away" in out
+    assert "Traceback" not in errors
+    assert f"out.mp4: {len(pts_of(growing))} frames" in out

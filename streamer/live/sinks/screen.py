@@ -1,0 +1,136 @@
+"""The window's process: an OpenCV window that shows what it is sent, and sends back which keys were pressed.
+
+Qt, which draws OpenCV's windows, ends its process when a display refuses it or goes away.
+"""
+
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self, cast
+
+import cv2
+
+from pipeline.types import Picture
+from streamer.errors import SinkError
+from streamer.processes.framing import ChannelClosed
+from streamer.processes.parent import Parent
+
+CLOSED = "closed"
+"""Comes as a key when the window was closed by its own button."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What the window is to look like. Answered with `Pressed`."""
+
+    bgr: Picture | None
+    """uint8 (H, W, 3); None leaves the last one."""
+    fit: bool
+    """Whether the window takes the size of this picture."""
+    full_screen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """The keys that were pressed since the last answer, and `CLOSED` if the window is gone. The first answer comes
+    unasked, when the window is there."""
+
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """There is no window, or none any more. The last answer."""
+
+    why: str
+
+
+def serve(parent: Parent) -> None:
+    """Shows until the parent wants no more. See `streamer.processes.parent`; the first message is the title."""
+    with suppress(ChannelClosed):
+        try:
+            with Screen(pickle.loads(parent.receive())) as screen:
+                while True:
+                    _send(parent, Pressed(tuple(screen.pressed())))
+                    screen.show(cast(Show, pickle.loads(parent.receive())))
+        except SinkError as exc:
+            _send(parent, Failed(str(exc)))
+
+
+def _send(parent: Parent, answer: Pressed | Failed) -> None:
+    parent.send(pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+
+
+class Screen:
+    """One window. Made, used and closed by one thread."""
+
+    def __init__(self, title: str) -> None:
+        _check_display()
+        self._title = title
+        try:
+            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        except cv2.error as exc:
+            raise SinkError(
+                "this OpenCV has no windows (opencv-python-headless?); record to a file or publish instead"
+            ) from exc
+        self._shown = self._full_screen = False
+
+    def show(self, wanted: Show) -> None:
+        """Takes effect when `pressed` is next asked. Raises SinkError."""
+        try:
+            if wanted.bgr is not None:
+                if wanted.fit:
+                    cv2.resizeWindow(self._title, wanted.bgr.shape[1], wanted.bgr.shape[0])
+                cv2.imshow(self._title, wanted.bgr)
+                self._shown = True
+            if wanted.full_screen != self._full_screen:
+                kind = cv2.WINDOW_FULLSCREEN if wanted.full_screen else cv2.WINDOW_NORMAL
+                cv2.setWindowProperty(self._title, cv2.WND_PROP_FULLSCREEN, kind)
+                self._full_screen = wanted.full_screen
+        except cv2.error as exc:
+            if self._is_there():  # else `pressed` tells that it was closed
+                raise SinkError(f"the window cannot show any more: {exc.err}") from exc
+
+    def pressed(self) -> Iterator[str]:
+        """The keys pressed since the last call, and `CLOSED` once the window is gone."""
+        while (key := cv2.pollKey()) >= 0:
+            yield chr(key & 0xFF)
+        if self._shown and not self._is_there():
+            yield CLOSED
+
+    def _is_there(self) -> bool:
+        try:
+            return bool(cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) >= 1)
+        except cv2.error:  # Qt knows no window of that name any more
+            return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        with suppress(cv2.error):  # it was closed
+            cv2.destroyWindow(self._title)
+        cv2.pollKey()
+
+
+def _check_display() -> None:
+    """Without a display OpenCV's window system ends the whole process: it is asked about before."""
+    if sys.platform != "linux" or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    display = os.environ.get("DISPLAY", "")
+    host, _, number = display.partition(":")
+    if not number:
+        raise SinkError("there is no display to open a window on; record to a file or publish instead")
+    if host and host != "unix":
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as screen:
+        if not any(screen.connect_ex(f"{zero}/tmp/.X11-unix/X{number.split('.')[0]}") == 0 for zero in ("", "\0")):
+            raise SinkError(f"no display answers at {display}; record to a file or publish instead")
