@@ -39,7 +39,8 @@ class Rendering:
     parser: ParserSettings = field(default_factory=ParserSettings)
     look: Look = field(default_factory=Look)
     parse_every: int = 1
-    """Parse every this many frames, and the first after a cut; masks are carried to the frames between."""
+    """Parse every this many frames, and the first after a cut; masks are carried to the frames between.
+    Pictures are parsed each by itself, unless this is more than 1: then they are frames of one stream."""
     encoding: Encoding = field(default_factory=Encoding)
     """Of videos."""
     force: bool = False
@@ -128,7 +129,9 @@ def render_file(
 
 
 def _parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:
-    """Each frame with its parsing."""
+    """Each frame with its parsing; pictures that belong to no stream, each by itself."""
+    if isinstance(frames, Pictures) and every == 1:
+        return ((frame, parser.still(frame)) for frame in frames)
     return _all_parsed(parser, frames) if every == 1 else _some_parsed(parser, frames, every)
 
 

@@ -16,6 +16,7 @@ from pipeline.drawing.canvas import FONT, Canvas, reach, smooth_mask
 from pipeline.errors import PipelineError
 from pipeline.geometry import Box, Size
 from pipeline.labels import LabelSet
+from pipeline.pictures import AnyPicture, as_frame
 from pipeline.types import Frame, LabelMap, Parsing, Picture
 from pipeline.yuv import Yuv420
 
@@ -45,12 +46,12 @@ class Look:
             raise PipelineError(f"opacity is between 0 and 1, not {self.opacity}")
 
 
-def blend(frame: Frame, parsing: Parsing, look: Look | None = None, *, opacity: float | None = None) -> Picture:
-    """The frame with the parsing drawn over it.
+def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, opacity: float | None = None) -> Picture:
+    """The picture with the parsing drawn over it.
 
     Args:
-        frame: the picture; not written to.
-        parsing: of this frame, or one close by in time; its maps are scaled to the frame.
+        picture: the frame, array, file or PIL image that was parsed; not written to.
+        parsing: of this picture, or one close by in time; its maps are scaled to the picture.
         look: how to draw; the default `Look` when None.
         opacity: in place of the look's own.
 
@@ -58,13 +59,14 @@ def blend(frame: Frame, parsing: Parsing, look: Look | None = None, *, opacity: 
         uint8 (H, W, 3), BGR, new.
 
     Raises:
+        BadPicture: see `pipeline.pictures.as_frame`.
         UnknownName: `look.hidden` names a class that the label set lacks.
         PipelineError: an opacity outside [0, 1].
     """
     look = look or Look()
-    picture = frame.bgr.copy()
-    _draw(Canvas.on_bgr(picture), parsing, look if opacity is None else replace(look, opacity=opacity))
-    return picture
+    drawn = as_frame(picture).bgr.copy()
+    _draw(Canvas.on_bgr(drawn), parsing, look if opacity is None else replace(look, opacity=opacity))
+    return drawn
 
 
 def draw(frame: Frame, parsing: Parsing, look: Look) -> Picture | Yuv420:

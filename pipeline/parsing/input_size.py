@@ -19,6 +19,8 @@ TALL_PX = 300
 """And nobody taller than this: the network learnt with pictures of that height."""
 ZOOM_STEPS = (1.0, 1.25, 1.5)
 """How many times the usual rows and columns there may be."""
+STILL_ZOOM = 1.5
+"""A picture that belongs to no stream has this many times the usual rows and columns: there is only one look at it."""
 SMALLER = (0.7, 0.5, 0.35)
 """Shares of the usual pixels that a machine may parse that is too slow for all of them."""
 UP_AFTER_S, DOWN_AFTER_S = 0.5, 3.0

@@ -1,12 +1,13 @@
 """Parsers: from a frame to who and what is where in it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
 from pipeline.errors import PipelineError
+from pipeline.labels import LabelSet
 from pipeline.lite.model import lite_model
 from pipeline.m2fp.model import m2fp_model
 from pipeline.model import ClassMask, Model
@@ -14,6 +15,7 @@ from pipeline.parsing.reading import Begun, Reader, Reading
 from pipeline.parsing.settings import ParserSettings
 from pipeline.people.garments import GarmentVote
 from pipeline.people.tracking import PersonTracker
+from pipeline.pictures import AnyPicture, as_frame
 from pipeline.types import Frame, Parsing
 
 MODELS: dict[str, Callable[[Path | None], Model]] = {
@@ -32,8 +34,31 @@ class Parser(Reader):
         self._tracker = PersonTracker()
         self._garment_vote = GarmentVote()
 
-    def __call__(self, frame: Frame) -> Parsing:
-        return self.start(frame).result()
+    def __repr__(self) -> str:
+        given = [(each, getattr(self.settings, each.name)) for each in fields(self.settings) if each.name != "name"]
+        shown = "".join(f" {each.name}={value}" for each, value in given if value != each.default)
+        return f"<Parser {self.settings.name}{shown}>"
+
+    def __call__(self, picture: AnyPicture) -> Parsing:
+        """Parses the next frame of a stream; anything but a `Frame` has no time, and is parsed as by `still`.
+
+        Raises:
+            BadPicture: see `pipeline.pictures.as_frame`.
+            WeightsError, RuntimeUnavailable, ExportMismatch: see `load_parser`.
+        """
+        return self.start(picture).result() if isinstance(picture, Frame) else self.still(picture)
+
+    def still(self, picture: AnyPicture) -> Parsing:
+        """Parses a picture by itself: frames and pictures before it do not count, and those to come do not notice it.
+
+        People are numbered from 1. The network's input has 1.5 times the usual rows and columns, unless a size was
+        given, the picture has fewer, or the network takes long to be ready for another size, as M2FP does.
+
+        Raises:
+            BadPicture, WeightsError, RuntimeUnavailable, ExportMismatch: as `__call__`.
+        """
+        frame = as_frame(picture)
+        return _assembled(frame, self.read_alone(frame), self.label_set, PersonTracker(), GarmentVote())
 
     def start(self, frame: Frame) -> "Pending":
         """Begins to parse a frame. Results must be asked for in the order of the frames, for `track_id`'s sake."""
@@ -52,30 +77,34 @@ class Parser(Reader):
 
     def assemble(self, frame: Frame, reading: Reading) -> Parsing:
         """The parsing of a frame whose shrunk picture was read, perhaps in another process; in order, as `start`."""
-        people = self._tracker.update(reading.people, frame.pts_s, reading.looks)
-        labels = reading.labels
-        if reading.garments is not None:
-            labels = self._garment_vote.decide(
-                labels, reading.instances, people, reading.garments, reading.fit, frame.pts_s
-            )
-        return Parsing(
-            labels=labels,
-            instances=reading.instances,
-            people=people,
-            label_set=self.model.label_set,
-            frame_index=frame.index,
-            pts_s=frame.pts_s,
-            captured_s=frame.captured_s,
-            frame_size=frame.size,
-            inferred_s=reading.seconds,
-            carried_from=frame.index,
-        )
+        return _assembled(frame, reading, self.label_set, self._tracker, self._garment_vote)
 
     def reset(self) -> None:
         """Forgets who was there, and what they wore: the frames to come are of another stream."""
         super().reset()
         self._tracker = PersonTracker()
         self._garment_vote = GarmentVote()
+
+
+def _assembled(
+    frame: Frame, reading: Reading, label_set: LabelSet, tracker: PersonTracker, vote: GarmentVote
+) -> Parsing:
+    people = tracker.update(reading.people, frame.pts_s, reading.looks)
+    labels = reading.labels
+    if reading.garments is not None:
+        labels = vote.decide(labels, reading.instances, people, reading.garments, reading.fit, frame.pts_s)
+    return Parsing(
+        labels=labels,
+        instances=reading.instances,
+        people=people,
+        label_set=label_set,
+        frame_index=frame.index,
+        pts_s=frame.pts_s,
+        captured_s=frame.captured_s,
+        frame_size=frame.size,
+        inferred_s=reading.seconds,
+        carried_from=frame.index,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pipeline.model import Decoded, Model
 from pipeline.motion.smoothing import TemporalSmoother
 from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.runtime import Answer, Network, Run
-from pipeline.parsing.input_size import Zoom, larger
+from pipeline.parsing.input_size import STILL_ZOOM, Zoom, larger
 from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
 from pipeline.parsing.settings import ParserSettings
 from pipeline.people.appearance import Appearance, appearances
@@ -103,6 +103,11 @@ class Reader:
             seconds += answer.seconds
             afar = self._decoded(answer, fit, small, frame.pts_s)
         return self._refined(frame, afar, fit, small, seconds)
+
+    def read_alone(self, frame: Frame) -> Reading:
+        """The reading of a picture that belongs to no stream: nothing of those before it counts, nor changes."""
+        fit, small, answer = self._seen(frame, self.zoomed(frame.size, STILL_ZOOM))
+        return self._refined(frame, self.model.decode(answer, fit, small), fit, small, answer.seconds)
 
     def reset(self) -> None:
         """Forgets what was seen: the frames to come are of another stream."""

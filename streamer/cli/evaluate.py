@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline import PARSERS, Evaluation, Frame, Parser, ParserSettings, Parsing, Steadiness, load_parser, steadiness
+from pipeline import PARSERS, Evaluation, Parser, ParserSettings, Steadiness, load_parser, steadiness
 from pipeline import evaluate as evaluate_parser
 from streamer.cli.console import say, watched
 from streamer.cli.options import Given, Json, with_options
@@ -89,12 +89,8 @@ def evaluate(
 
 
 def _on_pictures(parser: Parser, images: Path, labels: Path | None, instances: Path | None) -> Evaluation:
-    def parse(frame: Frame) -> Parsing:
-        parser.reset()
-        return parser(frame)
-
     pictures = watched(labelled_pictures(images, labels, instances), "evaluating", "pictures")
-    return evaluate_parser(parse, parser.label_set, pictures)
+    return evaluate_parser(parser.still, parser.label_set, pictures)
 
 
 def _on_video(parser: Parser, path: Path) -> Steadiness:

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline import Labelled
+from pipeline import BadPicture, Labelled, pictures
 from pipeline.types import LabelMap, Picture
 from streamer.errors import CannotOpen, SinkError, SourceError
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-
-_MAY_BE_TRANSPARENT = frozenset({".png", ".tif", ".tiff", ".webp"})
 
 
 def is_picture(path: Path) -> bool:
@@ -43,7 +40,7 @@ def natural_order(path: Path) -> list[tuple[int, str]]:
 
 
 def read_picture(path: Path) -> Picture:
-    """Upright, as the camera's orientation tag says; what is transparent is laid on white.
+    """As `pipeline.pictures.read_picture`, for a source.
 
     Returns:
         uint8 (H, W, 3), BGR.
@@ -51,26 +48,10 @@ def read_picture(path: Path) -> Picture:
     Raises:
         CannotOpen: missing, or not a picture.
     """
-    data = _bytes_of(path)
-    if path.suffix.lower() in _MAY_BE_TRANSPARENT:
-        picture = _decoded(data, cv2.IMREAD_UNCHANGED)
-        if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
-            return on_white(picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8))
-    picture = _decoded(data, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise CannotOpen(f"{path} is not a picture that can be read")
-    return picture
-
-
-def on_white(bgra: NDArray[np.uint8]) -> Picture:
-    """A transparent picture on white ground.
-
-    Args:
-        bgra: uint8 (H, W, 4), alpha not multiplied in.
-    """
-    alpha = bgra[..., 3:].astype(np.uint16)
-    mixed = (bgra[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
-    return mixed.astype(np.uint8)
+    try:
+        return pictures.read_picture(path)
+    except BadPicture as exc:
+        raise CannotOpen(str(exc)) from exc
 
 
 def read_label_map(path: Path) -> LabelMap:
@@ -82,7 +63,10 @@ def read_label_map(path: Path) -> LabelMap:
     Raises:
         CannotOpen: missing, or not an 8-bit picture of one channel.
     """
-    labels = _decoded(_bytes_of(path), cv2.IMREAD_UNCHANGED)
+    try:
+        labels = pictures.decoded(pictures.bytes_of(path), cv2.IMREAD_UNCHANGED)
+    except BadPicture as exc:
+        raise CannotOpen(str(exc)) from exc
     if labels is None:
         raise CannotOpen(f"{path} is not a picture that can be read")
     if labels.dtype != np.uint8 or labels.ndim != 2:
@@ -146,17 +130,3 @@ def _maps_of(pictures: list[Path], folder: Path, kind: str) -> list[Path]:
     if lacking:
         raise SourceError(f"{len(lacking)} pictures have no {kind} of the same stem in {folder}, {lacking[0]} first")
     return [maps[path.stem] for path in pictures]
-
-
-def _bytes_of(path: Path) -> NDArray[np.uint8]:
-    try:
-        return np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as exc:
-        raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
-
-
-def _decoded(data: NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
-    try:
-        return cv2.imdecode(data, flags)  # type: ignore[return-value]
-    except cv2.error:
-        return None

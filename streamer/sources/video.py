@@ -16,11 +16,11 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from pipeline import Frame, Size
+from pipeline.pictures import on_white
 from pipeline.types import Picture
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.media.audio import AudioQueue
-from streamer.media.images import on_white
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.clocks import FileClock, LiveClock
 from streamer.sources.packets import Feed, Packet, file_feed

@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -145,6 +146,35 @@ def test_pictures_become_pictures_or_a_video(parser: Parser, tmp_path: Path) -> 
     assert cv2.imread(str(tmp_path / "one.webp")).shape == (100, 120, 3)
     render_file(folder, tmp_path / "out.mp4", Rendering(parser.settings), parser=parser)
     assert len(pts_of(tmp_path / "out.mp4")) == 2
+
+
+@pytest.mark.parametrize("order", ["abcd", "dcba", "bd"])
+def test_a_picture_in_a_folder_is_drawn_as_it_is_alone(tmp_path: Path, order: str) -> None:
+    """Whatever was before it there: four of one street, in which the same people walk on."""
+    parser = load_parser("lite")
+    rendering = Rendering(parser.settings)
+    folder, out, alone = (tmp_path / name for name in ("in", "out", "alone"))
+    for each in (folder, out, alone):
+        each.mkdir()
+    with open_source(sample("street.mp4")) as source:
+        shots = [frame.bgr for frame in islice(source, 0, 40, 10)]
+    for place, letter in enumerate(order):
+        cv2.imwrite(str(folder / f"{place}.png"), shots["abcd".index(letter)])
+    render_file(folder, out, rendering, parser=parser)
+    for path in folder.iterdir():
+        render_file(path, alone / path.name, rendering, parser=load_parser("lite"))
+        assert (out / path.name).read_bytes() == (alone / path.name).read_bytes()
+    assert len(list(alone.iterdir())) == len(order)
+
+
+def test_pictures_are_frames_of_one_stream_when_some_are_not_parsed(parser: Parser, tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    for place in range(4):
+        cv2.imwrite(str(folder / f"{place}.png"), quarters(100, 120))
+    done = render_file(folder, out, Rendering(parser.settings, parse_every=2), parser=parser)
+    assert (done.frames, done.parsed) == (4, 2)
 
 
 def test_what_cannot_be_is_said(parser: Parser, street: Path, tmp_path: Path) -> None:

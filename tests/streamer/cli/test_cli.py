@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import Evaluation, Frame, load_parser
+from pipeline import Evaluation, load_parser
 from streamer.sources.open import sample
 from tests.support.media import Clip, pictures_of, pts_of, quarters
 from tests.support.waiting import eventually
@@ -259,8 +259,7 @@ def _labelled(folder: Path) -> tuple[Path, Path, Path]:
     with open_source(sample("portrait.mp4")) as source:
         for frame, _ in zip(source, range(3)):
             cv2.imwrite(str(images / f"{frame.index}.png"), frame.bgr)
-            parser.reset()
-            parsing = parser(Frame.still(frame.bgr))
+            parsing = parser.still(frame)
             ids, persons = (
                 cv2.resize(each, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
                 for each in (parsing.labels, parsing.instances)

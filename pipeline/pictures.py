@@ -1,0 +1,143 @@
+"""Pictures in the forms that people have them: arrays, files, Pillow's images. Each becomes a `Frame`."""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import BadPicture
+from pipeline.types import Frame, Picture
+from pipeline.yuv import Yuv420
+
+_MAY_BE_TRANSPARENT = frozenset({".png", ".tif", ".tiff", ".webp"})
+_FORMS = (
+    "a picture is a uint8 array, BGR (H, W, 3), BGRA (H, W, 4) or grey (H, W); the path of a file; a PIL image;"
+    " or a Frame"
+)
+
+
+class PilImage(Protocol):
+    """What is used of `PIL.Image.Image`; Pillow itself is not required."""
+
+    @property
+    def mode(self) -> str: ...
+
+    def convert(self, mode: str) -> Any: ...
+
+
+AnyPicture = Frame | Yuv420 | NDArray[Any] | str | os.PathLike[str] | PilImage
+"""A `Frame`; a numpy array, uint8: BGR (H, W, 3), BGRA (H, W, 4) or grey (H, W); the path of a picture; a PIL image."""
+
+
+def as_frame(picture: AnyPicture) -> Frame:
+    """A picture as a frame; one that is no frame yet belongs to no stream.
+
+    Transparent pictures are laid on white. Files and PIL images are turned upright, as their EXIF orientation says.
+
+    Raises:
+        BadPicture: a file that cannot be read, or an object or array that is no picture of these forms.
+    """
+    if isinstance(picture, Frame):
+        return picture
+    if isinstance(picture, Yuv420):
+        return Frame(picture, index=0, pts_s=0.0, captured_s=0.0)
+    if isinstance(picture, np.ndarray):
+        return Frame.still(bgr_of(picture))
+    if isinstance(picture, str | os.PathLike):
+        return Frame.still(read_picture(Path(picture)))
+    if _is_pil(picture):
+        return Frame.still(_from_pil(picture))
+    raise BadPicture(f"{_FORMS}; not {type(picture).__module__}.{type(picture).__qualname__}")
+
+
+def bgr_of(array: NDArray[Any]) -> Picture:
+    """An array as uint8 (H, W, 3), BGR: grey becomes colours, what is transparent is laid on white.
+
+    Args:
+        array: uint8 (H, W, 3) BGR, (H, W, 4) BGRA, or (H, W) or (H, W, 1) grey.
+
+    Raises:
+        BadPicture: another dtype or shape.
+    """
+    if array.dtype != np.uint8:
+        raise BadPicture(f"{_FORMS}; not {array.dtype} {array.shape}{_cure_of(array)}")
+    channels = 1 if array.ndim == 2 else array.shape[2] if array.ndim == 3 else 0
+    if not array.size or channels not in (1, 3, 4):
+        raise BadPicture(f"{_FORMS}; not uint8 {array.shape}")
+    if channels == 1:
+        return np.repeat(array.reshape(*array.shape[:2], 1), 3, axis=2)
+    return on_white(array) if channels == 4 else array
+
+
+def read_picture(path: Path) -> Picture:
+    """Upright, as the camera's orientation tag says; what is transparent is laid on white.
+
+    Returns:
+        uint8 (H, W, 3), BGR.
+
+    Raises:
+        BadPicture: missing, or not a picture.
+    """
+    data = bytes_of(path)
+    if path.suffix.lower() in _MAY_BE_TRANSPARENT:
+        picture = decoded(data, cv2.IMREAD_UNCHANGED)
+        if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
+            return on_white(picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8))
+    picture = decoded(data, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise BadPicture(f"{path} is not a picture that can be read")
+    return picture
+
+
+def bytes_of(path: Path) -> NDArray[np.uint8]:
+    """A file's content. Raises BadPicture."""
+    try:
+        return np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as exc:
+        raise BadPicture(f"cannot open {path}: {exc.strerror}") from exc
+
+
+def decoded(data: NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
+    """The picture that OpenCV finds in some bytes, if any; with some flags the dtype may be another one."""
+    try:
+        return cv2.imdecode(data, flags)  # type: ignore[return-value]
+    except cv2.error:
+        return None
+
+
+def on_white(bgra: NDArray[np.uint8]) -> Picture:
+    """A transparent picture on white ground.
+
+    Args:
+        bgra: uint8 (H, W, 4), alpha not multiplied in.
+    """
+    alpha = bgra[..., 3:].astype(np.uint16)
+    mixed = (bgra[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return mixed.astype(np.uint8)
+
+
+def _cure_of(array: NDArray[Any]) -> str:
+    if np.issubdtype(array.dtype, np.floating):
+        return "; of values from 0 to 1, (255 * array).astype(numpy.uint8) makes one"
+    return "; (array // 256).astype(numpy.uint8) makes one" if array.dtype == np.uint16 else ""
+
+
+def _is_pil(picture: object) -> bool:
+    """Whether it is an image of Pillow, which somebody who has one has imported."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(picture, module.Image)
+
+
+def _from_pil(image: Any) -> Picture:
+    if image.mode[0] in "IF":
+        raise BadPicture(f"a PIL image of mode {image.mode} has no 8-bit colours; convert it to RGB first")
+    upright = import_module("PIL.ImageOps").exif_transpose(image)
+    if upright.mode.lower() in ("rgba", "la", "pa") or "transparency" in upright.info:
+        rgba = np.asarray(upright.convert("RGBA"), np.uint8)
+        return on_white(rgba[..., [2, 1, 0, 3]])
+    return np.ascontiguousarray(np.asarray(upright.convert("RGB"), np.uint8)[..., ::-1])
