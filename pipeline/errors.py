@@ -1,8 +1,8 @@
 """What can go wrong with pictures and networks.
 
 PipelineError
-├── UnknownName          no such parser, label set, class or runtime; lists those that exist
-├── BadPicture           an array that cannot be a picture of the kind asked for
+├── UnknownName          no such parser, label set, class, person or runtime; lists those that exist
+├── BadPicture           a file or an array that is no picture of the kind asked for
 ├── WeightsError         a network file that is missing or not the one expected
 ├── RuntimeUnavailable   the package that runs the network is not installed, or cannot do what was asked
 └── ExportMismatch       an exported network disagrees with the original
@@ -20,15 +20,15 @@ class PipelineError(Exception):
 class UnknownName(PipelineError):
     """Raised when a name is not one of those that exist."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str | int, known: Iterable[str]) -> None:
         there = list(known)
-        near = get_close_matches(name, there, n=1)
+        near = get_close_matches(name, there, n=1) if isinstance(name, str) else []
         meant = f"; did you mean {near[0]}?" if near else ""
-        super().__init__(f"no {kind} {name!r}; there are: {', '.join(there)}{meant}")
+        super().__init__(f"no {kind} {name!r}; there are: {', '.join(there) or 'none'}{meant}")
 
 
 class BadPicture(PipelineError):
-    """Raised when an array has the wrong type or shape for what it is said to be."""
+    """Raised when a file cannot be read as a picture, or an array has the wrong type or shape for what it is to be."""
 
 
 class WeightsError(PipelineError):

@@ -7,10 +7,11 @@ stages later.
 from dataclasses import dataclass
 from typing import Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import BadPicture
+from pipeline.errors import BadPicture, UnknownName
 from pipeline.geometry import Box, Size
 from pipeline.labels import LabelSet
 from pipeline.yuv import Yuv420
@@ -67,7 +68,7 @@ class Frame:
         return Size(*self.picture.shape[:2])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Person:
     """Somebody in the picture."""
 
@@ -78,8 +79,11 @@ class Person:
     box: Box
     """The rectangle around the person's pixels, in frame pixels."""
 
+    def __repr__(self) -> str:
+        return f"<Person {self.track_id}: score {self.score:.2f}, box {tuple(self.box)}>"
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parsing:
     """Who and what is where in one frame.
 
@@ -119,10 +123,53 @@ class Parsing:
     def map_size(self) -> Size:
         return Size(*self.labels.shape)
 
-    def mask(self, class_name: str) -> NDArray[np.bool_]:
-        """Where a class is: bool (h, w). Raises UnknownName for a class that the label set lacks."""
-        return np.asarray(self.labels == self.label_set.id_of(class_name))
+    def __repr__(self) -> str:
+        people = "1 person" if len(self.people) == 1 else f"{len(self.people)} people"
+        where = f"frame {self.frame_index} at {self.pts_s:.3f} s"
+        return f"<Parsing of {where}: {people}, maps {self.map_size} of {self.frame_size}, {self.label_set.name}>"
 
-    def share(self, class_name: str) -> float:
-        """How much of the picture is of a class, in [0, 1]. Raises UnknownName as `mask` does."""
-        return float(np.count_nonzero(self.mask(class_name))) / self.labels.size
+    def _repr_png_(self) -> bytes:
+        """The class colours as a PNG: what a notebook shows."""
+        return cv2.imencode(".png", self.label_set.palette[self.labels])[1].tobytes()
+
+    def person(self, track_id: int) -> Person:
+        """The person with this number. Raises UnknownName, with the numbers that there are."""
+        return self.people[self._number_of(track_id) - 1]
+
+    def mask(
+        self, part: str | None = None, *, person: Person | int | None = None, full_size: bool = False
+    ) -> NDArray[np.bool_]:
+        """The pixels of a class or group of classes, of a person, or both; of neither, everybody's.
+
+        Args:
+            part: a class of the label set, or a group of `PART_GROUPS`; None means all classes but background.
+            person: one of `people`, or a `track_id`; None means all, and what belongs to nobody.
+            full_size: of the frame's size rather than the maps'.
+
+        Returns:
+            bool (h, w), or (H, W) of `frame_size`.
+
+        Raises:
+            UnknownName: no such class or group in the label set, or no such person; lists those that exist.
+        """
+        masks = []
+        if part is not None:
+            masks.append(np.isin(self.labels, self.label_set.ids_of(part)))
+        if person is not None:
+            masks.append(self.instances == self._number_of(person.track_id if isinstance(person, Person) else person))
+        mask = np.logical_and.reduce(masks) if masks else self.labels > 0
+        if not full_size:
+            return mask
+        size = self.frame_size[::-1]
+        return cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST_EXACT).view(np.bool_)
+
+    def share(self, part: str) -> float:
+        """The share of the picture that a class or group covers, in [0, 1]. Raises UnknownName as `mask` does."""
+        return float(np.count_nonzero(self.mask(part))) / self.labels.size
+
+    def _number_of(self, track_id: int) -> int:
+        """The number in `instances` of a person."""
+        for number, person in enumerate(self.people, start=1):
+            if person.track_id == track_id:
+                return number
+        raise UnknownName("person", track_id, (str(person.track_id) for person in self.people))

@@ -2,6 +2,7 @@
 
 from dataclasses import FrozenInstanceError, replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -142,7 +143,7 @@ def test_a_class_that_there_is_not_is_refused_with_those_that_there_are(ask: obj
     parsing = parsing_of(np.zeros((2, 3), np.uint8))
     assert callable(ask)
     with pytest.raises(
-        UnknownName, match=r"no class in label set cihp 'Tail'; there are: Background, Hat, .*Right-shoe"
+        UnknownName, match=r"no class or group in label set cihp 'Tail'; there are: Background, Hat, .*Right-shoe, head"
     ):
         ask(parsing, "Tail")
 
@@ -150,3 +151,71 @@ def test_a_class_that_there_is_not_is_refused_with_those_that_there_are(ask: obj
 def test_every_error_has_one_base() -> None:
     assert issubclass(BadPicture, PipelineError)
     assert issubclass(UnknownName, PipelineError)
+
+
+def two_people() -> Parsing:
+    """Number 4 with hair over a coat at the left, number 9 in a coat at the right; a hat that is nobody's below."""
+    labels = np.zeros((4, 6), np.uint8)
+    labels[0, 0:2], labels[1, 0:2], labels[1, 4:6] = CIHP.id_of("Hair"), CIHP.id_of("Coat"), CIHP.id_of("Coat")
+    labels[3, 3] = CIHP.id_of("Hat")
+    instances = np.zeros((4, 6), np.uint8)
+    instances[0:2, 0:2], instances[1, 4:6] = 1, 2
+    people = (Person(4, 0.91, Box(0, 0, 10, 10)), Person(9, 0.5, Box(20, 5, 30, 10)))
+    return parsing_of(labels, instances, people)
+
+
+def test_a_person_is_found_by_number() -> None:
+    parsing = two_people()
+    assert parsing.person(9) is parsing.people[1]
+    with pytest.raises(UnknownName, match=r"no person 2; there are: 4, 9$"):
+        parsing.person(2)
+    with pytest.raises(UnknownName, match=r"no person 1; there are: none$"):
+        parsing_of(np.zeros((2, 3), np.uint8), people=()).person(1)
+
+
+def test_masks_are_of_a_part_a_person_or_both() -> None:
+    parsing = two_people()
+    coat, left = parsing.labels == CIHP.id_of("Coat"), parsing.instances == 1
+    np.testing.assert_array_equal(parsing.mask(), parsing.labels > 0)
+    np.testing.assert_array_equal(parsing.mask("coat"), coat)
+    np.testing.assert_array_equal(parsing.mask(person=4), left)
+    np.testing.assert_array_equal(parsing.mask(person=parsing.people[0]), left)
+    np.testing.assert_array_equal(parsing.mask("Coat", person=4), coat & left)
+    assert not parsing.mask("Hair", person=9).any()
+    np.testing.assert_array_equal(parsing.mask("upper"), coat)
+    np.testing.assert_array_equal(parsing.mask("head"), parsing.mask("Hair") | parsing.mask("Hat"))
+    with pytest.raises(UnknownName, match="no person 5; there are: 4, 9"):
+        parsing.mask("Coat", person=5)
+
+
+def test_a_mask_of_the_frames_size_is_the_map_enlarged() -> None:
+    parsing = two_people()
+    for what in ({}, {"part": "Coat"}, {"person": 4}, {"part": "Hair", "person": 4}):
+        small, full = parsing.mask(**what), parsing.mask(**what, full_size=True)  # type: ignore[arg-type]
+        assert (full.dtype, full.shape) == (np.bool_, parsing.frame_size)
+        np.testing.assert_array_equal(full, small.repeat(5, axis=0).repeat(5, axis=1))
+
+
+def test_a_mask_may_be_written_to() -> None:
+    parsing = two_people()
+    before = parsing.labels.copy(), parsing.instances.copy()
+    for mask in (parsing.mask(), parsing.mask("Coat"), parsing.mask(person=4), parsing.mask(full_size=True)):
+        mask[:] = True
+    np.testing.assert_array_equal((parsing.labels, parsing.instances), before)
+
+
+def test_a_share_may_be_of_a_group() -> None:
+    assert two_people().share("upper") == pytest.approx(4 / 24)
+
+
+def test_what_they_are_is_shown_on_one_line() -> None:
+    parsing = two_people()
+    assert repr(parsing) == "<Parsing of frame 7 at 0.250 s: 2 people, maps 4x6 of 20x30, cihp>"
+    assert repr(parsing_of(np.zeros((2, 3), np.uint8))).split(": ")[1].startswith("1 person,")
+    assert repr(parsing.people[0]) == "<Person 4: score 0.91, box (0, 0, 10, 10)>"
+
+
+def test_a_notebook_shows_the_colours_of_the_classes() -> None:
+    parsing = two_people()
+    shown = cv2.imdecode(np.frombuffer(parsing._repr_png_(), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(shown, CIHP.palette[parsing.labels])
