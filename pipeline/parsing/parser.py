@@ -134,6 +134,7 @@ def load_parser(
     threads: int | None = None,
     in_flight: int = 1,
     refine: bool = False,
+    sensitivity: str = "normal",
 ) -> Parser: ...
 
 

@@ -14,7 +14,7 @@ from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.runtime import Answer, Network, Run
 from pipeline.parsing.input_size import STILL_ZOOM, Zoom, larger
 from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
-from pipeline.parsing.settings import ParserSettings
+from pipeline.parsing.settings import SENSITIVITIES, ParserSettings
 from pipeline.people.appearance import Appearance, appearances
 from pipeline.people.garments import Garments
 from pipeline.types import Frame, LabelMap, Person, Picture
@@ -61,6 +61,7 @@ class Reader:
         self.settings = settings
         self._options = settings.run_options
         self._size = settings.input_size
+        self._background = SENSITIVITIES[settings.sensitivity]
         self._networks: dict[Size, Network] = {}
         self._fits: dict[tuple[Size, Size | None], Letterbox] = {}
         self._smoother = TemporalSmoother()
@@ -151,10 +152,20 @@ class Reader:
 
     def _decoded(self, answer: Answer, fit: Letterbox, small: Picture, pts_s: float) -> Decoded:
         """Of the answer averaged with those before it."""
+        answer = self._biased(answer)
         if self.model.smoothed:
             scores, others = answer.outputs
             answer = replace(answer, outputs=self._smoother(scores, others, small, pts_s))
         return self.model.decode(answer, fit, small)
+
+    def _biased(self, answer: Answer) -> Answer:
+        """With the background's logit as the sensitivity asks for it."""
+        if not self._background:
+            return answer
+        scores, *others = answer.outputs
+        scores = scores.copy()
+        scores[0] += self._background
+        return replace(answer, outputs=(scores, *others))
 
     def _reading(self, decoded: Decoded, fit: Letterbox, picture: Picture, seconds: float) -> Reading:
         labels, instances, people, garments = decoded
@@ -172,7 +183,7 @@ class Reader:
         seen: list[tuple[Cutout, Decoded]] = []
         for cutout in cutouts(afar.people, fit, closer):
             part = cutout.of(picture)
-            answer = self.network(cutout.shape).start(part).result()
+            answer = self._biased(self.network(cutout.shape).start(part).result())
             seen.append((cutout, self.model.decode(answer, Letterbox.into(cutout.shape, cutout.shape), part)))
             seconds += answer.seconds
         return self._reading(merge(afar, fit, closer, seen), closer, picture, seconds)

@@ -9,6 +9,8 @@ from pipeline.network.options import MULTIPLE, RunOptions
 
 PARSERS = ("lite", "m2fp", "m2fp-single")
 """The names of the parsers; `lite` is bundled."""
+SENSITIVITIES = {"low": 1.0, "normal": 0.0, "high": -1.0}
+"""What each adds to the background's logit: the odds of somebody against background are 2.7 times lower or higher."""
 MIN_SIDE_PX = 64
 """The minimum height and width of the network's input."""
 MAX_INPUT_PIXELS = 2**24
@@ -20,8 +22,9 @@ class ParserSettings:
     """Which parser, and how its network runs. Checked when made; can be pickled.
 
     Raises:
-        UnknownName: no such parser, runtime or precision.
-        PipelineError: a size or a number that is not possible, or `refine` with another parser than lite.
+        UnknownName: no such parser, runtime, precision or sensitivity.
+        PipelineError: a size or a number that is not possible, or `refine` or a sensitivity with another parser than
+            lite.
     """
 
     name: str = "lite"
@@ -42,12 +45,19 @@ class ParserSettings:
     """Pictures in the network at the same time: more of them raise the throughput and the latency."""
     refine: bool = False
     """Parse small people in large pictures a second time, magnified; lite only, and slower."""
+    sensitivity: str = "normal"
+    """How readily something is taken for a person: low, normal or high; lite only. High finds more people and takes
+    more things for people."""
 
     def __post_init__(self) -> None:
         if self.name not in PARSERS:
             raise UnknownName("parser", self.name, PARSERS)
         if self.refine and self.name != "lite":
             raise PipelineError(f"{self.name} has no second look at small people; only lite has: leave refine out")
+        if self.sensitivity not in SENSITIVITIES:
+            raise UnknownName("sensitivity", self.sensitivity, SENSITIVITIES)
+        if self.sensitivity != "normal" and self.name != "lite":
+            raise PipelineError(f"{self.name} has no sensitivity {self.sensitivity!r}; only lite has: leave it out")
         _ = self.run_options  # raises itself
         if self.size is not None:
             object.__setattr__(self, "size", checked_size(self.size))

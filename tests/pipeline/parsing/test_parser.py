@@ -186,3 +186,20 @@ def test_only_so_many_sizes_are_kept() -> None:
 def test_a_picture_that_is_none_is_refused_before_the_network() -> None:
     with pytest.raises(BadPicture):
         small_parser()(Frame.still(np.zeros((0, 4, 3), np.uint8)))
+
+
+def test_a_higher_sensitivity_sees_more_and_the_second_look_too(street: list[Frame]) -> None:
+    def seen(sensitivity: str, refine: bool) -> float:
+        parser = load_parser(size=(288, 512), precision="f32", sensitivity=sensitivity, refine=refine)
+        return float(np.mean(parser(street[0]).labels > 0))
+
+    for refine in (False, True):
+        low, normal, high = (seen(each, refine) for each in ("low", "normal", "high"))
+        assert low < normal < high
+
+
+def test_a_higher_sensitivity_shows_in_averaged_answers_too(street: list[Frame]) -> None:
+    low, high = (load_parser(size=(288, 512), precision="f32", sensitivity=each) for each in ("low", "high"))
+    for frame in street[:2]:
+        fewer, more = (np.count_nonzero(parser(frame).labels) for parser in (low, high))
+        assert fewer < more
