@@ -1,7 +1,7 @@
-"""The path of an `ipc://` address: taken from nobody who lives, and taken again when somebody deletes it.
+"""The path of an `ipc://` address: for its owner only, never taken from a live publisher, and bound again when deleted.
 
-ZeroMQ by itself removes whatever stands there, be it the socket of another publisher or somebody's file, and listens
-on where nobody finds it when the path is gone.
+ZeroMQ by itself removes whatever is at the path, be it the socket of another publisher or somebody's file, lets every
+user connect as far as the umask allows it, and goes on listening where nobody finds it when the path is gone.
 """
 
 import logging
@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from contextlib import suppress
-from errno import EADDRINUSE
+from errno import EADDRINUSE, EAFNOSUPPORT
 from pathlib import Path
 
 import zmq
@@ -18,6 +18,7 @@ from streamer.errors import SinkError
 from streamer.zeromq.address import IPC
 
 _LOG = logging.getLogger(__name__)
+_OWNER_ONLY = 0o600
 _MAX_BACKLOG = 100
 """Subscribers that wait to be let in at the same moment."""
 
@@ -64,11 +65,12 @@ class IpcPath:
         return (there.st_dev, there.st_ino) == self._mark
 
     def _listen(self) -> None:
-        assert sys.platform != "win32"  # where such an address is refused
-        with socket.socket(socket.AF_UNIX) as listener:
+        with _local_socket() as listener:
             listener.setblocking(False)
             try:
                 self._bind(listener)
+                # Nobody can connect before it listens, and nobody else after.
+                self._path.chmod(_OWNER_ONLY)
                 there = self._path.stat()
                 listener.listen(_MAX_BACKLOG)
                 # The old one stays: to unbind it would end the connections that came by it.
@@ -90,10 +92,9 @@ class IpcPath:
 
     def _remove_dead(self) -> None:
         """A publisher that was killed leaves its path behind. Raises SinkError where it is something else."""
-        assert sys.platform != "win32"
         if not self._path.is_socket():
             raise SinkError(f"cannot listen on {self._address}: what is there is no socket; name another path")
-        with socket.socket(socket.AF_UNIX) as caller:
+        with _local_socket() as caller:
             caller.setblocking(False)
             try:
                 caller.connect(os.fspath(self._path))
@@ -106,3 +107,9 @@ class IpcPath:
 
     def _taken(self) -> SinkError:
         return SinkError(f"cannot listen on {self._address}: another program listens there")
+
+
+def _local_socket() -> socket.socket:
+    if sys.platform == "win32":  # where an `ipc://` address has been refused before
+        raise OSError(EAFNOSUPPORT, "no sockets in the file system")
+    return socket.socket(socket.AF_UNIX)

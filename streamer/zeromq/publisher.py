@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID, uuid4
@@ -10,9 +11,10 @@ from uuid import UUID, uuid4
 import zmq
 
 from pipeline import LabelSet, Parsing
-from streamer.errors import SinkError
+from streamer.errors import ConfigError, SinkError
 from streamer.masks import headers, wire
 from streamer.zeromq.address import check_bindable, has_path
+from streamer.zeromq.curve import Gate, be_server, read_key
 from streamer.zeromq.ipc_path import IpcPath
 
 HEARTBEAT_S = 1.0
@@ -39,6 +41,8 @@ class Publisher:
         parser: str = "",
         encoding: str = "zstd",
         insecure: bool = False,
+        key: Path | None = None,
+        allow: Path | None = None,
     ) -> None:
         """Listens.
 
@@ -47,13 +51,17 @@ class Publisher:
             stream: up to 64 letters, digits, dots, dashes and underscores.
             parser: the parser's name, for people to read.
             encoding: of the maps: zstd, raw or png.
-            insecure: listen where other machines can connect; anybody there sees who is in the picture.
+            insecure: listen without keys where other machines can connect; anybody there sees who is in the picture.
+            key: the publisher's .key file; messages are encrypted, and only the owners of keys in `allow` get any.
+            allow: a folder of .pub files, read again at each connection; with none in it nobody is admitted.
 
         Raises:
             ConfigError: one of these cannot be.
             SinkError: the address is taken, or not this machine's.
         """
-        check_bindable(address, insecure)
+        if (key is None) != (allow is None):
+            raise ConfigError("key and allow belong together: the publisher's .key file, and a folder of .pub files")
+        check_bindable(address, insecure or key is not None)
         wire.check_encoding(encoding)
         wire.topic(stream)
         self.stream = stream
@@ -68,16 +76,22 @@ class Publisher:
         self._schema: list[bytes] = []
         self._mask: list[bytes] = []
         self._heartbeat_due_s = 0.0
+        pair = None if key is None else read_key(key)
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
         self._path: IpcPath | None = None
+        self._gate: Gate | None = None
         try:
             _set_up(self._socket, address)
+            if pair is not None and allow is not None:
+                self._gate = Gate(self._context, allow)
+                be_server(self._socket, pair)
             if has_path(address):
                 self._path = IpcPath(self._socket, address)
             else:
                 _bind(self._socket, address)
-        except SinkError:
+        except (SinkError, ConfigError):
+            self._end_gate()
             self._context.destroy(linger=0)
             raise
         self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
@@ -145,6 +159,7 @@ class Publisher:
             if self._path is not None:
                 self._path.release()
             self._socket.close()
+            self._end_gate()
             self._context.term()
 
     def __enter__(self) -> Self:
@@ -167,6 +182,10 @@ class Publisher:
             yield
         except (zmq.ZMQError, MemoryError) as exc:
             raise SinkError(f"cannot publish at {self.address}: {str(exc) or 'there is no memory left'}") from exc
+
+    def _end_gate(self) -> None:
+        if self._gate is not None:
+            self._gate.close()
 
     def _answer_requests(self) -> None:
         """Sends what a new subscriber needs, if there is one, before it gets anything else."""

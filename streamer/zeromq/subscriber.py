@@ -6,7 +6,9 @@ a subscription reads all that comes, in a thread of its own, and keeps the last.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from pipeline.labels import LABEL_SETS
 from streamer.errors import BadMessage, CannotOpen, ConfigError, ShutdownTimeout, SourceLost
 from streamer.masks import headers, wire
 from streamer.zeromq.address import host_of
+from streamer.zeromq.curve import Credentials, Handshakes, be_client, read_credentials
 from streamer.zeromq.publisher import MAX_QUEUED, Publisher, unix_offset_s
 
 __all__ = ["Publisher", "Subscription", "subscribe"]
@@ -27,7 +30,13 @@ _JOIN_S = 5.0
 
 
 def subscribe(
-    address: str, *, stream: str = "", follow: bool = False, timeout_s: float | None = None
+    address: str,
+    *,
+    stream: str = "",
+    follow: bool = False,
+    timeout_s: float | None = None,
+    key: Path | None = None,
+    server_key: Path | None = None,
 ) -> "Subscription":
     """The parsings that a publisher sends, always the newest: `for parsing in subscribe(address)`.
 
@@ -36,11 +45,15 @@ def subscribe(
         stream: which one; "" is the first that is heard.
         follow: go on after the publisher's end: it may start again.
         timeout_s: how long not even a heartbeat may be heard; None is for ever.
+        key: the subscriber's own .key file, for a publisher with keys.
+        server_key: the publisher's .pub file; nothing is taken from anybody else.
 
     Raises:
-        ConfigError: no such address or stream.
+        ConfigError: no such address, stream or key.
     """
-    return Subscription(address, stream=stream, follow=follow, timeout_s=timeout_s)
+    return Subscription(
+        address, stream=stream, follow=follow, timeout_s=timeout_s, credentials=read_credentials(key, server_key)
+    )
 
 
 class Subscription:
@@ -49,7 +62,15 @@ class Subscription:
     To be looped over as it stands, or inside a `with`, which keeps it open from one loop to the next.
     """
 
-    def __init__(self, address: str, *, stream: str, follow: bool, timeout_s: float | None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        stream: str,
+        follow: bool,
+        timeout_s: float | None,
+        credentials: Credentials | None = None,
+    ) -> None:
         host_of(address)
         if stream:
             wire.topic(stream)
@@ -57,6 +78,7 @@ class Subscription:
         self._stream = stream
         self._follow = follow
         self._timeout_s = timeout_s
+        self._credentials = credentials
         self._feed = _Feed(stream)
         self._mailbox = _Mailbox()
         self._stop = threading.Event()
@@ -140,12 +162,17 @@ class Subscription:
     def _read(self, feed: "_Feed", mailbox: "_Mailbox", stop: threading.Event) -> None:
         failure: Exception | None = None
         try:
-            with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-                _connect(socket, self.address, self._stream)
+            with (
+                zmq.Context() as context,
+                context.socket(zmq.SUB) as socket,
+                _handshakes(socket, self.address) as look,
+            ):
+                _connect(socket, self.address, self._stream, self._credentials)
                 # An iterator that somebody kept would otherwise hold the program up when its main thread is done.
                 while not stop.is_set() and threading.main_thread().is_alive():
                     if socket.poll(_POLL_MS):
                         _drain(socket, feed, mailbox)
+                    look()
                     if feed.ended and not self._follow:
                         break
         except Exception as exc:  # noqa: BLE001  # the guard of a thread's body: raised again where it is looped over
@@ -154,7 +181,19 @@ class Subscription:
             mailbox.close(failure)
 
 
-def _connect(socket: zmq.Socket[bytes], address: str, stream: str) -> None:
+@contextmanager
+def _handshakes(socket: zmq.Socket[bytes], address: str) -> Iterator[Callable[[], None]]:
+    """Yields what logs, when it is called, that a publisher and this subscriber do not take each other's keys."""
+    handshakes = Handshakes(socket)
+    try:
+        yield lambda: handshakes.tell(f"{address} refuses this subscriber, or has another key than the one expected")
+    finally:
+        handshakes.close()
+
+
+def _connect(socket: zmq.Socket[bytes], address: str, stream: str, credentials: Credentials | None) -> None:
+    if credentials is not None:
+        be_client(socket, credentials)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.RCVHWM, MAX_QUEUED)
     socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PART_BYTES)
