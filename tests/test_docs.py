@@ -134,6 +134,7 @@ def test_every_picture_and_figure_is_shown() -> None:
 # What they say of the code
 
 
+@pytest.mark.process
 def test_ci_runs_the_readmes_tests() -> None:
     (cut,) = re.findall(r"command=\$\((sed .+)\)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     run = subprocess.run(["bash", "-c", cut], capture_output=True, text=True, check=True, cwd=ROOT)
@@ -148,6 +149,7 @@ def test_the_architecture_names_every_room() -> None:
     assert all(len(sentence) > 10 for sentence in rows.values())
 
 
+@pytest.mark.process
 def test_the_messages_are_shown_as_they_are_sent() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "print_messages.py")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -209,6 +211,7 @@ NEEDS_MORE = ("m2fp", "--window", "webcam:0", "--config", "IN...", "--images", "
 RUN = [each for each in RUN if not any(word in each for word in NEEDS_MORE) and len(each.split()) > 2]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", RUN)
 def test_what_can_run_here_runs(command: str, tmp_path: Path) -> None:
     _make_media(tmp_path)
@@ -236,6 +239,7 @@ def _make_media(folder: Path) -> None:
     (folder / "door.toml").write_text('source = "test:"\n')
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", sorted({command.split()[2] for command in MODULES}))
 def test_modules_take_what_is_shown(module: str) -> None:
     if module in ("pytest", "venv", "sphinx", "streamer"):

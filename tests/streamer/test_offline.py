@@ -258,7 +258,9 @@ def test_output_says_nothing_of_the_encoder_on_standard_error(
 
 
 def test_a_rendering_can_be_sent_to_another_process(tmp_path: Path, parser: Parser) -> None:
-    rendering = Rendering(parser.settings, Look(legend=True, hide=frozenset({"Hat"})), 2, Encoding(crf=30), force=True)
+    rendering = Rendering(
+        parser.settings, Look(legend=True, hidden=frozenset({"Hat"})), 2, Encoding(crf=30), force=True
+    )
     assert pickle.loads(pickle.dumps(rendering)) == rendering
 
 

@@ -289,6 +289,7 @@ def test_render(models: Models, video: Path) -> None:
     assert min(recolouring(out, video)) > COLOURED
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("exact")
 def test_a_stream(models: Models, video: Path) -> None:
     """Through the inference process, which is told of the folder."""
