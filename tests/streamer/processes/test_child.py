@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 import psutil
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.processes.child import Child, exit_text
@@ -135,7 +135,7 @@ def test_an_exit_code_says_what_it_means(code: int, text: str) -> None:
 
 
 def test_who_shows_the_secret_is_let_in_and_the_port_is_closed(listener: Listener) -> None:
-    port = listener.port
+    port, reply = listener.port, reply_of(listener)
     with call(listener) as child:
         child.sendall(secret_of(listener)[:5])
         assert listener.accept(WAIT_S) is None
@@ -143,7 +143,7 @@ def test_who_shows_the_secret_is_let_in_and_the_port_is_closed(listener: Listene
         end = listener.accept(PATIENCE_S)
         assert end is not None
         with end:
-            assert child.recv(SECRET_BYTES) == reply_of(listener)
+            assert child.recv(SECRET_BYTES) == reply
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((LOOPBACK, port), PATIENCE_S)
 
@@ -195,6 +195,7 @@ def test_a_child_tells_nothing_to_whoever_has_its_dead_parents_port() -> None:
     assert heard == bytes.fromhex(secrets[0].decode())
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300), max_size=8), st.integers(1, 64))
 def test_pieces_of_any_size_are_put_together(messages: list[bytes], piece: int) -> None:
     near, far = pair()

