@@ -2,10 +2,12 @@
 
     python -m benchmarks.cases --pack PACK --out cases.jpg
     python -m benchmarks.cases --nobody PICTURES --out worst.jpg
+    python -m benchmarks.cases --people PICTURES --out people.jpg
 
 With `--pack` prints a line for each case; `--out` draws the bundled clip in all of them, with what was found. With
 `--nobody`, a folder of pictures without people, prints what share of each is taken for somebody, of each folder in it
-and of all; `--out` draws the worst.
+and of all; `--out` draws the worst. With `--people`, any pictures, prints how many persons are found in each; `--out`
+draws them all, in the order of their names.
 """
 
 import sys
@@ -32,6 +34,7 @@ from training.pack import Photo, read_pack
 SHOWN_HEIGHT = 220
 ROW = 5
 WORST = 4 * ROW
+TILE_PX, SHEET_ROW = 220, 6
 Change = Callable[[Picture, bool], Picture]
 """A picture or, where the flag is set, a label map, to what it becomes; both must stay in step."""
 
@@ -118,11 +121,15 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--pack", type=Path)
     what.add_argument("--nobody", type=Path, help="pictures without people, in folders by what they show")
+    what.add_argument("--people", type=Path, help="pictures to look at")
     parser.add_argument("--out", type=Path, help="a picture to draw")
     options = parser.parse_args()
     try:
         lite = load_parser(precision="f32")
-        table, drawn = _nobody(options.nobody, lite) if options.nobody else _cases(options.pack, lite)
+        if options.people:
+            table, drawn = _people(options.people, lite)
+        else:
+            table, drawn = _nobody(options.nobody, lite) if options.nobody else _cases(options.pack, lite)
         Console().print(table)
         if options.out:
             cv2.imwrite(str(options.out), drawn())
@@ -152,6 +159,34 @@ def _nobody(folder: Path, lite: Parser) -> tuple[Table, Callable[[], Picture]]:
         table.add_row(str(group.relative_to(folder)), str(len(inside)), f"{np.mean(inside):.3%}")
     table.add_row("all", str(len(paths)), f"{np.mean(list(shares.values())):.3%}")
     return table, lambda: _sheet([_parsed(read_picture(path), lite) for path in worst[:WORST]])
+
+
+def _people(folder: Path, lite: Parser) -> tuple[Table, Callable[[], Picture]]:
+    paths = sorted(path for path in folder.iterdir() if is_picture(path))
+    if not paths:
+        raise BadPicture(f"no pictures in {folder}")
+    frames = [Frame.still(read_picture(path)) for path in paths]
+    parsings = []
+    for frame in frames:
+        lite.reset()
+        parsings.append(lite(frame))
+    table = Table("picture", "persons")
+    for path, parsing in zip(paths, parsings):
+        table.add_row(path.name, str(len(parsing.people)))
+    tiles = [blend(frame, parsing, Look(opacity=0.6)) for frame, parsing in zip(frames, parsings)]
+    return table, lambda: _tiled(tiles)
+
+
+def _tiled(pictures: Sequence[Picture]) -> Picture:
+    """On squares, in rows of `SHEET_ROW`."""
+    tiles = []
+    for picture in pictures:
+        scale = TILE_PX / max(picture.shape[:2])
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        height, width = small.shape[:2]
+        tiles.append(cv2.copyMakeBorder(small, 0, TILE_PX - height, 0, TILE_PX - width, cv2.BORDER_CONSTANT))
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % SHEET_ROW)
+    return np.vstack([np.hstack(tiles[at : at + SHEET_ROW]) for at in range(0, len(tiles), SHEET_ROW)])
 
 
 def _foreground(bgr: Picture, lite: Parser) -> float:
