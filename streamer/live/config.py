@@ -153,6 +153,7 @@ class Flat(TypedDict, total=False):
     runtime: str
     precision: str
     threads: int | None
+    sensitivity: str
     parse_hz: float | None
     max_mask_age_s: float
     still_for_s: float

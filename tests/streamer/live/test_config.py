@@ -30,6 +30,7 @@ EXAMPLES = {
     "size": '"256x448"',
     "runtime": '"onnx"',
     "precision": '"int8"',
+    "sensitivity": '"high"',
     "hide": '["Hat", "Hair"]',
     "only": '["Hat"]',
     "record": '"door.mp4"',
