@@ -8,6 +8,7 @@ import typer
 
 from pipeline import Size
 from streamer.errors import ConfigError
+from streamer.live.config import GROUPS
 from streamer.settings import Setting, names, settings_of
 from streamer.units import bytes_text, duration_text, read_bytes, read_duration, read_size
 
@@ -81,8 +82,9 @@ def _help(sentence: str, default: str | None) -> str:
 
 
 def _panel(group: type) -> str:
-    """The heading of a group's options in the help: the name of its class."""
-    return f"{group.__name__.removesuffix('Settings')} options"
+    """The heading of a group's options in the help: the name of its table in a TOML file, or of its class."""
+    tables = {each: name for name, each in GROUPS.items()}
+    return tables.get(group, group.__name__).capitalize()
 
 
 def _shown(setting: Setting) -> str | None:

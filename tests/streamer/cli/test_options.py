@@ -123,6 +123,13 @@ def test_help_is_the_sentence_of_the_field_and_the_default() -> None:
     }
 
 
+def test_help_has_the_groups_as_a_file_has_its_tables() -> None:
+    panels = {str(each.opts[0]): each.rich_help_panel for each in load_command("run").params}
+    for name, (group, setting) in SETTINGS.items():
+        if name != "source":
+            assert panels[setting.option] == group.capitalize()
+
+
 def test_run_has_every_setting_of_a_stream() -> None:
     told = help_of(load_command("run"))
     for name, (_, setting) in SETTINGS.items():
