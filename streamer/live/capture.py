@@ -17,12 +17,12 @@ from streamer.sources.timeline import ABSENT, Backoff
 from streamer.sources.uri import comes_by_itself, is_camera, says_what_it_is
 
 NOTICED_AT = 0.96
-"""Of the silence that is allowed, so much has passed when a source counts as lost: in the rest that is noticed, the
-connection ended and the loss told, so that it all happens in time."""
+"""Share of the allowed silence after which a source counts as lost. In the rest of it the silence is noticed, the
+connection ended and the loss told, so that all of that happens in time."""
 
 
 class _Limit:
-    """Whether the stream is to end: it was stopped, or has lasted long enough."""
+    """The end of the stream: it was stopped, or has lasted long enough."""
 
     def __init__(self, stop: threading.Event, duration_s: float | None) -> None:
         self._stop, self._duration_s = stop, duration_s

@@ -1,4 +1,4 @@
-"""The last parsings, from the thread that makes them to the one that shows them."""
+"""The latest parsings, from the thread that makes them to the one that shows them."""
 
 import threading
 import time
@@ -8,37 +8,37 @@ import numpy as np
 
 from pipeline import Parsing
 
-KEPT = 64
-"""Parsings that a frame may still ask for: more than frames can wait to be shown."""
-LOOKED_BACK = 9
-"""So many parsings say how long the next one will take."""
+MAX_PARSINGS = 64
+"""Parsings kept for frames that wait to be shown: more than can wait."""
+MEASURED = 9
+"""Number of parsings from which the time of the next one is estimated."""
 
 
-class Newest:
+class LatestParsings:
     """One thread begins and ends parsings, another asks for them or waits."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._kept: deque[Parsing] = deque(maxlen=KEPT)
+        self._kept: deque[Parsing] = deque(maxlen=MAX_PARSINGS)
         self._ready = False
         self._begun = -1
         self._begun_s = 0.0
-        self._took_s: deque[float] = deque(maxlen=LOOKED_BACK)
+        self._took_s: deque[float] = deque(maxlen=MEASURED)
         self._closed = False
 
     def ready(self) -> None:
-        """The next frame that comes will be parsed at once."""
+        """Announces that the next frame will be parsed at once."""
         with self._changed:
             self._ready = True
 
     def begin(self, frame_index: int) -> None:
-        """This frame is being parsed."""
+        """Announces that this frame is being parsed."""
         with self._changed:
             self._ready, self._begun, self._begun_s = False, frame_index, time.monotonic()
             self._changed.notify_all()
 
     def end(self, parsing: Parsing | None) -> None:
-        """It was parsed, or not."""
+        """Ends what `begin` announced; None if it could not be parsed."""
         with self._changed:
             if parsing is not None:
                 self._kept.append(parsing)
@@ -54,12 +54,12 @@ class Newest:
             self._changed.notify_all()
 
     def get(self) -> Parsing | None:
-        """The newest there is."""
+        """The newest parsing, or None before the first."""
         with self._changed:
             return self._kept[-1] if self._kept else None
 
     def since(self, frame_index: int) -> list[Parsing]:
-        """Those of later frames than this one, in order."""
+        """The parsings of later frames than this one, in order."""
         with self._changed:
             return [parsing for parsing in self._kept if parsing.frame_index > frame_index]
 
@@ -74,7 +74,7 @@ class Newest:
             return next((each for each in reversed(self._kept) if each.frame_index <= frame_index), None)
 
     def wait_closed(self, timeout_s: float) -> bool:
-        """Whether no more will come, at the latest after this time."""
+        """Waits for the last parsing; False if more may come after this time."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closed, timeout_s)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import cv2
 
 CORES_A_THREAD = 4
-"""Of so many cores OpenCV may use one; it has one thread in any case."""
+"""Cores per thread of OpenCV, which has one thread in any case."""
 
 
 class _Number:
@@ -38,7 +38,7 @@ _NUMBER = _Number()
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def limited_threads() -> Iterator[None]:
     """OpenCV's threads wait for work by asking again and again.
 
     Where the network has all cores busy, a second one makes drawing a little faster when nothing else runs, and costs

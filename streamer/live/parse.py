@@ -11,9 +11,9 @@ from pipeline.types import Picture
 from streamer.errors import WorkerDied
 from streamer.inference.worker import Worker, WorkerSettings
 from streamer.live.config import StreamConfig
-from streamer.live.latest import Newest
+from streamer.live.latest import LatestParsings
 from streamer.live.planner import Limits, Planner
-from streamer.live.ring import EndOfStream, Freshest, Reader
+from streamer.live.ring import EndOfStream, LatestFrames, RingReader
 from streamer.live.sinks.sink import Remaining, SinkSet
 from streamer.live.sinks.table import Place, Row
 
@@ -22,7 +22,7 @@ WAIT_S = 0.2
 
 
 class Pace:
-    """When the next frame may be parsed. Pure: it is told the time."""
+    """The time at which the next frame may be parsed. Pure: it is told the time."""
 
     def __init__(self) -> None:
         self._due_s = 0.0
@@ -32,19 +32,19 @@ class Pace:
         return max(0.0, self._due_s - now_s)
 
     def begin(self, now_s: float, interval_s: float) -> None:
-        """One is being parsed from now, the next so much later. What was missed is not made up for."""
+        """Starts an interval with a frame that is parsed from now on. A late start is not made up for."""
         late_s = now_s - self._due_s
         self._due_s = (self._due_s if late_s < interval_s else now_s) + interval_s
 
 
 class ParseLoop:
-    """What the thread does; made by another, run by its own."""
+    """The work of the parse thread. Made by another thread."""
 
     def __init__(
         self,
         config: StreamConfig,
-        reader: Reader,
-        newest: Newest,
+        reader: RingReader,
+        newest: LatestParsings,
         stop: threading.Event,
         rows: tuple[Row[Parsing], ...],
         place: Place,
@@ -66,7 +66,7 @@ class ParseLoop:
         limits = Limits(masks.max_mask_age_s, interval_s, masks.still_for_s, config.parser.input_size)
         self._planner = Planner(self._parser, limits)
         self._reader, self._newest, self._stats, self._stop = reader, newest, place.stats, stop
-        self._freshest = Freshest(reader)
+        self._freshest = LatestFrames(reader)
         self._rows, self._place = rows, place
         self._sinks: SinkSet[Parsing] = SinkSet(remaining)
         self._worker: Worker | None = None
@@ -82,7 +82,7 @@ class ParseLoop:
             self._sinks.close(self._parse_all(stack))
 
     def _parse_all(self, stack: ExitStack) -> str:
-        """How it ended."""
+        """Parses until the end; returns how that came: ended, stopped or failed."""
         pace = Pace()
         while not self._stop.is_set():
             self._sinks.tick()

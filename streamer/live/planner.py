@@ -1,6 +1,6 @@
-"""What to parse next: which size of input, how often, and what need not be parsed again. Told the time, it needs none.
+"""The plan of the parse thread: the size of the input, the interval, and the pictures that need no parsing.
 
-The parse thread waits, and runs the network; here is decided what it does.
+Pure: it is told the time and what was measured. The thread itself waits and runs the network.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from streamer.live.still import Repeats
 MIN_FOUND_PX = 48
 """People who are less tall in the network's input are seldom found."""
 REMEMBERED_S = 60.0
-"""Who was not seen for so long is not said to be lost, but gone."""
+"""People who were not seen for this long count as gone rather than lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the user asks for."""
+    """The limits that the user sets."""
 
     max_mask_age_s: float
     interval_s: float
-    """From one parsing to the next, at least; 0 for as many as can be."""
+    """Minimum interval between parsings; 0 means none."""
     still_for_s: float
     """A still scene is parsed again after so long; 0 parses every frame."""
     size: Size | None = None
@@ -46,7 +46,7 @@ class Planner:
         self._lost = Lost()
 
     def plan(self, frame_size: Size) -> Plan:
-        """How to parse a frame now; of another size than the last one, everything has to be found out anew."""
+        """The plan for a frame. A frame size other than the last one begins everything anew."""
         if self._governor is None or frame_size != self._frame_size:
             self._frame_size = frame_size
             self._governor = Governor(self._limits.max_mask_age_s, self._sizes(), self._limits.interval_s)
@@ -66,7 +66,7 @@ class Planner:
             self._size = size
 
     def recall(self, small: Picture, now_s: float) -> Reading | None:
-        """What is known of a picture without parsing it, as `Repeats` does."""
+        """The reading of a picture that need not be parsed, as of `Repeats`."""
         return self._repeats.recall(small, now_s)
 
     def parsed(
@@ -95,7 +95,7 @@ class Planner:
 
     @property
     def too_slow_s(self) -> float | None:
-        """How old masks get where that is more than is wanted and nothing smaller may be parsed; None where not."""
+        """The age of the masks where it is above the limit and no smaller size may be chosen; None elsewhere."""
         governor = self._governor
         return None if governor is None or governor.within_reach else governor.age_s
 
@@ -115,12 +115,12 @@ class Planner:
 
 
 class Lost:
-    """Whether people are lost for the size of the input alone: they were found in a larger one, and in a smaller one
-    they are less tall than the network knows people."""
+    """People who are lost because of the size of the input alone: they were found in a larger one, and are less tall in
+    the present one than those the network finds."""
 
     def __init__(self) -> None:
         self._heights: list[float] = []
-        """Of those found in the usual input or a larger one, as shares of the frame's height."""
+        """Heights of the people found in the usual input or a larger one, as shares of the frame's height."""
         self._seen_s = float("-inf")
         self.any = False
 

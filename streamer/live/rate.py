@@ -1,4 +1,4 @@
-"""How large a picture to parse, and how often, so that the masks on the screen stay young.
+"""The size of the input and the interval of parsing that keep the masks on the screen young.
 
 The age of a mask is how much later the shown frame is than the one that was parsed. When parsings follow each other
 without a pause, a mask is shown from when it is ready until the next one is: at the end it is as old as its own parsing
@@ -16,22 +16,22 @@ from pipeline import Size
 from pipeline.parsing.input_size import ZOOM_STEPS
 
 REMEMBERED = 15
-"""So many parsings are looked back on."""
+"""Number of parsings that are measured."""
 TRUSTED = 5
-"""Fewer at a size say nothing yet: the first ones pay for caches and threads that are cold."""
+"""Minimum number of measurements at a size: the first ones pay for cold caches and threads."""
 PERCENTILE = 90
 ROOM = 0.7
 """A larger size is tried when its masks would come to this share of the limit, and not when they would just hold it."""
 CALM_S = 5.0
-"""So long there must be room before a larger size is tried."""
-PATIENCE_MOST = 16
-"""After each try that failed twice as much calm is asked for, up to so many times as much."""
+"""Time for which there must be room before a larger size is tried."""
+MAX_PATIENCE = 16
+"""Each try that failed doubles `CALM_S`, up to this many times."""
 FAILED_WITHIN_S = 30.0
 """A larger size that has to be given up sooner was a try that failed."""
 SLOWER = 1.5
 """The pause between parsings grows by this factor when frames are dropped."""
 FASTER = 0.8
-PAUSE_LEAST_S = 0.01
+MIN_PAUSE_S = 0.01
 
 
 QUICK_S, SLOW_S = 0.02, 0.04
@@ -41,12 +41,12 @@ its own masks, and are not any more when it takes longer than the second."""
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do until the next measurement."""
+    """The plan until the next measurement."""
 
     size: Size
-    """Of the network's input."""
+    """Of the network's input, (height, width)."""
     interval_s: float
-    """From the start of one parsing to that of the next, at least."""
+    """Minimum time from the start of one parsing to the start of the next."""
 
 
 class Governor:
@@ -88,17 +88,17 @@ class Governor:
 
     @property
     def age_s(self) -> float:
-        """What masks will come to be at most, in all but the slowest tenth of cases; 0 before anything is known."""
+        """The 90th percentile of the age that masks reach; 0 before anything is known."""
         return self._age() if len(self._taken_s) >= TRUSTED else 0.0
 
     @property
     def work_s(self) -> float | None:
-        """What a parsing takes, in all but the slowest tenth of cases; None before anything is known."""
+        """The 90th percentile of the time of a parsing; None before anything is known."""
         return _typical(self._worked_s) if len(self._worked_s) >= TRUSTED else None
 
     @property
     def within_reach(self) -> bool:
-        """Whether the limit holds, or there still is a smaller size; who asks for a pause himself is not told."""
+        """Whether the limit holds or a smaller size is left. True also where the user asked for an interval."""
         return self.age_s <= self._limit_s or self._level < len(self._sizes) - 1 or self._wanted_s > 0
 
     def parsed(self, now_s: float, taken_s: float, worked_s: float, dropped: int) -> Plan:
@@ -125,10 +125,10 @@ class Governor:
         worked_s = _typical(self._worked_s)
         if dropped:
             most_s = max(worked_s, self._limit_s - _typical(self._taken_s))
-            self._pause_s = min(max(self._pause_s, worked_s, PAUSE_LEAST_S) * SLOWER, most_s)
+            self._pause_s = min(max(self._pause_s, worked_s, MIN_PAUSE_S) * SLOWER, most_s)
         else:
             self._pause_s *= FASTER
-        if self._pause_s < PAUSE_LEAST_S:
+        if self._pause_s < MIN_PAUSE_S:
             self._pause_s = 0.0
 
     def _fit(self, now_s: float) -> None:
@@ -148,7 +148,7 @@ class Governor:
 
     def _shrink(self, now_s: float) -> None:
         if self._grown_s is not None and now_s - self._grown_s < FAILED_WITHIN_S:
-            self._patience = min(2 * self._patience, PATIENCE_MOST)
+            self._patience = min(2 * self._patience, MAX_PATIENCE)
         else:
             self._patience = 1
         self._change(self._level + 1)
@@ -161,18 +161,18 @@ class Governor:
         self._calm_since_s = None
 
     def _growth(self) -> float:
-        """How much longer the next larger size takes: as its pixels are more."""
+        """The factor by which the next larger size is slower: that of its pixels."""
         larger, size = self._sizes[self._level - 1], self._sizes[self._level]
         return larger.area / size.area
 
     def _age(self, slower: float = 1.0) -> float:
-        """What masks come to, if parsing takes so many times as long as it does."""
+        """The age that masks reach if parsing takes `slower` times as long as measured."""
         work_s = slower * _typical(self._worked_s)
         return slower * _typical(self._taken_s) + max(work_s, self._wanted_s, self._pause_s)
 
 
 def affordable(wanted: float, now: float, work_s: float | None) -> float:
-    """How many times the usual rows and columns a live stream has time to parse.
+    """The zoom, as a factor of the usual rows and columns, that a live stream has time for.
 
     Args:
         wanted: by how small its people are, one of `ZOOM_STEPS`.

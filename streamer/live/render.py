@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pipeline.drawing.overlay import draw
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
-from streamer.live.ring import EndOfStream, Reader
+from streamer.live.ring import EndOfStream, RingReader
 from streamer.live.sinks.sink import Drawn, Remaining, SinkSet
 from streamer.live.sinks.table import Place, Row, SourceRow
 from streamer.live.sync import Masked, Sync
@@ -15,12 +15,12 @@ from streamer.sources.source import Source
 
 
 class RenderLoop:
-    """What the thread does; made by another, run by its own."""
+    """The work of the render thread. Made by another thread."""
 
     def __init__(
         self,
         config: StreamConfig,
-        reader: Reader,
+        reader: RingReader,
         sync: Sync,
         stop: threading.Event,
         source: Callable[[float], Source | None],

@@ -15,7 +15,7 @@ class EndOfStream(Exception):
     def __init__(self, error: BaseException | None) -> None:
         super().__init__("the writer ended" if error is None else f"the writer failed: {error}")
         self.error = error
-        """What the writer failed with, if it did."""
+        """The error of the writer; None if it did not fail."""
 
 
 class FrameRing:
@@ -53,12 +53,12 @@ class FrameRing:
                 self._closed, self._error = True, error
                 self._changed.notify_all()
 
-    def reader(self) -> "Reader":
+    def reader(self) -> "RingReader":
         """A reader at the very first frame: of what was put before it came, it has missed what is no longer kept."""
-        return Reader(self)
+        return RingReader(self)
 
 
-class Reader:
+class RingReader:
     """One reader's place in a ring; for one thread.
 
     Every frame that was put is counted once: `delivered + missed + skipped + unread` of them were.
@@ -81,7 +81,7 @@ class Reader:
 
     @property
     def writer_ended(self) -> bool:
-        """Whether nothing more will be put; what is unread can still be read."""
+        """True once nothing more will be put; unread frames can still be read."""
         with self._ring._changed:
             return self._ring._closed
 
@@ -118,7 +118,7 @@ class Reader:
 
 
 class Rhythm:
-    """How often frames come, as seen by who does not take every one. Pure: it is told the time."""
+    """The rate of frames, as seen by a reader that does not take every one. Pure: it is told the time."""
 
     def __init__(self) -> None:
         self._last: Frame | None = None
@@ -130,7 +130,7 @@ class Rhythm:
             self._every_s = (frame.captured_s - last.captured_s) / (frame.index - last.index)
 
     def patience_s(self, frame: Frame, now_s: float) -> float:
-        """How long to wait for the next frame rather than begin with this one, the newest.
+        """Seconds to wait for the next frame rather than begin with this one, the newest.
 
         What is made of a frame comes as much later as was waited, and is as much younger as the next frame is: to wait
         pays when the next one is nearer than this one. Should it not come, no more is lost than could have been won.
@@ -139,15 +139,15 @@ class Rhythm:
         return old_s if self._every_s / 2 < old_s < self._every_s else 0.0
 
 
-class Freshest:
+class LatestFrames:
     """A reader's newest frames, for whoever is busy with each for longer than the next one takes to come."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: RingReader) -> None:
         self._reader = reader
         self._rhythm = Rhythm()
 
     def take(self, timeout_s: float) -> Frame | None:
-        """The newest frame, or the one after it where that is nearer; else as `Reader.newest`."""
+        """The newest frame, or the one after it where that is nearer; else as `RingReader.newest`."""
         frame = self._reader.newest(timeout_s)
         if frame is not None:
             with suppress(EndOfStream):  # told the next time: this one is the last

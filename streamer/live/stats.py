@@ -12,10 +12,10 @@ from streamer.live.sinks.snapshots import Save
 from streamer.masks.headers import Percentiles, Totals
 
 RATE_OVER_S = 3.0
-"""Rates are of the last so many seconds."""
-KEPT = 2000
-"""Delays are of the last so many frames."""
-SAVES_KEPT = 16
+"""Rates are those of this many last seconds."""
+MAX_DELAYS = 2000
+"""Delays are those of this many last frames."""
+MAX_SAVES = 16
 
 
 NOTHING_YET = Percentiles()
@@ -39,7 +39,7 @@ class Drops:
 
 @dataclass(frozen=True, slots=True)
 class SinkEnd:
-    """What a stream goes on without, and why."""
+    """A sink that the stream goes on without."""
 
     name: str
     """Window, recording or publisher."""
@@ -53,30 +53,30 @@ class Snapshot:
     captured: int = 0
     parsed: int = 0
     repeated: int = 0
-    """Of them, those that showed what had been parsed before, and were not parsed again."""
+    """Parsings among them that were recalled, not made: the picture had been parsed before."""
     shown: int = 0
     waiting: int = 0
     """Captured and on their way to be shown."""
     drops: Drops = field(default_factory=Drops)
     worker_restarts: int = 0
     reconnects: int = 0
-    """How often the source was lost and came back."""
+    """Number of times that the source was lost and came back."""
     offline_s: float = 0.0
-    """How long it gave nothing: from each loss, or first attempt that failed, to the picture after it."""
+    """Total time without a source: from each loss, or first attempt that failed, to the picture after it."""
     offline_since_s: float | None = None
-    """How long it has been lost now; None while it is there."""
+    """Time since the source was lost; None while it is there."""
     last_loss: Loss | None = None
     """The newest; None while there was none."""
     sinks_ended: tuple[SinkEnd, ...] = ()
     saves: tuple[Save, ...] = ()
-    """What came of the last keys that save a file, at most `SAVES_KEPT` of them."""
+    """Outcomes of the last keys that save a file, at most `MAX_SAVES` of them."""
     saves_total: int = 0
     size: Size | None = None
-    """Of the network's input now; None before the first parsing."""
+    """Present size of the network's input; None before the first parsing."""
     too_slow_s: float | None = None
-    """How old masks get, where no size that may be chosen keeps them as young as is wanted."""
+    """Age that the masks reach, where no size that may be chosen keeps it below the limit; None elsewhere."""
     people_too_small: bool = False
-    """Whether people are lost because this machine is too slow for a size of input at which they are found."""
+    """True if people are lost because the machine is too slow for an input in which they are found."""
     captured_hz: float = 0.0
     parsed_hz: float = 0.0
     shown_hz: float = 0.0
@@ -114,14 +114,14 @@ class Stats:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._times: dict[str, deque[float]] = {name: deque() for name in ("captured", "parsed", "shown")}
-        self._shown_after: deque[float] = deque(maxlen=KEPT)
-        self._parsed_after: deque[float] = deque(maxlen=KEPT)
-        self._mask_age: deque[float] = deque(maxlen=KEPT)
+        self._shown_after: deque[float] = deque(maxlen=MAX_DELAYS)
+        self._parsed_after: deque[float] = deque(maxlen=MAX_DELAYS)
+        self._mask_age: deque[float] = deque(maxlen=MAX_DELAYS)
         self._lost_s: float | None = None
         self._offline_s = 0.0
         self._last_loss: Loss | None = None
         self._sinks_ended: list[SinkEnd] = []
-        self._saves: deque[Save] = deque(maxlen=SAVES_KEPT)
+        self._saves: deque[Save] = deque(maxlen=MAX_SAVES)
         self._people_too_small = False
         self._size: Size | None = None
         self._too_slow_s: float | None = None
@@ -145,7 +145,7 @@ class Stats:
                 self._mask_age.append(mask_age_s)
 
     def dropped(self, cause: str, total: int) -> None:
-        """So many frames were dropped for a cause in all; a field of `Drops`."""
+        """Sets the number of frames dropped for a cause, a field of `Drops`."""
         with self._lock:
             self._counts[cause] = total
 
@@ -195,7 +195,7 @@ class Stats:
             self._counts["saves"] += 1
 
     def snapshot(self, now_s: float) -> Snapshot:
-        """What there is now."""
+        """The state at this moment, in monotonic seconds."""
         with self._lock:
             counts = self._counts
             drops = Drops(counts["behind"], counts["at_end"], counts["no_sink"])

@@ -1,4 +1,4 @@
-"""What need not be parsed again: a scene in which nothing moves, and pictures that were seen before."""
+"""Pictures that need no parsing: a scene in which nothing moves, and pictures that were seen before."""
 
 from collections import OrderedDict
 from hashlib import blake2b
@@ -10,10 +10,10 @@ from pipeline.parsing.reading import Reading
 from pipeline.types import Picture
 
 BLOCK_PX = 16
-"""Of a network's input: so large a square is compared as a whole, which a camera's noise does not change."""
+"""Side of the squares of the input that are compared as a whole, which a camera's noise does not change."""
 STILL_LEVELS = 2.0
 """No square may differ by more from what was parsed, of 255."""
-KEPT = 16
+MAX_PICTURES = 16
 """Pictures remembered: as many as a slide show turns back."""
 
 
@@ -23,7 +23,7 @@ class Repeats:
     def __init__(self, still_for_s: float) -> None:
         """
         Args:
-            still_for_s: a scene that is still is parsed again after so long; 0 remembers nothing at all.
+            still_for_s: time after which a still scene is parsed again; 0 remembers nothing.
         """
         self._still_for_s = still_for_s
         self._kept: OrderedDict[bytes, Reading] = OrderedDict()
@@ -32,7 +32,7 @@ class Repeats:
         self._reading: Reading | None = None
 
     def recall(self, small: Picture, now_s: float) -> Reading | None:
-        """What was read in the same picture, or in nearly the same one a moment ago.
+        """The reading of the same picture, or of nearly the same one a moment ago; None if there is none.
 
         Args:
             small: uint8 (h, w, 3), as it goes into the network.
@@ -49,7 +49,7 @@ class Repeats:
         if self._still_for_s:
             self._seen, self._seen_s, self._reading = small, now_s, reading
             self._kept[_digest(small)] = reading
-            while len(self._kept) > KEPT:
+            while len(self._kept) > MAX_PICTURES:
                 self._kept.popitem(last=False)
 
     def _is_still(self, small: Picture) -> bool:
@@ -59,7 +59,7 @@ class Repeats:
 
 
 def still(before: Picture, after: Picture) -> bool:
-    """Whether nothing moved from one picture to another of the same size, uint8 (h, w, 3); noise does not count."""
+    """True if nothing moved between two pictures of one size, uint8 (h, w, 3); noise does not count."""
     height, width = before.shape[:2]
     squares = (max(1, width // BLOCK_PX), max(1, height // BLOCK_PX))
     one, other = (cv2.resize(each, squares, interpolation=cv2.INTER_AREA).astype(np.int16) for each in (before, after))

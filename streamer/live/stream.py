@@ -11,8 +11,8 @@ from pipeline import Parsing
 from streamer.errors import ConfigError, ShutdownTimeout, SinkError
 from streamer.live.capture import capture
 from streamer.live.config import MaskSettings, StreamConfig
-from streamer.live.latest import Newest
-from streamer.live.opencv_threads import held_back
+from streamer.live.latest import LatestParsings
+from streamer.live.opencv_threads import limited_threads
 from streamer.live.parse import WAIT_S, ParseLoop
 from streamer.live.render import RenderLoop
 from streamer.live.ring import FrameRing
@@ -29,8 +29,8 @@ from streamer.sources.uri import comes_by_itself
 RING_FRAMES = 16
 """Frames kept for a renderer that is behind: half a second of a usual camera."""
 STOP_S = 10.0
-"""What is not over after so long is named in ShutdownTimeout. It all takes three seconds at most, but on a machine that
-is very busy."""
+"""Time after which a thread that still runs is named in ShutdownTimeout. Three seconds are enough, but on a machine
+that is very busy."""
 
 
 class _Announced:
@@ -75,7 +75,7 @@ class Stream:
         self.config = config
         self._stop = threading.Event()
         self._stats = Stats()
-        self._newest = Newest()
+        self._newest = LatestParsings()
         self._failures: list[BaseException] = []
         self._threads: list[threading.Thread] = []
         ring, source = FrameRing(RING_FRAMES), _Announced()
@@ -138,7 +138,7 @@ class Stream:
 
     @property
     def stats(self) -> Snapshot:
-        """What has come through so far."""
+        """The counters so far."""
         snapshot = self._stats.snapshot(time.monotonic())
         return snapshot if self._shows else snapshot.without_sink()
 
@@ -182,7 +182,7 @@ class Stream:
     def _guarded(self, work: Callable[[], None], stops_others: bool) -> None:
         """The boundary of a thread: what fails is kept for `join`, and stops the others."""
         try:
-            with held_back():
+            with limited_threads():
                 work()
         except Exception as exc:  # noqa: BLE001
             self._failures.append(exc)
@@ -190,7 +190,7 @@ class Stream:
                 self._stop.set()
 
 
-def _sync(masks: MaskSettings, newest: Newest) -> Sync:
+def _sync(masks: MaskSettings, newest: LatestParsings) -> Sync:
     if masks.sync == "exact":
         return ExactSync(newest, masks.mask_ttl_s)
     return LiveSync(newest, masks.mask_wait_s, masks.mask_ttl_s)

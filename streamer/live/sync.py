@@ -1,4 +1,4 @@
-"""Which masks a frame is shown with, and when: each frame at once, or each when its own masks are known."""
+"""The masks that each frame is shown with: it is shown at once, or when its own masks are known."""
 
 import time
 from collections import deque
@@ -9,9 +9,9 @@ from typing import Protocol
 from pipeline import Frame, Parsing
 from pipeline.motion.carry import Motion, between, carry
 from pipeline.motion.flow import Follower, Grey, is_cut
-from streamer.live.latest import Newest
+from streamer.live.latest import LatestParsings
 
-WAITING_MOST = 60
+MAX_WAITING = 60
 """Frames that may wait for masks: at 1080p, as video keeps it, 190 MB."""
 
 
@@ -33,7 +33,7 @@ class Sync(Protocol):
         """Takes the next frame, or None if none came, and gives those to be shown now, in order."""
 
     def rest(self) -> Iterator[Masked]:
-        """What is left, after the last frame."""
+        """The frames that are left after the last one."""
 
     @property
     def waiting(self) -> int:
@@ -43,7 +43,7 @@ class Sync(Protocol):
 class LiveSync:
     """Shows each frame as it comes, with the newest masks carried to it by the motion in between."""
 
-    def __init__(self, newest: Newest, wait_s: float, ttl_s: float) -> None:
+    def __init__(self, newest: LatestParsings, wait_s: float, ttl_s: float) -> None:
         """
         Args:
             wait_s: how long a frame that is being parsed waits for its own masks.
@@ -69,7 +69,7 @@ class LiveSync:
 class ExactSync:
     """Shows each frame when it was parsed, or when the next one was that is parsed: it gets masks from both sides."""
 
-    def __init__(self, newest: Newest, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, newest: LatestParsings, ttl_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         """
         Args:
             ttl_s: no frame waits longer, and older masks are not shown.
@@ -116,7 +116,7 @@ class ExactSync:
 
     def _overdue(self) -> Iterator[Masked]:
         while self._waiting and (
-            len(self._waiting) > WAITING_MOST or self._clock() - self._waiting[0].frame.captured_s > self._ttl_s
+            len(self._waiting) > MAX_WAITING or self._clock() - self._waiting[0].frame.captured_s > self._ttl_s
         ):
             yield from self._from_behind(self._taken(1))
 

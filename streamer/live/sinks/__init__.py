@@ -1,1 +1,1 @@
-"""What a live stream gives its pictures and parsings to."""
+"""The sinks of a live stream: window, recording, publisher."""

@@ -1,4 +1,4 @@
-"""What a viewer may change while the stream runs."""
+"""The controls of a running stream: its look, saving, and its end."""
 
 import threading
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Controls:
 
     @property
     def look(self) -> Look:
-        """How the next picture is drawn."""
+        """The look of the next picture."""
         with self._lock:
             return self._look
 

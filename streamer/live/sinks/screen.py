@@ -25,12 +25,12 @@ CLOSED = "closed"
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """What the window is to look like. Answered with `Pressed`."""
+    """A request to the window. Answered with `Pressed`."""
 
     bgr: Picture | None
     """uint8 (H, W, 3); None leaves the last one."""
     fit: bool
-    """Whether the window takes the size of this picture."""
+    """True if the window takes the size of this picture."""
     full_screen: bool
 
 

@@ -26,10 +26,10 @@ class Drawn:
     picture: Picture | Yuv420
     """Nobody may draw on it: all sinks are given the same one."""
     index: int
-    """Of the frame."""
+    """Index of the frame."""
     pts_s: float
     parsing: Parsing | None
-    """What was drawn on it; None where there is none, or none that is young enough."""
+    """The parsing drawn on it; None where there is none, or none that is young enough."""
 
 
 class Sink(Protocol[Taken]):
@@ -100,7 +100,7 @@ class Remaining:
             self._on_last_closed()
 
     def _removed(self, name: str) -> bool:
-        """Whether any sink is left without this one."""
+        """Removes a sink; True if any is left."""
         with self._lock:
             self._names.discard(name)
             return bool(self._names)
@@ -114,14 +114,14 @@ class SinkSet(Generic[Item]):
         self._sinks: dict[str, Sink[Item]] = {}
 
     def add(self, name: str, sink: Sink[Item]) -> None:
-        """One more, under a name of its own."""
+        """Adds a sink under a name of its own."""
         self._sinks[name] = sink
 
     def __len__(self) -> int:
         return len(self._sinks)
 
     def write(self, item: Item) -> None:
-        """To each sink. Raises SinkError when the last one of the stream fails."""
+        """Writes to each sink. Raises SinkError when the last one of the stream fails."""
         for name, sink in tuple(self._sinks.items()):
             try:
                 sink.write(item)
@@ -129,7 +129,7 @@ class SinkSet(Generic[Item]):
                 self._fail(name, exc)
 
     def tick(self) -> None:
-        """As `write`."""
+        """Ticks each sink. Raises as `write`."""
         for name, sink in tuple(self._sinks.items()):
             try:
                 wanted = sink.tick()
@@ -141,7 +141,7 @@ class SinkSet(Generic[Item]):
                 self._remaining.closed(name)
 
     def close(self, ending: str) -> None:
-        """All that are left. Raises the first SinkError, when all are closed."""
+        """Closes all that are left, then raises the first SinkError, if any."""
         errors = []
         while self._sinks:
             _, sink = self._sinks.popitem()

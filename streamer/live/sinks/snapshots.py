@@ -68,7 +68,7 @@ class Saver:
         return self._try(lambda: Path(f"snapshot-{self._index():06d}.png"), self.snapshot)
 
     def clip_here(self) -> Save:
-        """As `snapshot_here`."""
+        """Writes a clip as `snapshot_here` a picture."""
         return self._try(lambda: Path(f"clip-{self._index():06d}{self._clips().suffix}"), self.clip)
 
     def _last(self) -> Drawn | None:

@@ -1,4 +1,4 @@
-"""What the window says of the state of a stream."""
+"""The state of a stream in the words that the window shows."""
 
 from streamer.live.sinks.words import Tone, Word
 from streamer.live.stats import Snapshot

@@ -1,4 +1,4 @@
-"""The sinks that there are: one row each."""
+"""The table of sinks: one row each."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sink is made."""
+    """The surroundings that a sink is made in."""
 
     config: StreamConfig
     stats: Stats
@@ -39,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[Item]):
-    """A kind of sink. What it cannot be made for ends the stream: whoever started it is there to be told."""
+    """A kind of sink. A sink that cannot be made ends the stream: whoever started it is there to be told."""
 
     name: str
     wanted: Callable[[StreamConfig], bool]
@@ -67,11 +67,11 @@ class Rows:
     """Each takes what is parsed, in the parse thread."""
 
     def names(self, config: StreamConfig) -> set[str]:
-        """Of those that are wanted."""
+        """The names of the sinks that are wanted."""
         return {row.name for row in (*self.pictures, *self.parsings) if row.wanted(config)}
 
     def draws(self, config: StreamConfig) -> bool:
-        """Whether anybody wants what is drawn."""
+        """True if any sink wants what is drawn."""
         return any(row.wanted(config) for row in self.pictures)
 
 

@@ -25,9 +25,9 @@ KEYS = {
 }
 HELP_KEYS = "h?"
 ASKED_EVERY_S = 0.25
-"""How often the stream is asked for its words."""
+"""Interval at which the stream is asked for its words."""
 SAVED_FOR_S = 3.0
-"""How long the name of a saved file is shown."""
+"""Time for which the name of a saved file is shown."""
 GROUND_SIZE = (360, 640)
 """(height, width) of what is shown before there is a picture."""
 
@@ -98,7 +98,7 @@ class Viewer:
                 self._note(self._controls.saver.clip_here())
 
     def _left(self) -> bool:
-        """Whether there was something to leave before the stream."""
+        """Leaves help or full screen; False if there was neither."""
         if self._helps:
             self._helps = False
         elif self._window.full_screen:

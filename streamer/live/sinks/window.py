@@ -17,9 +17,9 @@ __all__ = ["CLOSED", "ESCAPE", "QUIT", "Window"]
 QUIT = "q"
 ESCAPE = "\x1b"
 LOOK_S = 0.001
-"""How long an answer is waited for: the thread that shows pictures has others to serve."""
+"""Maximum wait for an answer: the thread that shows pictures has other sinks to serve."""
 PUMP_S = 0.05
-"""Without new pictures the window is asked for keys, and draws itself anew, so often."""
+"""Interval at which the window is asked for keys, and redraws itself, while no picture comes."""
 OPENS_WITHIN_S = 30.0
 ANSWERS_WITHIN_S = 5.0
 _MODULE = "streamer.live.sinks.screen"
@@ -80,7 +80,7 @@ class Window:
             raise SinkError(self._reason()) from exc
 
     def _answered(self, now_s: float) -> bool:
-        """Whether the window waits for something to show."""
+        """True if the window waits for something to show."""
         if self._asked_s is None:
             return True
         body = self._child.receive(lambda: False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline import CIHP, Parsing, Size
-from streamer.live.latest import Newest
+from streamer.live.latest import LatestParsings
 from streamer.live.parse import Pace
 from tests.support.waiting import eventually
 
@@ -38,7 +38,7 @@ def test_no_pace_is_always_due() -> None:
         pace.begin(now_s, 0.0)
 
 
-def waiting_for(newest: Newest, frame_index: int) -> "tuple[threading.Thread, list[Parsing | None]]":
+def waiting_for(newest: LatestParsings, frame_index: int) -> "tuple[threading.Thread, list[Parsing | None]]":
     got: list[Parsing | None] = []
     thread = threading.Thread(target=lambda: got.append(newest.wait_for(frame_index, 10.0)))
     thread.start()
@@ -46,7 +46,7 @@ def waiting_for(newest: Newest, frame_index: int) -> "tuple[threading.Thread, li
 
 
 def test_a_frame_that_is_being_parsed_is_waited_for() -> None:
-    newest = Newest()
+    newest = LatestParsings()
     newest.end(of(1))
     newest.ready()
     thread, got = waiting_for(newest, 2)
@@ -60,7 +60,7 @@ def test_a_frame_that_is_being_parsed_is_waited_for() -> None:
 
 @pytest.mark.parametrize("begun", [1, 3])
 def test_a_frame_that_is_not_being_parsed_is_not_waited_for(begun: int) -> None:
-    newest = Newest()
+    newest = LatestParsings()
     newest.end(of(0))
     newest.begin(begun)
     thread, got = waiting_for(newest, 2)
@@ -71,7 +71,7 @@ def test_a_frame_that_is_not_being_parsed_is_not_waited_for(begun: int) -> None:
 
 
 def test_one_that_fails_is_not_waited_for_any_longer() -> None:
-    newest = Newest()
+    newest = LatestParsings()
     newest.begin(2)
     thread, got = waiting_for(newest, 2)
     newest.end(None)
@@ -80,6 +80,6 @@ def test_one_that_fails_is_not_waited_for_any_longer() -> None:
 
 
 def test_waiting_ends_in_time() -> None:
-    newest = Newest()
+    newest = LatestParsings()
     newest.begin(2)
     assert newest.wait_for(2, 0.01) is None

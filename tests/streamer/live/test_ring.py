@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline import Frame
 from streamer.errors import ConfigError
-from streamer.live.ring import EndOfStream, FrameRing, Freshest, Reader, Rhythm
+from streamer.live.ring import EndOfStream, FrameRing, LatestFrames, Rhythm, RingReader
 from tests.support.waiting import PATIENCE_S, eventually
 
 DOT = np.zeros((1, 1, 3), np.uint8)
@@ -115,10 +115,10 @@ def test_what_cannot_be_is_refused() -> None:
         ring.put(frame(0))
 
 
-Way = Callable[[Reader, float], Frame | None]
+Way = Callable[[RingReader, float], Frame | None]
 
 
-def waiting(way: Way, reader: Reader) -> tuple[threading.Thread, list[object]]:
+def waiting(way: Way, reader: RingReader) -> tuple[threading.Thread, list[object]]:
     """A thread that waits long for a frame, and what it got."""
     got: list[object] = []
 
@@ -133,7 +133,7 @@ def waiting(way: Way, reader: Reader) -> tuple[threading.Thread, list[object]]:
     return thread, got
 
 
-@pytest.mark.parametrize("way", [Reader.next, Reader.newest])
+@pytest.mark.parametrize("way", [RingReader.next, RingReader.newest])
 @pytest.mark.parametrize("wake", [lambda ring: ring.put(frame(7)), FrameRing.close], ids=["put", "close"])
 def test_readers_that_wait_are_woken(way: Way, wake: Callable[[FrameRing], None]) -> None:
     ring = FrameRing(1)
@@ -216,11 +216,11 @@ def test_the_next_frame_is_waited_for_where_it_is_nearer_than_this_one() -> None
     assert rhythm.patience_s(caught(4, 1.6), 2.1) == 0  # the next one is late already: who knows when it comes
 
 
-def old_by_three_of_four_seconds() -> tuple[FrameRing, Freshest, Reader]:
+def old_by_three_of_four_seconds() -> tuple[FrameRing, LatestFrames, RingReader]:
     """A ring whose frames come every four seconds, and of which the next one is due in one."""
     ring = FrameRing(4)
     reader = ring.reader()
-    freshest = Freshest(reader)
+    freshest = LatestFrames(reader)
     now_s = time.monotonic()
     for index in range(3):
         ring.put(caught(index, now_s - 11 + 4 * index))

@@ -6,7 +6,7 @@ import pytest
 
 from streamer.errors import Cause, Loss
 from streamer.live.sinks.snapshots import Saved
-from streamer.live.stats import RATE_OVER_S, SAVES_KEPT, Stats
+from streamer.live.stats import MAX_SAVES, RATE_OVER_S, Stats
 
 
 def test_rates_are_of_the_last_seconds() -> None:
@@ -85,9 +85,9 @@ def test_the_totals_of_a_last_message() -> None:
 
 def test_of_many_saves_the_last_are_kept_and_all_are_counted() -> None:
     stats = Stats()
-    for number in range(SAVES_KEPT + 3):
+    for number in range(MAX_SAVES + 3):
         stats.saved(Saved(Path(f"{number}.png")))
     at = stats.snapshot(1.0)
-    assert at.saves_total == SAVES_KEPT + 3
-    assert at.saves[-1] == Saved(Path(f"{SAVES_KEPT + 2}.png"))
-    assert len(at.saves) == SAVES_KEPT
+    assert at.saves_total == MAX_SAVES + 3
+    assert at.saves[-1] == Saved(Path(f"{MAX_SAVES + 2}.png"))
+    assert len(at.saves) == MAX_SAVES

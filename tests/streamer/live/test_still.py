@@ -9,7 +9,7 @@ from pipeline import Size
 from pipeline.network.letterbox import Letterbox
 from pipeline.parsing.reading import Reading
 from pipeline.types import LabelMap, Picture
-from streamer.live.still import KEPT, Repeats, still
+from streamer.live.still import MAX_PICTURES, Repeats, still
 from tests.support.scenes import person_scene, texture
 
 NOISE_LEVELS = 5.0
@@ -57,7 +57,7 @@ def test_what_creeps_is_seen_in_the_end() -> None:
 
 def test_pictures_seen_before_are_known_again_until_there_are_too_many() -> None:
     repeats = Repeats(1.0)
-    slides = [texture(n, Size(64, 64)) for n in range(KEPT + 1)]
+    slides = [texture(n, Size(64, 64)) for n in range(MAX_PICTURES + 1)]
     for number, slide in enumerate(slides):
         repeats.remember(slide, _Named(number % 20).reading, float(2 * number))
     for number, slide in enumerate(slides[1:], start=1):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline import Frame, Parsing, Size
-from streamer.live.latest import Newest
-from streamer.live.sync import WAITING_MOST, ExactSync, LiveSync, Masked
+from streamer.live.latest import LatestParsings
+from streamer.live.sync import MAX_WAITING, ExactSync, LiveSync, Masked
 from tests.support.scenes import FRAME, Bgr, frame_of, iou, parsing_of, person_at, person_scene, texture
 
 STEP_PX = 8.0
@@ -23,7 +23,7 @@ def own(frame: Frame) -> Parsing:
     return parsing_of(frame, [person_at(200 + STEP_PX * frame.index)])
 
 
-def told(newest: Newest, frame: Frame) -> None:
+def told(newest: LatestParsings, frame: Frame) -> None:
     newest.begin(frame.index)
     newest.end(own(frame))
 
@@ -37,7 +37,7 @@ def overlap(masked: Masked) -> float:
 
 
 def test_live_shows_each_frame_at_once_with_masks_where_the_person_is() -> None:
-    newest, frames = Newest(), walk(6)
+    newest, frames = LatestParsings(), walk(6)
     told(newest, frames[0])
     sync = LiveSync(newest, wait_s=0.0, ttl_s=1.0)
     shown = [masked for frame in frames for masked in sync.push(frame)]
@@ -49,7 +49,7 @@ def test_live_shows_each_frame_at_once_with_masks_where_the_person_is() -> None:
 
 
 def test_live_draws_no_mask_that_is_older_than_allowed() -> None:
-    newest, frames = Newest(), walk(6)
+    newest, frames = LatestParsings(), walk(6)
     told(newest, frames[0])
     sync = LiveSync(newest, wait_s=0.0, ttl_s=0.11)
     ages = [masked.age_s for frame in frames for masked in sync.push(frame)]
@@ -58,7 +58,7 @@ def test_live_draws_no_mask_that_is_older_than_allowed() -> None:
 
 
 def test_live_carries_nothing_over_a_cut() -> None:
-    newest = Newest()
+    newest = LatestParsings()
     frames = [*walk(3), frame_of(texture(9), 3)]
     told(newest, frames[0])
     sync = LiveSync(newest, wait_s=0.0, ttl_s=1.0)
@@ -68,7 +68,7 @@ def test_live_carries_nothing_over_a_cut() -> None:
 
 
 def test_live_takes_an_earlier_parsing_where_the_newest_is_of_a_later_frame() -> None:
-    newest, frames = Newest(), walk(4)
+    newest, frames = LatestParsings(), walk(4)
     for frame in frames:
         told(newest, frame)
     sync = LiveSync(newest, wait_s=0.0, ttl_s=1.0)
@@ -81,7 +81,7 @@ def test_live_takes_an_earlier_parsing_where_the_newest_is_of_a_later_frame() ->
 # Exact
 
 
-def pushed(sync: ExactSync, newest: Newest, frames: Sequence[Frame], parsed: Sequence[int]) -> list[Masked]:
+def pushed(sync: ExactSync, newest: LatestParsings, frames: Sequence[Frame], parsed: Sequence[int]) -> list[Masked]:
     """Every parsing comes two frames late."""
     shown: list[Masked] = []
     for place, frame in enumerate(frames):
@@ -101,7 +101,7 @@ def at_once() -> float:
 
 
 def test_exact_gives_parsed_frames_their_own_masks_and_the_others_those_of_both_sides() -> None:
-    newest, frames = Newest(), walk(11)
+    newest, frames = LatestParsings(), walk(11)
     shown = pushed(ExactSync(newest, 1.0, at_once), newest, frames, [0, 5, 10])
     assert [masked.frame.index for masked in shown] == list(range(11))
     assert [masked.age_s for masked in shown] == pytest.approx([n / 30 for n in (0, 1, 2, 2, 1, 0, 1, 2, 2, 1, 0)])
@@ -110,7 +110,7 @@ def test_exact_gives_parsed_frames_their_own_masks_and_the_others_those_of_both_
 
 
 def test_exact_waits_for_the_masks_and_no_longer() -> None:
-    newest, frames = Newest(), walk(4)
+    newest, frames = LatestParsings(), walk(4)
     sync = ExactSync(newest, 1.0, at_once)
     assert [list(sync.push(frame)) for frame in frames[:3]] == [[], [], []]
     assert sync.waiting == 3
@@ -120,7 +120,7 @@ def test_exact_waits_for_the_masks_and_no_longer() -> None:
 
 
 def test_exact_carries_up_to_a_cut_from_before_and_from_it_on_from_after() -> None:
-    newest = Newest()
+    newest = LatestParsings()
     before, after = walk(4), [frame_of(person_scene(300 + STEP_PX * n, seed=5)[:, ::-1], 4 + n) for n in range(4)]
     shift = [parsing_of(frame, [person_at(300 + STEP_PX * n)[:, ::-1]]) for n, frame in enumerate(after)]
     sync = ExactSync(newest, 1.0, at_once)
@@ -138,7 +138,7 @@ def test_exact_carries_up_to_a_cut_from_before_and_from_it_on_from_after() -> No
 
 def test_exact_does_not_wait_for_ever() -> None:
     """The inference process may be dead: each frame is shown when its time is up, at first with what there was."""
-    newest, frames, now_s = Newest(), walk(40), [0.0]
+    newest, frames, now_s = LatestParsings(), walk(40), [0.0]
     sync = ExactSync(newest, 0.5, lambda: now_s[0])
     told(newest, frames[0])
     shown: list[Masked] = []
@@ -151,22 +151,22 @@ def test_exact_does_not_wait_for_ever() -> None:
 
 
 def test_exact_keeps_no_more_frames_than_it_says() -> None:
-    newest, still = Newest(), texture(1, Size(90, 160))
+    newest, still = LatestParsings(), texture(1, Size(90, 160))
     sync = ExactSync(newest, 1e9, at_once)
-    shown = [masked for index in range(WAITING_MOST + 5) for masked in sync.push(frame_of(still, index))]
+    shown = [masked for index in range(MAX_WAITING + 5) for masked in sync.push(frame_of(still, index))]
     assert [masked.frame.index for masked in shown] == list(range(5))
-    assert sync.waiting == WAITING_MOST
+    assert sync.waiting == MAX_WAITING
 
 
 def test_exact_shows_what_is_left_at_the_end() -> None:
-    newest, frames = Newest(), walk(6)
+    newest, frames = LatestParsings(), walk(6)
     shown = pushed(ExactSync(newest, 1.0, at_once), newest, frames, [0, 2])
     assert [masked.frame.index for masked in shown] == list(range(6))
     assert overlap(shown[-1]) > 0.85
 
 
 def test_exact_ends_soon_where_the_parsings_never_do() -> None:
-    newest, frames = Newest(), walk(2)
+    newest, frames = LatestParsings(), walk(2)
     sync = ExactSync(newest, 0.01, at_once)
     assert [list(sync.push(frame)) for frame in frames] == [[], []]
     assert [masked.parsing for masked in sync.rest()] == [None, None]
@@ -174,7 +174,7 @@ def test_exact_ends_soon_where_the_parsings_never_do() -> None:
 
 @pytest.mark.parametrize("kind", ["live", "exact"])
 def test_a_camera_may_change_its_size(kind: str) -> None:
-    newest = Newest()
+    newest = LatestParsings()
     frames: list[Frame] = [*walk(3), frame_of(np.ascontiguousarray(half(person_scene(224))), 3)]
     told(newest, frames[0])
     sync = LiveSync(newest, 0.0, 1.0) if kind == "live" else ExactSync(newest, 1.0, at_once)
