@@ -1,6 +1,5 @@
 """The command that runs a live stream."""
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from rich.text import Text
 from streamer.cli.console import say, stop_on_interrupt, terminal
 from streamer.cli.options import Given, with_options
 from streamer.cli.status import line_of, plan_of, reporting, troubles_of
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, SinkError
 from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.stream import Stream
 
@@ -51,20 +50,33 @@ def wanted(given: Given, file: Path | None) -> StreamConfig:
 
 
 def _run(settings: StreamConfig) -> None:
-    with stop_on_interrupt() as asked, ExitStack() as stack:
-        live = Stream(settings)
-        terminal().print(Text(plan_of(settings)))
-        tell = stack.enter_context(reporting())
-        stack.enter_context(live)
+    live = Stream(settings)
+    terminal().print(Text(plan_of(settings)))
+    try:
+        interrupted = _followed(live)
+    except SinkError:
+        if live.stats.shown:  # it went on without that sink, and what it did is to be told all the same
+            _sum_up(live, settings)
+        raise
+    _sum_up(live, settings)
+    if interrupted:
+        raise typer.Exit(130)
+
+
+def _followed(live: Stream) -> bool:
+    """Runs a stream to its end, and tells how it goes; True if somebody asked to stop it."""
+    with stop_on_interrupt() as asked, reporting() as tell, live:
         while not asked() and not live.join(STATUS_EVERY_S):
             tell(live.stats)
         live.stop()
         live.join()
+        return asked()
+
+
+def _sum_up(live: Stream, settings: StreamConfig) -> None:
     for line in (line_of(live.stats), *troubles_of(live.stats)):
         say(line)
     if settings.record.file:
         name = Path(settings.record.file)
         shown = f"{live.stats.shown} frames" if live.stats.shown else "no picture came, so it was not written"
         say(f"{name.with_stem(f'{name.stem}-*') if settings.record.segment_s else name}: {shown}")
-    if asked():
-        raise typer.Exit(130)
