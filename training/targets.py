@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.lite.decode import CELLS_LEAST, OFFSET_CELLS
+from pipeline.lite.decode import MIN_CELLS, OFFSET_CELLS
 from pipeline.types import LabelMap
 from training.compose import Scene
 from training.network.lite_net import STRIDE
@@ -46,7 +46,7 @@ def targets_of(scene: Scene, rng: Generator) -> Targets:
     offset = np.zeros((2, *labels.shape), np.float32)
     for number in np.unique(persons[persons > 0]):
         rows, columns = np.nonzero(persons == number)
-        if rows.size < CELLS_LEAST:
+        if rows.size < MIN_CELLS:
             persons[rows, columns] = 0
             unnamed[rows, columns] = True
             continue

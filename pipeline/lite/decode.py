@@ -25,7 +25,7 @@ OFFSET_CELLS = 8.0
 """One unit of the offsets that the network gives is this many cells."""
 PEAK_WINDOW = 7
 """Two centres closer than half of this many cells are one."""
-PEAK_LEAST = 0.4
+MIN_PEAK = 0.4
 """A centre less likely than this is none, alone or in the light of what its cells say."""
 SPREAD = 0.6
 """Cells of a person that point past the centre by this share of the person's size, on average, make it e times less
@@ -33,7 +33,7 @@ likely. Those of persons found point past by 0.05 in the median, those of the ot
 REACH = 0.6
 """A cell that points further past the nearest centre than this many sizes of the person belongs to nobody. A person's
 size is the root of its cells: so the same rules hold far away and close by."""
-CELLS_LEAST = 12
+MIN_CELLS = 12
 """A person of fewer cells is a speck."""
 
 _GARMENTS = tuple(CIHP.id_of(name) for name in GARMENTS)
@@ -75,7 +75,7 @@ def _centres(logits: NDArray[np.float32]) -> _Centres:
     smooth = np.asarray(cv2.GaussianBlur(likely, (3, 3), 0), np.float32)
     highest_near = cv2.dilate(smooth, np.ones((PEAK_WINDOW, PEAK_WINDOW), np.uint8))
     likely = np.asarray(cv2.dilate(likely, np.ones((3, 3), np.uint8)), np.float32)
-    rows, columns = np.nonzero((smooth >= highest_near) & (likely > PEAK_LEAST))
+    rows, columns = np.nonzero((smooth >= highest_near) & (likely > MIN_PEAK))
     best = np.argsort(-likely[rows, columns], kind="stable")[:MAX_PEOPLE]
     rows, columns = rows[best], columns[best]
     return _Centres(rows, columns, likely[rows, columns])
@@ -122,9 +122,9 @@ def _agreed(past: NDArray[np.floating], scores: NDArray[np.floating]) -> tuple[N
             owners[far] = -1
             continue
         spread = np.bincount(theirs, weights=least, minlength=len(scores) + 1)[1:] / size**3
-        likely = scores * np.exp(-((spread / SPREAD) ** 2)) * (cells >= CELLS_LEAST)
+        likely = scores * np.exp(-((spread / SPREAD) ** 2)) * (cells >= MIN_CELLS)
         worst = int(np.where(there, likely, np.inf).argmin())
-        if likely[worst] > PEAK_LEAST:
+        if likely[worst] > MIN_PEAK:
             return owners, likely * there
         there[worst] = False
         past[worst] = np.inf

@@ -23,7 +23,7 @@ Tensors = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[int, ...]]
 
 _DTYPES = {"FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "<u2", "LongStorage": "<i8"}
-_PICKLE_BYTES_MOST = 64 << 20
+_MAX_PICKLE_BYTES = 64 << 20
 
 # What zipfile makes of damaged or hostile bytes; it does not say that it raises nothing else.
 _BROKEN_ZIP = (zipfile.BadZipFile, EOFError, ValueError, LookupError, NotImplementedError, OverflowError, struct.error)
@@ -176,7 +176,7 @@ def _described(path: Path, members: _Members) -> dict[str, Tensor]:
 
 
 def _content(path: Path, pickled: bytes) -> object:
-    if len(pickled) > _PICKLE_BYTES_MOST:
+    if len(pickled) > _MAX_PICKLE_BYTES:
         raise WeightsError(f"{path}: its data.pkl has {len(pickled)} bytes; that of a network has less than a million")
     try:
         return describe(pickled)

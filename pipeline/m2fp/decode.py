@@ -20,7 +20,7 @@ from pipeline.network.letterbox import Letterbox
 from pipeline.people.instances import persons_of
 from pipeline.types import LabelMap
 
-BACKGROUND_LEAST = 0.1
+MIN_BACKGROUND = 0.1
 """The score of background where no query says so: else what no query claims would go to whichever class all of them
 deny least."""
 
@@ -40,7 +40,7 @@ def decode(logits: NDArray[np.float32], masks: NDArray[np.float32], fit: Letterb
     """
     queries = Queries.of(logits, masks)
     scores = queries.scores(config.parts)
-    np.maximum(scores[0], BACKGROUND_LEAST, out=scores[0])
+    np.maximum(scores[0], MIN_BACKGROUND, out=scores[0])
     labels = fit.labels(scores)
     classes = scores.argmax(axis=0).astype(np.uint8)
     if not config.has_human:

@@ -31,9 +31,9 @@ _PICTURES = 4
 _FEED_FORWARD = ("encoder.layers.", ".linear")
 """Parts of the names of the operations, beside convolutions, that bear int8."""
 NEEDS_TORCH = f"torch, which checks and exports M2FP's weights, is not installed; {installs('m2fp')} adds it"
-TYPICAL_MOST = {"f32": 2e-3, "bf16": 1.0, "int8": 2.0}
+MAX_TYPICAL = {"f32": 2e-3, "bf16": 1.0, "int8": 2.0}
 """float32 differs by the order of its sums alone; bf16 keeps 8 bits of a number, int8 a 256th of a tensor's range."""
-CORRELATION_LEAST = {"f32": 0.9999, "bf16": 0.98, "int8": 0.95}
+MIN_CORRELATION = {"f32": 0.9999, "bf16": 0.98, "int8": 0.95}
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Class logits (Q, C + 1) and mask logits (Q, h, w)."""
@@ -214,7 +214,7 @@ class Agreement:
 def check_agreement(agreement: Agreement, precision: str, name: str) -> None:
     """Raises ExportMismatch if a network at this precision is further from the original than it should be."""
     # Asked in this direction NaN, from weights that are none, fails too.
-    fine = agreement.typical <= TYPICAL_MOST[precision] and agreement.correlation >= CORRELATION_LEAST[precision]
+    fine = agreement.typical <= MAX_TYPICAL[precision] and agreement.correlation >= MIN_CORRELATION[precision]
     if not fine:
         cure = "the weights may be damaged" if precision == "f32" else "--precision f32 does without rounding"
         raise ExportMismatch(f"{name} exported at {precision} answers otherwise than in torch: {agreement}; {cure}")

@@ -25,16 +25,16 @@ from pipeline.types import LabelMap
 
 INSIDE = 0.5
 """A cell at least so likely of a mask is in it."""
-SAME_LEAST = 0.5
+MIN_SAME_IOU = 0.5
 """Two persons' masks that share so much of their union are of one person."""
-LOST_MOST = 0.5
+MAX_LOST_SHARE = 0.5
 """A person of whom surer ones have more than this is a piece of theirs."""
 NOBODY = 0.2
 """How sure a Human mask must be before a cell is somebody's: less than half, for parts reach past it at the rim."""
 NEVER = -1.0
 """What is in a person's mask is somebody's, however much of its part's mask is outside of all: where one query has a
 part of everybody and some persons were not found, that is most of it."""
-CLAIM_LEAST = 0.1
+MIN_CLAIM = 0.1
 """A query less likely of a class has no say in whose the class's cells are."""
 
 
@@ -69,8 +69,8 @@ def find_persons(queries: Queries, human: int, score_least: float) -> Persons:
         if len(kept) == MAX_PEOPLE:
             break
         mask, sure = within[index], scores[index] * inside[index]
-        seen_before = any(_iou(mask, within[other]) > SAME_LEAST for other in kept)
-        if seen_before or np.count_nonzero(mask & (best > sure)) > LOST_MOST * cells[index]:
+        seen_before = any(_iou(mask, within[other]) > MIN_SAME_IOU for other in kept)
+        if seen_before or np.count_nonzero(mask & (best > sure)) > MAX_LOST_SHARE * cells[index]:
             continue
         kept.append(index)
         evidence.append(sure)
@@ -94,7 +94,7 @@ def owners(labels: LabelMap, queries: Queries, persons: Persons) -> LabelMap:
     for label in np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1:
         cells = np.flatnonzero(labels == label)
         evidence = everywhere.take(cells, axis=1)
-        claimants = np.flatnonzero(queries.likely[:, label] >= CLAIM_LEAST)
+        claimants = np.flatnonzero(queries.likely[:, label] >= MIN_CLAIM)
         if claimants.size:
             claims = inside[claimants[:, None], cells] * queries.likely[claimants, label, None]
             evidence += _shares(claims.argmax(axis=0), surest.take(cells), len(evidence))

@@ -22,9 +22,9 @@ from pipeline.m2fp.queries import sigmoid, softmax
 from pipeline.model import ClassMask
 from pipeline.network.letterbox import Letterbox
 
-PAIRS_MOST = 100
+MAX_PAIRS = 100
 """So many pairs of query and class are looked at."""
-SCORE_LEAST = 0.1
+MIN_SCORE = 0.1
 """A mask of a lower score is not returned."""
 
 _ROWS = 32
@@ -51,17 +51,17 @@ def _of_queries(
     logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Letterbox, config: M2fpConfig
 ) -> Iterator[ClassMask]:
     likely = softmax(logits)[:, :-1]
-    best = np.argsort(-likely.ravel(), kind="stable")[:PAIRS_MOST]
+    best = np.argsort(-likely.ravel(), kind="stable")[:MAX_PAIRS]
     queries, classes = np.divmod(best, likely.shape[1])
     for place in np.argsort(classes >= config.parts, kind="stable"):
         query, class_id = queries[place], classes[place]
         # The mean inside is at most 1: what is less likely needs no enlarging to be left out.
-        if class_id == 0 or likely[query, class_id] < SCORE_LEAST:
+        if class_id == 0 or likely[query, class_id] < MIN_SCORE:
             continue
         plane = scaled(_in_content(mask_logits[query], fit), fit.frame_size)
         mask = plane > 0
         score = likely[query, class_id] * sigmoid(plane[mask]).sum() / max(1, np.count_nonzero(mask))
-        if score >= SCORE_LEAST:
+        if score >= MIN_SCORE:
             yield ClassMask(config.classes[class_id], float(score), mask)
 
 

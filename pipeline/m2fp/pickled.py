@@ -5,8 +5,8 @@ import pickle
 import pickletools
 from typing import Any, NamedTuple
 
-_DIMENSIONS_MOST = 8
-_NESTING_MOST = 40_000
+_MAX_DIMENSIONS = 8
+_MAX_NESTING = 40_000
 """Python hashes a tuple within a tuple by recursion and dies where they are 100,000 deep; Adam's state has 13,000."""
 
 # What the unpickler makes of damaged or hostile bytes; it does not say that it raises nothing else.
@@ -102,7 +102,7 @@ class _Unpickler(pickle.Unpickler):
     def _tensor(self, storage: object, offset: int, size: Any, stride: Any, *rest: object) -> Tensor:
         numbers = (offset, *size, *stride)
         whole = all(isinstance(number, int) and 0 <= number < 1 << 48 for number in numbers)
-        if not isinstance(storage, Storage) or not whole or len(size) != len(stride) or len(size) > _DIMENSIONS_MOST:
+        if not isinstance(storage, Storage) or not whole or len(size) != len(stride) or len(size) > _MAX_DIMENSIONS:
             raise pickle.UnpicklingError("a tensor of an impossible storage, size or stride")
         return Tensor(storage, offset, tuple(size), tuple(stride))
 
@@ -117,5 +117,5 @@ def _refuse_traps(pickled: bytes) -> None:
         # Python would make room for as many objects as the highest number, whatever it is.
         if "PUT" in opcode.name and argument is not None and argument > len(pickled):
             raise pickle.UnpicklingError(f"object number {argument} in {len(pickled)} bytes")
-    if nesting > _NESTING_MOST:
+    if nesting > _MAX_NESTING:
         raise pickle.UnpicklingError(f"{nesting} tuples")

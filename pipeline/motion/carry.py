@@ -23,14 +23,14 @@ KEPT = 90
 """Frames from which a parsing can still be carried: three seconds at 30 a second, 2 MB."""
 STRIDE = 3
 """Frames that are caught up with in one step; more at once and fast limbs are lost."""
-STEPS_MOST = 6
+MAX_STEPS = 6
 """Steps in which a late parsing is caught up with, longer ones if need be: about 10 ms."""
-AHEAD_MOST = 16
+MAX_AHEAD = 16
 """Parsings of frames still to come that are kept; of more, the first to come are forgotten."""
 
-LOST_LEAST = 32
+MIN_LOST_LEVELS = 32
 """Levels of grey by which a pixel must differ from what was carried to it to be something else."""
-LOST_MOST = 0.6
+MAX_LOST_SHARE = 0.6
 """If more of the picture than this seems to be something else, it is the light that changed."""
 THREAD_PX = 5
 """Bits of a carried mask that are thinner than this, in pixels of the map, may be threads."""
@@ -87,7 +87,7 @@ class Motion:
             parsings.append(parsing)
         while len(parsings) > 1 and parsings[1].frame_index <= index:
             parsings.popleft()
-        if len(parsings) > 1 + AHEAD_MOST:
+        if len(parsings) > 1 + MAX_AHEAD:
             del parsings[1]
         return parsings[0]
 
@@ -103,7 +103,7 @@ class Motion:
 
 def stops(ahead: int) -> range:
     """Which of so many frames that are to be caught up with are looked at: few, and the last is one of them."""
-    stride = max(STRIDE, math.ceil(ahead / STEPS_MOST))
+    stride = max(STRIDE, math.ceil(ahead / MAX_STEPS))
     return range((ahead - 1) % stride, ahead, stride)
 
 
@@ -163,8 +163,8 @@ def _whence(flow: Flow, size: Size) -> NDArray[np.int16]:
 
 def _refound(flow: Flow) -> Field:
     """The flow's source; what is something else comes from where the nearest pixel comes from that is not."""
-    lost = (flow.difference > LOST_LEAST).view(np.uint8)
-    if not 0 < cv2.countNonZero(lost) < LOST_MOST * lost.size:
+    lost = (flow.difference > MIN_LOST_LEVELS).view(np.uint8)
+    if not 0 < cv2.countNonZero(lost) < MAX_LOST_SHARE * lost.size:
         return flow.source
     _, nearest = cv2.distanceTransformWithLabels(lost, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     at = np.flatnonzero(lost)

@@ -22,7 +22,7 @@ PIXELS = 24_576
 
 LIKELY_SAME = 0.7
 """Frames whose greys correlate so well are one scene: 0.42 is the most of 400 pairs from different clips."""
-LIKENESS_LEAST = 0.1
+MIN_LIKENESS = 0.1
 """Others are if one, moved onto the other, looks so much like it, less the share of it that had to be torn for that.
 Of different clips -0.23 is the most; somebody close to the camera, with five of six frames missing, has 0.39."""
 BLANK = 0.2
@@ -30,7 +30,7 @@ BLANK = 0.2
 TORN_PX = 1.0
 """Where flow differs by so much among a pixel and its neighbours, the picture is torn."""
 
-_SIDE_LEAST, _SIDE_MOST = 16, 1024
+_MIN_SIDE, _MAX_SIDE = 16, 1024
 _SHRINK_FIRST = 2
 _GRID_STEP = 128
 _DIFFERENCE_WINDOW = (3, 3)
@@ -110,7 +110,7 @@ def is_cut(before: Grey, after: Grey) -> bool:
         return True
     step = _step(dis_flow(), before.pixels, after.pixels)
     likeness = _likeness(_moved(before.pixels, step), after.pixels)
-    return likeness - float(np.mean(torn(step))) < LIKENESS_LEAST
+    return likeness - float(np.mean(torn(step))) < MIN_LIKENESS
 
 
 def torn(source: Field) -> NDArray[np.bool_]:
@@ -182,7 +182,7 @@ def _likeness(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 def _small_size(size: Size) -> Size:
     scale = min(1.0, (PIXELS / size.area) ** 0.5)
-    return Size(*(min(_SIDE_MOST, max(_SIDE_LEAST, round(side * scale))) for side in size))
+    return Size(*(min(_MAX_SIDE, max(_MIN_SIDE, round(side * scale))) for side in size))
 
 
 def _shrunk(picture: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ MEMORY_S = 0.2
 SAME_LEVELS, OTHER_LEVELS = 4.5, 13.0
 """Levels of grey by which the picture may differ from what was carried to it and still be the same; and by which it
 is something else. Between them what was said before counts for less."""
-SURE_MOST = 6.0
+MAX_MARGIN = 6.0
 """In logits behind the best class: what was surer than this would be outvoted too late."""
 GREY_PX = 2
 """Motion is measured on a grey picture with so many pixels to a side of a cell."""
@@ -48,7 +48,7 @@ class _Said:
         """float32 (classes + others, h, w)."""
         planes = np.concatenate((self._scores, self._others))
         sure = planes[: len(self._scores)]
-        np.maximum(np.subtract(sure, sure.max(axis=0), out=sure), -SURE_MOST, out=sure)
+        np.maximum(np.subtract(sure, sure.max(axis=0), out=sure), -MAX_MARGIN, out=sure)
         return planes
 
     @cached_property

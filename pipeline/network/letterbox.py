@@ -26,7 +26,7 @@ from pipeline.yuv import Yuv420
 SLIMMEST = 16
 """Frames longer than so many times their width get an input that is no longer than that."""
 
-LEAD_MOST = 6.0
+MAX_LEAD = 6.0
 """In logits: what is surer than this of being somebody, or nobody, is not surer for a border's sake."""
 
 _GREY = (127, 127, 127)
@@ -114,7 +114,7 @@ class Letterbox:
             if picture is None:
                 best_class[inner] = best_enlarged(there, classes, scale)
             else:
-                leads = np.maximum(np.minimum(lead[cells], LEAD_MOST), -LEAD_MOST)
+                leads = np.maximum(np.minimum(lead[cells], MAX_LEAD), -MAX_LEAD)
                 followed = follow(leads, picture[inner])
                 somebody = np.asarray(cv2.compare(followed, 0, cv2.CMP_GT), np.uint8)  # type: ignore[call-overload]
                 cv2.copyTo(best_enlarged(there[1:], classes[1:], scale, somebody), somebody, best_class[inner])

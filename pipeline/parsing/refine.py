@@ -21,7 +21,7 @@ from pipeline.types import LabelMap, Person, Picture
 
 SMALL_PX = 130
 """Somebody whose box is less tall, in pixels of the network's input, is small: a second look shows more of them."""
-CLOSER_MOST = 3
+MAX_MAGNIFICATION = 3
 """The larger picture has at most so many times the rows and columns of the network's input."""
 SHAPES = (Size(192, 128), Size(160, 160), Size(128, 192))
 """Inputs of the network for one person."""
@@ -29,7 +29,7 @@ MARGIN = 0.2
 """Of somebody's height, to each side of their box: what was seen from afar may be too little."""
 ALIGNED_PX = 8
 """Cut-outs begin and end at multiples of this, so that they hold whole cells of the network's answer."""
-SAME_LEAST = 0.5
+MIN_OVERLAP = 0.5
 """Of the smaller of two masks; who shares so much of it is the same person."""
 
 
@@ -58,7 +58,7 @@ def how_close(people: Sequence[Person], fit: Letterbox) -> int:
     if not small:
         return 1
     shown = fit.frame_size.height / fit.content_size.height
-    return max(1, min(CLOSER_MOST, round(shown), int(np.ceil(SMALL_PX / np.median(small)))))
+    return max(1, min(MAX_MAGNIFICATION, round(shown), int(np.ceil(SMALL_PX / np.median(small)))))
 
 
 def cutouts(people: Sequence[Person], fit: Letterbox, closer: Letterbox) -> list[Cutout]:
@@ -142,7 +142,7 @@ def _same(close: LabelMap, owners: NDArray[np.int32], cutout: Cutout) -> int:
     shared[0] = 0
     best = int(shared.argmax())
     smaller = min(np.count_nonzero(theirs), np.count_nonzero(close == best))
-    return best if shared[best] > SAME_LEAST * smaller else 0
+    return best if shared[best] > MIN_OVERLAP * smaller else 0
 
 
 def _is_cut(box: Box, cutout: Cutout, whole: Size) -> bool:

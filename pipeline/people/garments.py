@@ -30,7 +30,7 @@ RAREST = 0.02
 """A type that has less than this share of somebody is not held against: what they have most of can hide it."""
 WORN_BONUS = 2.0
 """In logits, above or below, for what somebody was shown in there before."""
-SHARE_LEAST = 0.1
+MIN_SHARE = 0.1
 """Of somebody's garments; those above, or below, say nothing if they are less."""
 FORGET_S = 5.0
 """Of whom nothing was seen for so long, nothing is remembered."""
@@ -176,4 +176,4 @@ class GarmentVote:
 
 def _most(shares: NDArray[np.floating], among: list[int]) -> int | None:
     """The type with the greatest share among some; None where they have hardly any."""
-    return among[int(shares[among].argmax())] if shares[among].sum() > SHARE_LEAST else None
+    return among[int(shares[among].argmax())] if shares[among].sum() > MIN_SHARE else None

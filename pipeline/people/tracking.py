@@ -16,16 +16,16 @@ from pipeline.geometry import Box
 from pipeline.people.appearance import Appearance, likeness
 from pipeline.types import Person
 
-IOU_LEAST = 0.2
+MIN_IOU = 0.2
 """An overlap smaller than this is somebody else, unless the colours say otherwise."""
-ABSENT_MOST_S = 2.0
+MAX_ABSENT_S = 2.0
 """Somebody unseen for longer gets a new number."""
 SPEED_KEPT = 0.6
 """How much of the last known speed stays when a new one is measured, in [0, 1)."""
 LOOKS_WEIGHT = 8.0
 """How much being alike counts, in [0, 1], against overlapping: the same person is alike by 0.96 and more nearly always,
 two who cross by 0.7 in the median, so that a difference of 0.1 outweighs most of an overlap."""
-ALIKE_LEAST = 0.85
+MIN_LIKENESS = 0.85
 """Who is less alike than this is not known by the colours."""
 NEAR_HEIGHTS, NEAR_HEIGHTS_A_S = 0.3, 1.0
 """Who is further from where expected, in heights of the body, is somebody else; each second away adds to it."""
@@ -57,7 +57,7 @@ class _Track:
         kept = SPEED_KEPT if any(self.speed) else 0.0
         speed = (kept * self.speed[0] + (1 - kept) * down, kept * self.speed[1] + (1 - kept) * across)
         alike = self._alike(looks)
-        kept_s = OTHER_LOOKS_KEPT_S if alike is not None and alike < ALIKE_LEAST else LOOKS_KEPT_S
+        kept_s = OTHER_LOOKS_KEPT_S if alike is not None and alike < MIN_LIKENESS else LOOKS_KEPT_S
         return _Track(self.id, box, pts_s, speed, _mixed(self.looks, looks, float(np.exp(-passed / kept_s))))
 
     def fits(self, box: Box, looks: Appearance | None, pts_s: float) -> float:
@@ -65,11 +65,11 @@ class _Track:
         expected = self.expected(pts_s)
         overlap = expected.iou(box)
         alike = self._alike(looks)
-        if overlap >= IOU_LEAST:
+        if overlap >= MIN_IOU:
             return overlap + LOOKS_WEIGHT * (alike or 0.0)
         reach = (NEAR_HEIGHTS + NEAR_HEIGHTS_A_S * (pts_s - self.seen_s)) * (box.bottom - box.top)
         # Where they were last, too: who stopped or turned is not where expected.
-        if alike is None or alike < ALIKE_LEAST or min(_apart(box, expected), _apart(box, self.box)) > reach:
+        if alike is None or alike < MIN_LIKENESS or min(_apart(box, expected), _apart(box, self.box)) > reach:
             return 0.0
         return LOOKS_WEIGHT * alike
 
@@ -98,7 +98,7 @@ class PersonTracker:
         if pts_s < self._pts_s:
             self._tracks = []
         self._pts_s = pts_s
-        self._tracks = [track for track in self._tracks if pts_s - track.seen_s <= ABSENT_MOST_S]
+        self._tracks = [track for track in self._tracks if pts_s - track.seen_s <= MAX_ABSENT_S]
         each_looks: Sequence[Appearance | None] = [None] * len(people) if looks is None else looks
         pairs = self._pairs(people, each_looks, pts_s)
         numbered: list[Person] = []

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import CIHP, Box, Frame, Parsing, Size, load_parser
-from pipeline.lite.decode import CELLS_LEAST, OFFSET_CELLS, PEAK_LEAST, PEAK_WINDOW, REACH, SPREAD, Decoded, decode
+from pipeline.lite.decode import MIN_CELLS, MIN_PEAK, OFFSET_CELLS, PEAK_WINDOW, REACH, SPREAD, Decoded, decode
 from pipeline.lite.model import FILE
 from pipeline.network.letterbox import Letterbox
 from pipeline.people.instances import MAX_PEOPLE
@@ -144,7 +144,7 @@ def test_a_lone_sure_cell_beside_a_broad_centre_is_no_second_person() -> None:
     assert len(answer.read(whole(INPUT)).people) == 2
 
 
-@pytest.mark.parametrize(("likely", "persons"), [(PEAK_LEAST - 0.01, 0), (PEAK_LEAST + 0.01, 1)])
+@pytest.mark.parametrize(("likely", "persons"), [(MIN_PEAK - 0.01, 0), (MIN_PEAK + 0.01, 1)])
 def test_an_unlikely_centre_is_none(likely: float, persons: int) -> None:
     answer = Answer(INPUT)
     answer.person(LEFT, logit=float(np.log(likely / (1 - likely))))
@@ -154,7 +154,7 @@ def test_an_unlikely_centre_is_none(likely: float, persons: int) -> None:
 
 def test_a_speck_is_dropped_and_its_labels_too() -> None:
     answer = Answer(INPUT)
-    speck, small = Box(15, 2, 15 + CELLS_LEAST - 5, 3), Box(15, 10, 15 + CELLS_LEAST // 2, 12)
+    speck, small = Box(15, 2, 15 + MIN_CELLS - 5, 3), Box(15, 10, 15 + MIN_CELLS // 2, 12)
     answer.person(speck, logit=SURE + 1)
     answer.person(LEFT)
     answer.person(small, SKIRT, logit=SURE - 1)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pipeline import LIP, Box, Size
 from pipeline.labels import CIHP_HUMAN
 from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, M2fpConfig
-from pipeline.m2fp.decode import BACKGROUND_LEAST, decode
-from pipeline.m2fp.instances import CLAIM_LEAST, NOBODY
-from pipeline.m2fp.masks import PAIRS_MOST, SCORE_LEAST, ClassMask, masks, scaled
+from pipeline.m2fp.decode import MIN_BACKGROUND, decode
+from pipeline.m2fp.instances import MIN_CLAIM, NOBODY
+from pipeline.m2fp.masks import MAX_PAIRS, MIN_SCORE, ClassMask, masks, scaled
 from pipeline.m2fp.queries import Queries
 from pipeline.model import Decoded
 from pipeline.network.letterbox import Letterbox
@@ -211,11 +211,11 @@ def test_nobody_is_there_where_every_query_says_nothing(config: M2fpConfig) -> N
     assert decoded.people == ()
 
 
-@pytest.mark.parametrize("likely", [BACKGROUND_LEAST - 0.01, BACKGROUND_LEAST + 0.01])
+@pytest.mark.parametrize("likely", [MIN_BACKGROUND - 0.01, MIN_BACKGROUND + 0.01])
 def test_what_no_query_claims_is_background(likely: float) -> None:
     answer = Answer()
     answer.says(COAT, LEFT, likely=likely)
-    assert answer.read().labels.any() == (likely > BACKGROUND_LEAST)
+    assert answer.read().labels.any() == (likely > MIN_BACKGROUND)
 
 
 def test_what_is_surer_than_float_can_say_is_read_quietly() -> None:
@@ -395,7 +395,7 @@ def test_a_person_ends_where_the_human_mask_fades() -> None:
     # Many who are hardly sure are sure together; but whether one of them has most of its cells in the person does
     # not count.
     for _ in range(9):
-        answer.says(PANTS, rim, beyond, likely=CLAIM_LEAST - 0.01)
+        answer.says(PANTS, rim, beyond, likely=MIN_CLAIM - 0.01)
     decoded = answer.read()
     np.testing.assert_array_equal(in_cells(decoded.labels), painted((LEFT, COAT), (rim, PANTS), (beyond, PANTS)))
     np.testing.assert_array_equal(in_cells(decoded.instances), painted((LEFT, 1), (rim, 1)))
@@ -581,7 +581,7 @@ def test_masks_of_classes_are_those_of_modelscope(golden: dict[str, NDArray[np.g
 @pytest.mark.parametrize("class_id", [COAT, HUMAN])
 @pytest.mark.parametrize(
     ("likely", "inside", "count"),
-    [(SCORE_LEAST - 0.01, 0.999, 0), (SCORE_LEAST + 0.01, 0.999, 1), (0.15, 0.55, 0), (0.99, 0.45, 0)],
+    [(MIN_SCORE - 0.01, 0.999, 0), (MIN_SCORE + 0.01, 0.999, 1), (0.15, 0.55, 0), (0.99, 0.45, 0)],
 )
 def test_unsure_masks_are_not_returned(class_id: int, likely: float, inside: float, count: int) -> None:
     answer = Answer()
@@ -598,7 +598,7 @@ def test_only_the_likeliest_pairs_are_looked_at() -> None:
     sums = likely.sum(axis=1)
     planes = np.full((60, 8, 8), 9.0, np.float32)
     found = list(masks(np.log(likely).astype(np.float32), planes, as_given(Size(8, 8)), MULTI_PERSON))
-    assert len(found) == PAIRS_MOST
+    assert len(found) == MAX_PAIRS
     pants = [each.score for each in found if each.label == "Pants"]
     assert pants == pytest.approx(np.sort(likely[20:, PANTS] / sums[20:])[::-1], abs=1e-3)
 

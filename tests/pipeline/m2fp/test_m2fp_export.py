@@ -26,9 +26,9 @@ from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import write_safetensors
 from pipeline.m2fp.config import MULTI_PERSON
 from pipeline.m2fp.export import (
-    CORRELATION_LEAST,
+    MAX_TYPICAL,
+    MIN_CORRELATION,
     PEOPLE,
-    TYPICAL_MOST,
     Agreement,
     check_agreement,
     exported,
@@ -385,9 +385,9 @@ def test_masks_without_anything_in_them_agree() -> None:
 FINE = Agreement(typical=0.0, correlation=1.0, same_class=1.0, mask_iou=1.0)
 
 
-@pytest.mark.parametrize("precision", TYPICAL_MOST)
+@pytest.mark.parametrize("precision", MAX_TYPICAL)
 def test_the_bounds_are_where_they_are_said_to_be(precision: str) -> None:
-    most, least = TYPICAL_MOST[precision], CORRELATION_LEAST[precision]
+    most, least = MAX_TYPICAL[precision], MIN_CORRELATION[precision]
     check_agreement(Agreement(most, least, same_class=0.0, mask_iou=0.0), precision, "it")
     for outside in (
         replace(FINE, typical=most * 1.001),

@@ -18,7 +18,7 @@ import torch
 from pipeline import CIHP, LIP, Frame, Parser, PipelineError, RuntimeUnavailable, Size, WeightsError, load_parser
 from pipeline.m2fp import graph
 from pipeline.m2fp.export import probe
-from pipeline.m2fp.masks import SCORE_LEAST
+from pipeline.m2fp.masks import MIN_SCORE
 from pipeline.m2fp.model import label_set_of
 from pipeline.model import ClassMask
 from streamer import Stream, StreamConfig
@@ -121,7 +121,7 @@ def test_masks_are_of_the_frames_size_and_made_when_asked_for(exact: Parser, peo
     for each in masks:
         assert isinstance(each, ClassMask)
         assert each.label in SMALL.classes[1:]
-        assert SCORE_LEAST <= each.score <= 1
+        assert MIN_SCORE <= each.score <= 1
         assert each.mask.shape == (96, 128)
         assert each.mask.dtype == np.bool_
     # Parts first, then whole persons.

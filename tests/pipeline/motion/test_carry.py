@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline import CIHP, Box, Parsing, Person, Size
-from pipeline.motion.carry import AHEAD_MOST, KEPT, LOST_LEAST, STEPS_MOST, STRIDE, Motion, carry, stops
+from pipeline.motion.carry import KEPT, MAX_AHEAD, MAX_STEPS, MIN_LOST_LEVELS, STRIDE, Motion, carry, stops
 from pipeline.motion.flow import Flow, Follower, Grey, is_cut
 from tests.support.scenes import (
     COAT,
@@ -84,7 +84,7 @@ def hand_made() -> tuple[Flow, Parsing]:
 def test_what_cannot_be_explained_takes_the_nearest_label() -> None:
     flow, parsing = hand_made()
     # Map columns 60-99: the left half of them is nearest to the person's other half, the right half to the wall.
-    flow.difference[:, 30:50] = LOST_LEAST + 1
+    flow.difference[:, 30:50] = MIN_LOST_LEVELS + 1
     flow.source[:, 30:50] = (-28.0, 0.0)
     carried = carry(parsing, flow)
     assert carried.mask("Face")[30, 40:78].all()
@@ -94,11 +94,11 @@ def test_what_cannot_be_explained_takes_the_nearest_label() -> None:
 
 def test_a_change_of_light_moves_nothing() -> None:
     flow, parsing = hand_made()
-    flow.difference[:, :60] = LOST_LEAST + 1
+    flow.difference[:, :60] = MIN_LOST_LEVELS + 1
     np.testing.assert_array_equal(carry(parsing, flow).labels, parsing.labels)
     bright = np.clip(texture(0).astype(int) + 40, 0, 255).astype(np.uint8)
     before, after = Grey.of(frame_of(texture(0))), Grey.of(frame_of(bright, 1))
-    assert np.median(Follower(before).follow(after).difference) < LOST_LEAST / 4
+    assert np.median(Follower(before).follow(after).difference) < MIN_LOST_LEVELS / 4
     assert not is_cut(before, after)
 
 
@@ -146,7 +146,7 @@ def test_what_is_far_behind_is_caught_up_with_in_few_steps() -> None:
     for ahead in range(1, KEPT + 1):
         looked_at = list(stops(ahead))
         assert looked_at[-1] == ahead - 1
-        assert len(looked_at) <= STEPS_MOST
+        assert len(looked_at) <= MAX_STEPS
         assert all(later - earlier >= STRIDE for earlier, later in pairwise(looked_at))
     motion = Motion()
     for step in range(61):
@@ -174,7 +174,7 @@ def test_parsings_of_frames_still_to_come_wait_and_the_last_one_is_carried_on() 
 
 
 def test_a_bounded_number_of_parsings_waits() -> None:
-    motion, pictures = Motion(), [texture(0)] * (AHEAD_MOST + 3)
+    motion, pictures = Motion(), [texture(0)] * (MAX_AHEAD + 3)
     motion.add(Grey.of(frame_of(texture(0))))
     for index in range(len(pictures)):
         motion.carry(parsing_of(frame_of(texture(0), index), [person_at(100)]))
@@ -184,7 +184,7 @@ def test_a_bounded_number_of_parsings_waits() -> None:
         carried = motion.carry(parsing_of(frame_of(texture(0), len(pictures) - 1), [person_at(100)]))
         from_index.append(carried.carried_from if carried else None)
     # The one that is carried is kept, the first ones to come are not.
-    assert from_index == [0, 0, *range(3, AHEAD_MOST + 3)]
+    assert from_index == [0, 0, *range(3, MAX_AHEAD + 3)]
 
 
 def test_who_goes_behind_something_is_gone_and_does_not_stick_to_it() -> None:

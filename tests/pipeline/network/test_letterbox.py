@@ -27,7 +27,7 @@ DRIFT_PX = 0.15
 """Over many rectangles those errors cancel out; a shift of half a pixel does not."""
 BUDGET = (0.8, 1.3)
 """Sides go in steps of 32: of the shorter side of a 4:1 frame, at the smallest budget used here, a third."""
-USED_LEAST = 0.8
+MIN_USED = 0.8
 """Rounding both sides down or up by half a step leaves no more of the input grey."""
 
 sides = st.one_of(st.integers(1, 64), st.integers(65, 7680))
@@ -99,7 +99,7 @@ def test_network_sizes_keep_to_the_budget_and_waste_little(height: int, ratio: f
     spent = size.height * size.width
     assert BUDGET[0] * pixels <= spent <= BUDGET[1] * pixels
     content = Letterbox.into(frame, size).content_size
-    assert content.height * content.width >= USED_LEAST * spent
+    assert content.height * content.width >= MIN_USED * spent
 
 
 @pytest.mark.parametrize(

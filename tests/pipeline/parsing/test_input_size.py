@@ -13,7 +13,7 @@ from streamer.sources.open import sample
 from tests.support.scenes import counting_parser
 
 USUAL = Letterbox.into(Size(720, 1280), Size(256, 448))
-MOST = ZOOM_STEPS[-1]
+LARGEST = ZOOM_STEPS[-1]
 
 
 def person(height_px: float, left: int = 100, top: int = 10) -> Person:
@@ -33,19 +33,19 @@ def test_small_people_are_shown_larger(height_px: int, times: float) -> None:
 
 
 def test_the_shorter_of_several_decide_unless_somebody_would_become_too_tall() -> None:
-    assert times_for([person(200), person(90), person(90)], USUAL) == MOST
+    assert times_for([person(200), person(90), person(90)], USUAL) == LARGEST
     assert times_for([person(200), person(200), person(200), person(200), person(40)], USUAL) == 1
     low = Letterbox.into(Size(720, 405), Size(448, 256))
     tall = round(0.9 * TALL_PX * 720 / low.content_size.height)
     people = [Person(0, 0.9, Box(10, 5, 90, 5 + height)) for height in (60, 60, tall)]
-    assert times_for(people[:2], low) == MOST
+    assert times_for(people[:2], low) == LARGEST
     assert times_for(people, low) == 1
 
 
 def test_who_is_cut_by_the_edge_may_be_tall() -> None:
     for cut in (Box(0, 10, 60, 80), Box(10, 0, 60, 80), Box(1240, 300, 1280, 350), Box(10, 650, 60, 720)):
         assert times_for([Person(0, 0.9, cut)], USUAL) == 1
-        assert times_for([Person(0, 0.9, cut), person(100)], USUAL) == MOST
+        assert times_for([Person(0, 0.9, cut), person(100)], USUAL) == LARGEST
 
 
 def test_the_frames_own_pixels_are_the_most() -> None:
@@ -60,8 +60,8 @@ class TestOverTime:
     def test_the_first_parsing_of_a_stream_decides_at_once(self) -> None:
         zoom = Zoom()
         assert zoom.times(0.0) == 1
-        assert zoom.seen([person(90)], USUAL, 0.0) == MOST
-        assert zoom.times(0.04) == MOST
+        assert zoom.seen([person(90)], USUAL, 0.0) == LARGEST
+        assert zoom.times(0.04) == LARGEST
 
     def test_a_picture_by_itself_is_never_shown_as_the_one_before(self) -> None:
         zoom = Zoom()
@@ -99,7 +99,7 @@ class TestInAParser:
 
     def test_small_people_are_seen_larger_from_the_first_frame_on(self, street: list[Frame]) -> None:
         usual, named = load_parser(precision="f32"), load_parser(precision="f32", size=(288, 384))
-        grown = larger(usual.fit_for(street[0].size), MOST)
+        grown = larger(usual.fit_for(street[0].size), LARGEST)
         assert grown.area > 2 * 288 * 384
         seen = [usual(frame) for frame in street]
         assert {each.map_size for each in seen} == {Letterbox.into(street[0].size, grown).content_size}

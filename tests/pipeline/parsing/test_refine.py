@@ -10,7 +10,7 @@ import pytest
 from pipeline import CIHP, Box, Frame, Parser, Parsing, Person, Size, load_parser
 from pipeline.model import Decoded
 from pipeline.network.letterbox import Letterbox
-from pipeline.parsing.refine import ALIGNED_PX, CLOSER_MOST, SHAPES, cutouts, how_close, merge
+from pipeline.parsing.refine import ALIGNED_PX, MAX_MAGNIFICATION, SHAPES, cutouts, how_close, merge
 from pipeline.people.garments import GARMENTS, Garments
 from tests.support.paths import STREET
 from tests.support.scenes import counting_parser
@@ -39,7 +39,7 @@ SMALL, TALL = person(600, 300, 60, 180), person(100, 50, 200, 600)
         # 112 pixels: a little is enough.
         ([person(600, 300, 60, 320), TALL], FRAME, 2),
         # 20 pixels of a frame with six times the input's: closer would be better, but is too much.
-        ([person(600, 300, 60, 120)], Size(1536, 2688), CLOSER_MOST),
+        ([person(600, 300, 60, 120)], Size(1536, 2688), MAX_MAGNIFICATION),
         ([SMALL], Size(256, 448), 1),
     ],
     ids=["nobody", "nobody small", "small", "nearly tall", "tiny", "no more to see"],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline import Box, Person
 from pipeline.people.appearance import BINS, Appearance
-from pipeline.people.tracking import ABSENT_MOST_S, ALIKE_LEAST, NEAR_HEIGHTS, PersonTracker
+from pipeline.people.tracking import MAX_ABSENT_S, MIN_LIKENESS, NEAR_HEIGHTS, PersonTracker
 
 STEP_S = 0.1
 
@@ -70,7 +70,7 @@ def test_hardly_any_overlap_is_somebody_else() -> None:
     assert ids_of(tracker.update([somebody(27)], 0.1)) == [2]
 
 
-@pytest.mark.parametrize("absent_s", [0.3, ABSENT_MOST_S])
+@pytest.mark.parametrize("absent_s", [0.3, MAX_ABSENT_S])
 def test_who_is_away_for_a_short_while_keeps_the_number(absent_s: float) -> None:
     tracker = PersonTracker()
     tracker.update([somebody(0), somebody(300)], 0.0)
@@ -109,7 +109,7 @@ def test_who_is_away_for_long_gets_a_new_number() -> None:
     tracker = PersonTracker()
     tracker.update([somebody(0), somebody(300)], 0.0)
     tracker.update([somebody(300)], 0.9)
-    assert ids_of(tracker.update([somebody(0), somebody(300)], ABSENT_MOST_S + 0.1)) == [3, 2]
+    assert ids_of(tracker.update([somebody(0), somebody(300)], MAX_ABSENT_S + 0.1)) == [3, 2]
 
 
 def test_time_that_goes_back_makes_everybody_new() -> None:
@@ -148,7 +148,7 @@ MOST_LIKE_RED = looks(0.7, 0.3)
 
 
 def test_the_ground_for_the_looks() -> None:
-    assert RED @ BLUE < ALIKE_LEAST < RED @ MOST_LIKE_RED
+    assert RED @ BLUE < MIN_LIKENESS < RED @ MOST_LIKE_RED
 
 
 def test_two_who_meet_and_turn_back_are_known_by_their_colours() -> None:
@@ -201,7 +201,7 @@ def test_who_stopped_out_of_sight_is_known_near_where_last_seen() -> None:
     assert back(BLUE, 270) == [2]
     # Nobody is known from one side of the picture to the other at once.
     assert back(RED, 210 + 100 * NEAR_HEIGHTS + 200, absent_s=0.1) == [2]
-    assert back(RED, 270, absent_s=ABSENT_MOST_S + 0.1) == [2]
+    assert back(RED, 270, absent_s=MAX_ABSENT_S + 0.1) == [2]
 
 
 def test_looks_follow_the_light_but_not_who_stands_in_front() -> None:
