@@ -1,4 +1,4 @@
-"""What can go wrong with pictures and networks.
+"""The errors of pictures and networks.
 
 PipelineError
 ├── UnknownName          no such parser, label set, class, person or runtime; lists those that exist

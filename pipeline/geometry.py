@@ -39,7 +39,7 @@ class Box(NamedTuple):
         return Box(*(round(side * scale) for side, scale in zip(self, (across, down, across, down))))
 
     def overlaps(self, other: "Box") -> bool:
-        """Whether the two share a pixel."""
+        """True if the two share a pixel."""
         return (
             self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
         )

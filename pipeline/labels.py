@@ -39,7 +39,7 @@ class LabelClass:
 
     name: str
     rgb: str
-    """How it is drawn, as in "e69f00"."""
+    """Its colour, as in "e69f00"."""
     twin: str = ""
     """The class that it becomes in a mirror, where that is another one."""
 
@@ -66,7 +66,7 @@ class LabelSet:
 
     @cached_property
     def mirrored(self) -> NDArray[np.uint8]:
-        """What each id becomes in a mirror: uint8 (n,); left and right change places."""
+        """The mirror image of each id: uint8 (n,); left and right change places."""
         return np.array([self.id_of(each.twin or each.name) for each in self.classes], np.uint8)
 
     @cached_property

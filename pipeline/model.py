@@ -17,17 +17,17 @@ from pipeline.types import LabelMap, Person, Picture
 
 
 class Decoded(NamedTuple):
-    """Who and what is where, as far as one answer tells."""
+    """The labels and persons of one answer of a network."""
 
     labels: LabelMap
     instances: LabelMap
     people: tuple[Person, ...]
     garments: Garments | None = None
-    """How the types of garments compare; None where they stay as the labels have them."""
+    """The logits of the types of garments; None where the labels stay as they are."""
 
 
 class ClassMask(NamedTuple):
-    """Where one thing is, as ModelScope's pipeline says it."""
+    """One mask as ModelScope's pipeline returns it."""
 
     label: str
     score: float
@@ -47,12 +47,12 @@ class Model:
     compile: Callable[[Size, RunOptions], Network]
     """Makes it ready for pictures of one size. Raises what `load_parser` says."""
     decode: Callable[[Answer, Letterbox, Picture], Decoded]
-    """Of an answer, how the frame went into the network, and what went in."""
+    """Decodes an answer, given the letterbox and the network's input."""
     fit: Callable[[Size, Size], Letterbox] = Letterbox.into
-    """How frames of one size go into an input of another."""
+    """Makes the letterbox of frames of one size into an input of another."""
     smoothed: bool = False
-    """Whether answers are logits of classes, and what else is said of each cell, for `pipeline.motion.smoothing`."""
+    """True if answers are class logits and other planes, to be averaged by `pipeline.motion.smoothing`."""
     compiles_at_once: bool = False
-    """Whether another input size is ready in less than a second."""
+    """True if the network compiles for another input size in less than a second."""
     masks: Callable[[Answer, Letterbox], Iterator[ClassMask]] | None = None
-    """What ModelScope's pipeline returns for the same answer, where it is a network of theirs."""
+    """The masks that ModelScope's pipeline makes of the same answer, for a network of theirs."""

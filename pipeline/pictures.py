@@ -22,7 +22,7 @@ _FORMS = (
 
 
 class PilImage(Protocol):
-    """What is used of `PIL.Image.Image`; Pillow itself is not required."""
+    """The part of `PIL.Image.Image` that is used; Pillow itself is not required."""
 
     @property
     def mode(self) -> str: ...
@@ -128,7 +128,7 @@ def _cure_of(array: NDArray[Any]) -> str:
 
 
 def _is_pil(picture: object) -> bool:
-    """Whether it is an image of Pillow, which somebody who has one has imported."""
+    """True for an image of Pillow, which must have been imported to make one."""
     module = sys.modules.get("PIL.Image")
     return module is not None and isinstance(picture, module.Image)
 

@@ -1,4 +1,4 @@
-"""The three things that flow through the whole program: a frame, a person, a parsing.
+"""The data that flows through the whole program: frames, persons, parsings.
 
 All are frozen and checked when made, so that a wrong shape is reported where it arises and not three
 stages later.
@@ -43,9 +43,9 @@ class Frame:
         if isinstance(self.picture, Yuv420):
             return
         if self.picture.dtype != np.uint8 or self.picture.ndim != 3 or self.picture.shape[2] != 3:
-            raise BadPicture(f"a frame is uint8 (H, W, 3), not {self.picture.dtype} {self.picture.shape}")
+            raise BadPicture(f"a frame must be uint8 (H, W, 3), not {self.picture.dtype} {self.picture.shape}")
         if not self.picture.size:
-            raise BadPicture(f"a frame has pixels, and this is {self.picture.shape}")
+            raise BadPicture(f"a frame must have pixels, not shape {self.picture.shape}")
         if not self.picture.flags.c_contiguous:
             raise BadPicture("a frame's pixels must be C-contiguous; numpy.ascontiguousarray makes them so")
 
@@ -70,12 +70,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Person:
-    """Somebody in the picture."""
+    """A person in the picture."""
 
     track_id: int
     """The same number on the same person from frame to frame, from 1; 0 before tracking."""
     score: float
-    """How sure the parser is that this is a person, in [0, 1]."""
+    """The confidence that this is a person, in [0, 1]."""
     box: Box
     """The rectangle around the person's pixels, in frame pixels."""
 
@@ -85,7 +85,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parsing:
-    """Who and what is where in one frame.
+    """The parts and people of one frame.
 
     Both maps cover the whole frame, at the network's own resolution: whoever shows them only scales them.
     """
@@ -101,7 +101,7 @@ class Parsing:
     pts_s: float
     captured_s: float
     frame_size: Size
-    """Of the frame, in pixels."""
+    """Size of the frame, in pixels."""
     inferred_s: float
     """Seconds that the network took."""
     carried_from: int
@@ -113,11 +113,11 @@ class Parsing:
             ("instances", self.instances, len(self.people) + 1),
         ):
             if ids.dtype != np.uint8 or ids.ndim != 2 or not ids.size:
-                raise BadPicture(f"{name} are uint8 (h, w), not {ids.dtype} {ids.shape}")
+                raise BadPicture(f"{name} must be uint8 (h, w), not {ids.dtype} {ids.shape}")
             if (highest := int(ids.max())) >= limit:
                 raise BadPicture(f"{name} go up to {highest}, but must stay below {limit}")
         if self.labels.shape != self.instances.shape:
-            raise BadPicture(f"labels {self.labels.shape} and instances {self.instances.shape} differ in shape")
+            raise BadPicture(f"labels {self.labels.shape} and instances {self.instances.shape} must have one shape")
 
     @property
     def map_size(self) -> Size:

@@ -19,7 +19,7 @@ from pipeline.errors import BadPicture
 
 _EXACTLY = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 TRUE_COLOURS = Interpolation.BILINEAR | _EXACTLY
-"""How swscale turns YUV into BGR and back: its quick way darkens a picture by 1.5 levels on the round trip."""
+"""The flags of swscale between YUV and BGR: its quick way darkens a picture by 1.5 levels on the round trip."""
 
 YUV_FORMATS = ("yuv420p", "yuvj420p")
 
@@ -34,16 +34,16 @@ class Yuv420:
     """One picture, 8-bit 4:2:0; nobody writes to it after it is made."""
 
     video: av.VideoFrame
-    """In one of `YUV_FORMATS`, of even height and width."""
+    """A frame in one of `YUV_FORMATS`, of even height and width."""
     _converting: Lock = field(default_factory=Lock, init=False, repr=False)
     """Whatever converts a frame PyAV keeps with it, and meanwhile it changes the frame's tags: of two threads at once,
     as those that parse and show a picture are, each would free memory that the other writes to."""
 
     def __post_init__(self) -> None:
         if self.video.format.name not in YUV_FORMATS:
-            raise BadPicture(f"a picture of {' or '.join(YUV_FORMATS)} was expected, not {self.video.format.name}")
+            raise BadPicture(f"a YUV picture must be {' or '.join(YUV_FORMATS)}, not {self.video.format.name}")
         if self.video.height % 2 or self.video.width % 2:
-            raise BadPicture(f"a 4:2:0 picture has even sides, not {self.video.height}x{self.video.width}")
+            raise BadPicture(f"a 4:2:0 picture must have even sides, not {self.video.height}x{self.video.width}")
 
     @property
     def shape(self) -> tuple[int, int]:

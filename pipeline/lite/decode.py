@@ -1,4 +1,4 @@
-"""What the bundled network says, read as labels and persons.
+"""Decoding of the bundled network: its outputs as labels and persons.
 
 The network answers on a grid of a quarter of its input's size with `scores` (20 classes) and `people`: how
 likely a person's centre is in a cell, and from each cell the way to the centre of the person that it belongs
@@ -84,7 +84,7 @@ def _centres(logits: NDArray[np.float32]) -> _Centres:
 def _persons(
     centres: _Centres, offsets: NDArray[np.float32], inside: NDArray[np.bool_]
 ) -> tuple[LabelMap, NDArray[np.floating]]:
-    """Whose each foreground cell is, uint8 (h, w), 0 for nobody; and how likely each person is, the likeliest first."""
+    """The person of each foreground cell, uint8 (h, w), 0 for nobody; and each person's score, highest first."""
     ids = np.zeros(inside.shape, np.uint8)
     if not centres.rows.size:
         return ids, centres.scores

@@ -21,7 +21,7 @@ SHA256 = "22f55e019ff2419a78e3597a3d536e1dc4a1ebd45f08c8f26ff72f7468ded7b2"
 def lite_model(model_dir: Path | None = None) -> Model:
     """The bundled model. Raises WeightsError for a folder: this one's weights are where its code is."""
     if model_dir is not None:
-        raise WeightsError(f"lite brings its weights along; {model_dir} is for m2fp or m2fp-single")
+        raise WeightsError(f"lite is bundled with its weights; model_dir {model_dir} is for m2fp or m2fp-single")
     return model_with(compile_lite)
 
 
@@ -49,11 +49,11 @@ def compile_lite(size: Size, options: RunOptions, file: Path = FILE) -> Network:
     try:
         found = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as exc:
-        raise WeightsError(f"cannot read {file}: {exc.strerror}; installing the package again helps") from exc
+        raise WeightsError(f"cannot read {file}: {exc.strerror}; reinstall the package") from exc
     if found != SHA256:
         raise WeightsError(
             f"{file} is damaged or another network: its SHA-256 begins with {found[:12]}, not {SHA256[:12]};"
-            " installing the package again puts it back"
+            " reinstall the package"
         )
     if options.precision == "auto" and options.runtime == "openvino" and is_quick():
         options = replace(options, precision="int8")

@@ -59,7 +59,7 @@ def read_safetensors(path: Path) -> Tensors:
     except safetensors.SafetensorError as exc:
         raise WeightsError(f"{path} is damaged or no safetensors file: {exc}") from exc
     except TypeError as exc:  # NumPy has no bfloat16
-        raise WeightsError(f"{path} has numbers of a kind that is not read: {exc}; save it in float32") from exc
+        raise WeightsError(f"{path} has an unsupported number type: {exc}; save it in float32") from exc
     for name, tensor in found.items():
         if tensor.dtype.name not in ("float32", "float16", "int64"):
             raise WeightsError(f"{path}: tensor {name!r} is of {tensor.dtype}; save it in float32")
@@ -119,13 +119,13 @@ def _opened(path: Path) -> zipfile.ZipFile:
         if begins_as_zip:
             raise WeightsError(f"{path} is cut short or damaged: it begins as a zip and does not end as one") from exc
         raise WeightsError(
-            f"{path} is no zip, so not what torch.save writes; if it is of torch before 1.6, load and save it again"
+            f"{path} is no zip, so not from torch.save; if torch before 1.6 wrote it, load and save it again"
             " with torch >= 1.6"
         ) from exc
 
 
 class _Members:
-    """What is in torch's zip: `<root>/data.pkl`, and for each storage `<root>/data/<key>`. Nothing is compressed."""
+    """The members of torch's zip: `<root>/data.pkl`, and for each storage `<root>/data/<key>`; none is compressed."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self._path, self._archive = path, archive
@@ -135,7 +135,7 @@ class _Members:
             raise WeightsError(f"{path} has no data.pkl of its own, so it is not what torch.save writes")
         self._root = pickles[0].removesuffix("data.pkl")
         if self._root + "byteorder" in archive.namelist() and self.read("byteorder") != b"little":
-            raise WeightsError(f"{path} was written by a big-endian machine, and that is not read")
+            raise WeightsError(f"{path} was written by a big-endian machine, which is not supported")
 
     def read(self, name: str) -> bytes:
         """A whole member. Refused before it takes memory: one that is compressed, or longer than the file."""

@@ -11,7 +11,7 @@ from pipeline.labels import CIHP_HUMAN, LIP
 STRIDE = 4
 """Masks are so many times smaller than the input."""
 POINTS = 4
-"""So many places a cell of the pixel decoder looks at in each level, for each head."""
+"""Sampling points of a cell of the pixel decoder in each level, for each head."""
 HEAD_CHANNELS = 32
 """Channels of each head."""
 
@@ -23,14 +23,14 @@ class M2fpConfig:
     classes: tuple[str, ...] = CIHP_HUMAN.names
     """Names of the classes, in the order of the class scores; the scores have one more, for "no object"."""
     parts: int = 20
-    """So many of the first classes are parts, background among them; what follows is a mask of a whole person."""
+    """Number of classes that are parts, background included; the class after them is a whole person."""
     single_person: bool = False
     """Trained on pictures of one person each, which are shown centred on grey and never enlarged."""
     score_least: float = 0.3
     """Masks of a lower score are left out when masks of a class are put together."""
 
     depth: int = 101
-    """Of the ResNet: 50, 101 or 152."""
+    """Depth of the ResNet: 50, 101 or 152."""
     stem_channels: int = 128
     res4_dilation: int = 1
     """2 keeps res4 at the stride of res3."""
@@ -49,7 +49,7 @@ class M2fpConfig:
 
     @property
     def has_human(self) -> bool:
-        """Whether there is a class for a whole person."""
+        """True if there is a class for a whole person."""
         return self.parts < len(self.classes)
 
 

@@ -1,4 +1,4 @@
-"""What M2FP says, read as labels and persons.
+"""Decoding of M2FP: its outputs as labels and persons.
 
 The network answers with queries, each a mask and how likely it is of each class. Labels are the fold of Mask2Former
 (arXiv 2112.01527): a class's score at a cell is the sum over all queries of how likely the query is of the class times
@@ -53,7 +53,7 @@ def decode(logits: NDArray[np.float32], masks: NDArray[np.float32], fit: Letterb
 
 
 def _sureness(scores: NDArray[np.float32], classes: LabelMap) -> NDArray[np.float32]:
-    """How likely the one person's parts are on average: float32 (1,)."""
+    """The mean probability of the one person's parts: float32 (1,)."""
     # Queries that say the same add up to more than 1.
     best = np.minimum(scores.max(axis=0), 1)
     return np.array([best[classes > 0].mean()], np.float32) if classes.any() else np.zeros(1, np.float32)

@@ -24,7 +24,7 @@ class DeformableSampling(nn.Module):
         self.heads = heads
 
     def forward(self, values: Tensor, offsets: Tensor, logits: Tensor, shapes: Tensor) -> Tensor:
-        """Of all cells of all levels, T in number, level after level, row after row.
+        """Samples for all T cells of all levels, level after level, row after row.
 
         Args:
             values: (N, T, C), what there is to be seen; a head sees its own C / heads channels.
@@ -65,7 +65,7 @@ class DeformableAttention(nn.Module):
         self.sampling = DeformableSampling(heads)
 
     def forward(self, tokens: Tensor, positions: Tensor, shapes: Tensor) -> Tensor:
-        """Of tokens (N, T, C) and their position codes (1, T, C): (N, T, C)."""
+        """Tokens (N, T, C) and their position codes (1, T, C) to (N, T, C)."""
         placed = tokens + positions
         seen = self.sampling(
             self.value_proj(tokens), self.sampling_offsets(placed), self.attention_weights(placed), shapes
@@ -100,7 +100,7 @@ def _centres(height: int, width: int) -> Tensor:
 
 
 def sine_positions(height: int, width: int, channels: int) -> Tensor:
-    """Where each cell is, as sines and cosines of its row and its column: float32 (height * width, channels).
+    """Positions of the cells as sines and cosines of row and column: float32 (height * width, channels).
 
     As in DETR (arXiv 2005.12872), appendix A.4: the first half of the channels tells the row and the second the
     column, both scaled to end at 2 pi.

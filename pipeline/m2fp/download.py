@@ -26,9 +26,9 @@ class Pulled:
 
     folder: Folder
     size_bytes: int
-    """Of the weights."""
+    """Size of the weights."""
     freed_bytes: int
-    """Of the download, which is deleted; 0 if nothing had to be fetched."""
+    """Size of the deleted download; 0 if nothing had to be fetched."""
 
 
 Fetch = Callable[[str, Path], None]
@@ -51,7 +51,7 @@ def fetch_from_modelscope(model_id: str, folder: Path) -> None:
     except (HubError, OSError) as exc:
         why = " ".join(str(exc).split())
         raise WeightsError(
-            f"cannot fetch {model_id} from ModelScope: {why}; what has come is kept, and the same command goes on there"
+            f"cannot fetch {model_id} from ModelScope: {why}; what arrived is kept, and the same command resumes there"
         ) from exc
 
 

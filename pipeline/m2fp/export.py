@@ -1,4 +1,4 @@
-"""From weights to a graph on the disk, once for each input size; and back, without torch."""
+"""The export of weights to a graph on disk, once for each input size, refused unless it agrees with torch."""
 
 import hashlib
 import shutil
@@ -116,7 +116,7 @@ def _digest(path: Path) -> str:
 
 @cache
 def _sources() -> str:
-    """Of the code that makes graphs: whoever changes it gets new ones."""
+    """The digest of the code that makes graphs: a change of it makes new ones."""
     folder = Path(__file__).parent
     names = ("resnet", "deformable", "pixel_decoder", "query_decoder", "network", "graph", "export")
     code = b"".join((folder / f"{name}.py").read_bytes() for name in names)
@@ -131,7 +131,7 @@ def _place_beside(folder: Path) -> Iterator[Path]:
         place = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     except OSError as exc:
         raise WeightsError(
-            f"cannot write to {folder.parent}: {exc.strerror}; $M2FP_STREAMER_CACHE names another"
+            f"cannot write to {folder.parent}: {exc.strerror}; set $M2FP_STREAMER_CACHE to another folder"
         ) from exc
     try:
         yield place
@@ -150,7 +150,7 @@ def _keep(made: Any, place: Path, path: Path) -> None:
             if not path.parent.is_dir():
                 raise
     except (OSError, RuntimeError) as exc:
-        raise WeightsError(f"cannot write {path.parent}: {exc}; $M2FP_STREAMER_CACHE names another place") from exc
+        raise WeightsError(f"cannot write {path.parent}: {exc}; set $M2FP_STREAMER_CACHE to another folder") from exc
 
 
 def quantised(graph: Any, pictures: Sequence[NDArray[np.float32]]) -> Any:
@@ -174,7 +174,7 @@ def _is_feed_forward(node: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of two networks on one picture."""
+    """The agreement of two networks on one picture."""
 
     typical: float
     """The largest difference of a mask's logits, of the middle query, in standard deviations of all masks' logits.
@@ -183,15 +183,15 @@ class Agreement:
     that cell or not.
     """
     correlation: float
-    """Of all mask logits."""
+    """The correlation of all mask logits."""
     same_class: float
     """Share of the queries for which both think of the same class first."""
     mask_iou: float
-    """Of the masks, intersection over union; the mean over the queries that have any."""
+    """Intersection over union of the masks, averaged over the queries that have any."""
 
     @classmethod
     def between(cls, ours: Outputs, theirs: Outputs) -> "Agreement":
-        """Of outputs of the same shapes."""
+        """The agreement of outputs of the same shapes."""
         (our_logits, our_masks), (logits, masks) = ours, theirs
         apart = np.abs(our_masks - masks).max(axis=(1, 2)) / max(float(masks.std()), 1e-12)
         one, other = our_masks > 0, masks > 0
@@ -217,7 +217,9 @@ def check_agreement(agreement: Agreement, precision: str, name: str) -> None:
     fine = agreement.typical <= MAX_TYPICAL[precision] and agreement.correlation >= MIN_CORRELATION[precision]
     if not fine:
         cure = "the weights may be damaged" if precision == "f32" else "--precision f32 does without rounding"
-        raise ExportMismatch(f"{name} exported at {precision} answers otherwise than in torch: {agreement}; {cure}")
+        raise ExportMismatch(
+            f"{name} exported at {precision} does not agree with the original in torch: {agreement}; {cure}"
+        )
 
 
 def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

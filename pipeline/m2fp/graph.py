@@ -116,14 +116,14 @@ def save(graph: Any, path: Path) -> None:
 
 
 def read(path: Path, sampling: Any) -> Any:
-    """What `save` wrote."""
+    """A graph that `save` wrote."""
     core = openvino_package().Core()
     core.add_extension(sampling)
     return core.read_model(path)
 
 
 def run(graph: Any, picture: Any, precision: str) -> tuple[Any, ...]:
-    """What a graph answers at `f32` or `bf16`, on all cores.
+    """The outputs of a graph at `f32` or `bf16`, on all cores.
 
     Args:
         picture: float32 (1, 3, H, W).

@@ -1,4 +1,4 @@
-"""Which persons M2FP saw, and which part of the picture is of whom.
+"""The persons of M2FP, and the assignment of parts to them.
 
 A query of the class "Human" is a mask of a whole person; the masks of parts say nothing of whose they are. There are
 two ways to tell:
@@ -30,7 +30,7 @@ MIN_SAME_IOU = 0.5
 MAX_LOST_SHARE = 0.5
 """A person of whom surer ones have more than this is a piece of theirs."""
 NOBODY = 0.2
-"""How sure a Human mask must be before a cell is somebody's: less than half, for parts reach past it at the rim."""
+"""Minimum probability of a Human mask for a cell to be a person's: below a half, since parts reach past its rim."""
 NEVER = -1.0
 """What is in a person's mask is somebody's, however much of its part's mask is outside of all: where one query has a
 part of everybody and some persons were not found, that is most of it."""
@@ -39,7 +39,7 @@ MIN_CLAIM = 0.1
 
 
 class Persons(NamedTuple):
-    """Whole persons, the surest first."""
+    """Whole persons, by descending score."""
 
     scores: NDArray[np.float32]
     """(n,): how likely of a person, times how likely the mask is on average inside."""
@@ -80,7 +80,7 @@ def find_persons(queries: Queries, human: int, score_least: float) -> Persons:
 
 
 def owners(labels: LabelMap, queries: Queries, persons: Persons) -> LabelMap:
-    """Whose each cell is: uint8 (h, w), 0 for nobody, k for person k - 1.
+    """The person of each cell: uint8 (h, w), 0 for nobody, k for person k - 1.
 
     Args:
         labels: uint8 (h, w), the class of each cell.
@@ -105,7 +105,7 @@ def owners(labels: LabelMap, queries: Queries, persons: Persons) -> LabelMap:
 
 
 def _shares(masks: NDArray[np.intp], persons: LabelMap, count: int) -> NDArray[np.float32]:
-    """How much of the mask that a cell is in each person has: float32 (count, cells).
+    """The share that each person has of the mask that a cell is in: float32 (count, cells).
 
     Args:
         masks: which mask each cell is in.

@@ -23,20 +23,20 @@ from pipeline.model import ClassMask
 from pipeline.network.letterbox import Letterbox
 
 MAX_PAIRS = 100
-"""So many pairs of query and class are looked at."""
+"""Maximum number of pairs of query and class that are considered."""
 MIN_SCORE = 0.1
 """A mask of a lower score is not returned."""
 
 _ROWS = 32
-"""So many rows of a large picture stay in the processor's cache while they are made."""
+"""Rows of a large picture that fit in the processor's cache while they are made."""
 _QUERIES = 8
-"""So many masks at a time are enlarged to the network's input."""
+"""Masks that are enlarged to the network's input at a time."""
 
 
 def masks(
     logits: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: Letterbox, config: M2fpConfig
 ) -> Iterator[ClassMask]:
-    """What ModelScope's pipeline returns, each made when it is asked for.
+    """The masks that ModelScope's pipeline returns, each made when it is asked for.
 
     Args:
         logits: float32 (Q, C + 1), class logits, the last of "no object".
@@ -93,7 +93,7 @@ def _folded(likely: NDArray[np.float32], mask_logits: NDArray[np.float32], fit: 
 
 
 def _in_content(plane: NDArray[np.float32], fit: Letterbox) -> NDArray[np.float32]:
-    """What the frame covers of a plane over the whole input, at the input's size."""
+    """The part of a plane over the whole input that the frame covers, at the input's size."""
     return scaled(plane, fit.input_size)[fit.content]
 
 

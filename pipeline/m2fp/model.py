@@ -85,7 +85,9 @@ def label_set_of(config: M2fpConfig) -> LabelSet:
         if known.names == names:
             return known
     if len(names) != len(CIHP):
-        raise WeightsError(f"the configuration names {len(names)} parts; {len(CIHP)}, as CIHP and LIP have, are known")
+        raise WeightsError(
+            f"the configuration names {len(names)} parts; only {len(CIHP)} are supported, as in CIHP and LIP"
+        )
     # Other spellings of the same parts: the order is what the weights fix.
     classes = tuple(replace(known, name=name, twin="") for known, name in zip(CIHP.classes, names))
     return LabelSet("m2fp", classes)
@@ -94,7 +96,7 @@ def label_set_of(config: M2fpConfig) -> LabelSet:
 def _compiled(folder: Folder, config: M2fpConfig, size: Size, options: RunOptions) -> Network:
     if options.runtime != "openvino":
         raise RuntimeUnavailable(
-            f"M2FP runs on openvino, not on {options.runtime}: its look-up is an operation of ours"
+            f"M2FP runs on runtime openvino only, not on {options.runtime}: its sampling is a custom operation"
         )
     sampling: Any = graph.operation(options.threads or os.cpu_count() or 1)
     form = "int8" if options.precision == "int8" else "float"

@@ -1,4 +1,4 @@
-"""What a pickle of torch's says, as plain things: read without torch, and without running anything that it names."""
+"""A reader of torch's pickles that needs no torch, and runs nothing that they name."""
 
 import io
 import pickle
@@ -33,7 +33,7 @@ class Storage(NamedTuple):
     """Numbers in a row, of which a tensor is a view."""
 
     kind: str
-    """As torch names it: "FloatStorage"."""
+    """Torch's name for it: "FloatStorage"."""
     key: str
 
 
@@ -47,7 +47,7 @@ class Tensor(NamedTuple):
 
     @property
     def reach(self) -> int:
-        """So many numbers must the storage have."""
+        """Minimum number of elements of the storage."""
         if 0 in self.size:
             return 0
         return self.offset + sum((side - 1) * step for side, step in zip(self.size, self.stride)) + 1

@@ -43,7 +43,7 @@ class Transformer(nn.Module):
         self.encoder = Encoder(config)
 
     def forward(self, levels: list[Tensor]) -> list[Tensor]:
-        """Of features (N, C, h, w), coarsest first: features of the same shapes."""
+        """Features (N, C, h, w), coarsest first, to features of the same shapes."""
         sizes = [(level.shape[2], level.shape[3]) for level in levels]
         counts = [height * width for height, width in sizes]
         tokens = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], dim=1)  # (N, T, C)

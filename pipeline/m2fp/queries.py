@@ -1,4 +1,4 @@
-"""The answer of M2FP's queries as probabilities."""
+"""The outputs of M2FP's queries as probabilities."""
 
 from typing import NamedTuple, Self
 
@@ -24,7 +24,7 @@ class Queries(NamedTuple):
         return cls(softmax(logits), sigmoid(masks))
 
     def scores(self, classes: int) -> NDArray[np.float32]:
-        """Of the first so many classes at each cell, the sum over all queries: float32 (classes, h, w)."""
+        """The scores of the first classes at each cell, summed over all queries: float32 (classes, h, w)."""
         likely, inside = self.likely[:, :classes].T, self.inside.reshape(len(self.inside), -1)
         cells = max(1, ONE_THREAD // max(1, likely.size))
         scores = np.empty((classes, inside.shape[1]), np.float32)

@@ -20,7 +20,7 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None = None) -> Tensor:
-        """Of queries (N, Q, C), keys and values (N, T, C): (N, Q, C).
+        """Queries (N, Q, C), keys and values (N, T, C) to (N, Q, C).
 
         Args:
             blocked: float (N, Q, T), added to the scores: 0, or minus infinity where a query must not look.

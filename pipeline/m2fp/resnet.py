@@ -100,7 +100,7 @@ class ResNet(nn.Module):
             channels = outputs
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Of float32 (N, 3, H, W), normalised: res2 (N, 256, H/4, W/4), res3, res4 and res5, each half as large."""
+        """Features of normalised (N, 3, H, W): res2 (N, 256, H/4, W/4), res3, res4, res5, each half as large."""
         x = self.stem(x)
         features: dict[str, Tensor] = {}
         for name in ("res2", "res3", "res4", "res5"):
@@ -110,7 +110,7 @@ class ResNet(nn.Module):
 
 
 def channels_of(name: str) -> int:
-    """How many channels a scale has."""
+    """The number of channels of a scale."""
     return RES2_CHANNELS << (int(name.removeprefix("res")) - 2)
 
 

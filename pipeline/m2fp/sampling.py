@@ -142,7 +142,7 @@ def _add_up(
 
 @njit(nogil=True, cache=True, fastmath=_FAST, error_model="numpy")
 def _exp(x: Any) -> Any:
-    """Of x <= 0, to seven digits: 2 to the whole part by its bits, 2 to the rest by a polynomial."""
+    """exp(x) for x <= 0, to seven digits: 2 to the whole part by its bits, 2 to the rest by a polynomial."""
     x = x * _LOG2_E
     x = x if x > _F(-126.0) else _F(-126.0)
     whole = np.floor(x)

@@ -1,4 +1,4 @@
-"""Where M2FP's weights are: in ModelScope's folder, in another's, or in this machine's cache."""
+"""M2FP's weights on this machine: in a given folder, as ModelScope makes it, or in the cache."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ SAFETENSORS = "model.safetensors"
 
 
 def cache_folder() -> Path:
-    """Where what was fetched or converted is kept: $M2FP_STREAMER_CACHE, or this system's place for such things."""
+    """The folder of downloads and conversions: $M2FP_STREAMER_CACHE, or the user cache of this system."""
     named = os.environ.get("M2FP_STREAMER_CACHE")
     return Path(named) if named else platformdirs.user_cache_path("m2fp-streamer")
 
@@ -51,17 +51,17 @@ class WeightsSource:
 
     @property
     def folder(self) -> Path:
-        """Where `pull` puts them."""
+        """The folder into which `pull` puts them."""
         return cache_folder() / self.name
 
     @property
     def ready(self) -> bool:
-        """Whether they were pulled."""
+        """True if they were pulled."""
         return _weights_in(self.folder) is not None
 
     @property
     def terms(self) -> str:
-        """What is to be known before they are fetched."""
+        """The terms to accept before they are fetched."""
         return (
             f"{self.name} is about {self.download_mb} MB from ModelScope ({self.model_id}); its weights are licensed"
             f" {self.licence}: for non-commercial use only"
@@ -103,7 +103,7 @@ def find(name: str, model_dir: Path | None = None) -> Folder:
     if model_dir is None:
         raise WeightsError(f"no weights of {name} in {folder}; {pull_it}, --model-dir names a folder that has them")
     raise WeightsError(
-        f"no weights in {folder}: --model-dir wants a folder with {CONFIGURATION} and {CHECKPOINT}, as ModelScope"
+        f"no weights in {folder}: --model-dir must name a folder with {CONFIGURATION} and {CHECKPOINT}, as ModelScope"
         f" makes it, or {SAFETENSORS}; {pull_it}"
     )
 
@@ -171,5 +171,5 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         where = Path(exc.filename or path)
-        cure = "; $M2FP_STREAMER_CACHE names another folder" if where.is_relative_to(cache_folder()) else ""
+        cure = "; set $M2FP_STREAMER_CACHE to another folder" if where.is_relative_to(cache_folder()) else ""
         raise WeightsError(f"cannot use {where}: {exc.strerror or exc}{cure}") from exc

@@ -1,1 +1,1 @@
-"""How a picture moves, and masks with it."""
+"""Motion between frames, and the masks that follow it."""

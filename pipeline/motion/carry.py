@@ -1,4 +1,4 @@
-"""Masks that move with the picture: a parsing of one frame, carried to others by optical flow.
+"""Mask propagation: a parsing of one frame, carried to others by optical flow.
 
 Where a frame cannot be explained by the parsed one, something has come into view; such pixels take the label of the
 nearest one that can be explained. (A forward-backward check costs a second flow and found nothing better.)
@@ -31,7 +31,7 @@ MAX_AHEAD = 16
 MIN_LOST_LEVELS = 32
 """Levels of grey by which a pixel must differ from what was carried to it to be something else."""
 MAX_LOST_SHARE = 0.6
-"""If more of the picture than this seems to be something else, it is the light that changed."""
+"""Maximum share of the picture that may be something else; beyond it the light has changed."""
 THREAD_PX = 5
 """Bits of a carried mask that are thinner than this, in pixels of the map, may be threads."""
 LEVELS_A_FRAME = 1.0
@@ -60,7 +60,7 @@ class Motion:
         self._greys.append(grey)
 
     def carry(self, parsing: Parsing) -> Parsing | None:
-        """What is known of the newest frame: of this parsing and those given before, the last one that it can be of.
+        """The parsing of the newest frame, carried from this one or from one given before.
 
         Args:
             parsing: the newest there is; it may come late, or be of a frame still to come, and may be given again.
@@ -102,7 +102,7 @@ class Motion:
 
 
 def stops(ahead: int) -> range:
-    """Which of so many frames that are to be caught up with are looked at: few, and the last is one of them."""
+    """The indices of the frames to step through when catching up with this many: few, and the last one."""
     stride = max(STRIDE, math.ceil(ahead / MAX_STEPS))
     return range((ahead - 1) % stride, ahead, stride)
 
@@ -189,7 +189,7 @@ def _threads(labels: LabelMap, flow: Flow) -> NDArray[np.bool_]:
 
 
 def _joined(before: Parsing, there: Flow, after: Parsing, back: Flow) -> Parsing:
-    """What two parsings say together of the frame to which both flows lead."""
+    """Two parsings merged in the frame to which both flows lead."""
     sides = ((there.to.index - before.frame_index, before, there), (after.frame_index - back.to.index, after, back))
     (near_by, near, near_flow), (far_by, far, far_flow) = sorted(sides, key=lambda side: side[0])
     one, other = carry(near, near_flow), carry(far, far_flow)

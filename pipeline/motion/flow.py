@@ -1,4 +1,4 @@
-"""Where things went: dense optical flow between frames, on small grey copies of them.
+"""Dense optical flow between frames, on small grey copies of them.
 
 DIS flow (arXiv 1603.03590) is not summed up from frame to frame, which drifts, nor measured over a long distance at
 once, which fails: the first frame is moved to where it was found last, and only what has moved since is measured.
@@ -28,7 +28,7 @@ Of different clips -0.23 is the most; somebody close to the camera, with five of
 BLANK = 0.2
 """A frame with so much less contrast than the other shows nothing of its scene: black, white, a covered lens."""
 TORN_PX = 1.0
-"""Where flow differs by so much among a pixel and its neighbours, the picture is torn."""
+"""Minimum difference of the flow between neighbouring pixels where the picture is torn."""
 
 _MIN_SIDE, _MAX_SIDE = 16, 1024
 _SHRINK_FIRST = 2
@@ -43,7 +43,7 @@ _Values = TypeVar("_Values", Field, NDArray[np.uint8])
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grey:
-    """What is remembered of a frame: its brightness, small, and which one it was."""
+    """A small grey copy of a frame, and which frame it was."""
 
     pixels: NDArray[np.uint8]
     """(h, w), about `PIXELS` of them."""
@@ -62,7 +62,7 @@ class Grey:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Flow:
-    """Where each pixel of a frame was in another one."""
+    """The position of each pixel of a frame in another one."""
 
     to: Grey
     """The frame."""
@@ -85,7 +85,7 @@ class Follower:
     def follow(self, grey: Grey) -> Flow:
         """The flow to the next frame. Raises BadPicture if it is of another size."""
         if grey.pixels.shape != self.start.pixels.shape:
-            raise BadPicture(f"a frame of {self.start.frame_size} cannot be followed into one of {grey.frame_size}")
+            raise BadPicture(f"the frames must be of one size, not {self.start.frame_size} and {grey.frame_size}")
         known = self.flow.source
         step = _step(self._dis, _moved(self.start.pixels, known), grey.pixels)
         source = np.asarray(cv2.add(step, _moved(known, step)), np.float32)
@@ -100,7 +100,7 @@ def flow_between(before: Grey, after: Grey, dis: cv2.DISOpticalFlow) -> Flow:
 
 
 def is_cut(before: Grey, after: Grey) -> bool:
-    """Whether the second of two frames, one right after the other, shows another scene."""
+    """True if the second of two consecutive frames shows another scene."""
     if before.frame_size != after.frame_size:
         return True
     if _correlation(before.pixels, after.pixels) > LIKELY_SAME:
@@ -114,7 +114,7 @@ def is_cut(before: Grey, after: Grey) -> bool:
 
 
 def torn(source: Field) -> NDArray[np.bool_]:
-    """Where a flow is torn: bool (h, w)."""
+    """The pixels at which a flow is torn: bool (h, w)."""
     across, down = cv2.split(cv2.morphologyEx(source, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)))
     return np.asarray(cv2.max(across, down) > TORN_PX)
 
@@ -150,7 +150,7 @@ def _step(dis: cv2.DISOpticalFlow, before: NDArray[np.uint8], after: NDArray[np.
 
 
 def _moved(values: _Values, source: Field) -> _Values:
-    """What a field or picture looks like after the flow; beyond its edge it goes on as at the edge."""
+    """A field or picture warped by the flow; beyond its edge it continues as at the edge."""
     places = cv2.add(grid(Size(*source.shape[:2])), source)
     return cv2.remap(values, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore
 

@@ -1,8 +1,8 @@
-"""What a network says of one frame after the other, smoothed: each answer averaged with those before it.
+"""Temporal smoothing: the outputs of a network averaged over the frames of a stream.
 
-A network sees each frame anew, so that edges and rare classes come and go with the camera's noise. What was said before
-is carried along the picture's motion, cell by cell, and counts the less the longer ago it was, and not at all where the
-picture there is not what was carried to it: what is new is seen at once. Only around people is anything averaged.
+A network sees each frame anew, so that edges and rare classes come and go with the camera's noise. Earlier outputs are
+warped along the optical flow, cell by cell; their weight falls with their age, and is 0 where the picture differs from
+what was warped there, so that new things are seen at once. Only cells around people are averaged.
 """
 
 from dataclasses import replace
@@ -19,16 +19,16 @@ from pipeline.network.upsampling import box_of, lead_of
 from pipeline.types import Picture
 
 MEMORY_S = 0.2
-"""What was said so long ago counts e times less than what is said now."""
+"""Time constant of the average."""
 SAME_LEVELS, OTHER_LEVELS = 4.5, 13.0
 """Levels of grey by which the picture may differ from what was carried to it and still be the same; and by which it
 is something else. Between them what was said before counts for less."""
 MAX_MARGIN = 6.0
-"""In logits behind the best class: what was surer than this would be outvoted too late."""
+"""Maximum margin of the best class, in logits: surer ones would be outvoted too late."""
 GREY_PX = 2
-"""Motion is measured on a grey picture with so many pixels to a side of a cell."""
+"""Pixels along a side of a cell in the grey picture on which motion is measured."""
 AROUND_CELLS = 5
-"""So far around people answers are averaged, too; OpenCV measures no motion in pictures of less than 12 pixels."""
+"""Margin around people that is averaged too; OpenCV measures no motion in pictures of less than 12 pixels."""
 
 Planes = NDArray[np.float32]
 
@@ -69,7 +69,7 @@ class _Said:
 
 
 class TemporalSmoother:
-    """Remembers what was said of the last frame of one stream. For one thread at a time."""
+    """The average of the outputs for one stream. For one thread at a time."""
 
     def __init__(self) -> None:
         self._last: _Said | None = None
@@ -112,7 +112,7 @@ def _part(grey: Grey, there: tuple[slice, slice]) -> Grey:
 
 
 def _sameness(flow: Flow, shape: tuple[int, ...]) -> Planes:
-    """How much of each cell shows what was carried to it: float32 (h, w), in [0, 1]."""
+    """The share of each cell that shows what was carried to it: float32 (h, w), in [0, 1]."""
     # Of a cell's pixels the one that differs most counts: limbs are a cell wide.
     worst = cv2.dilate(flow.difference, np.ones((3, 3), np.uint8))
     levels = cv2.resize(worst, shape[::-1], interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""From a frame to the network's input, and from its scores to labels that cover the whole frame.
+"""Letterboxing: a frame into the network's input, and the scores back to labels that cover the whole frame.
 
 A network takes pictures whose sides are multiples of 32. The frame is scaled, its shape kept, into the top
 left corner of such a picture, or into its middle, and what is left over is grey. `Letterbox` remembers how, so that
@@ -24,17 +24,17 @@ from pipeline.types import LabelMap, Picture
 from pipeline.yuv import Yuv420
 
 SLIMMEST = 16
-"""Frames longer than so many times their width get an input that is no longer than that."""
+"""The maximum aspect ratio of the input; a longer frame is reduced to a strip of it."""
 
 MAX_LEAD = 6.0
-"""In logits: what is surer than this of being somebody, or nobody, is not surer for a border's sake."""
+"""Leads, in logits, are clipped to this before the guided filter draws borders."""
 
 _GREY = (127, 127, 127)
 
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How frames of one size go into a network's input of one size."""
+    """The transform of frames of one size into a network's input of one size."""
 
     frame_size: Size
     input_size: Size
@@ -52,7 +52,7 @@ class Letterbox:
 
     @classmethod
     def centred(cls, frame_size: Size, input_size: Size) -> "Letterbox":
-        """In the middle, and the frame is never enlarged."""
+        """The largest fit in the middle of the input that does not enlarge the frame."""
         content = _content(frame_size, input_size, scale_most=1.0)
         top, left = ((whole - part) // 2 for whole, part in zip(input_size, content))
         return cls(frame_size, input_size, content, top, left)
@@ -68,7 +68,7 @@ class Letterbox:
     def shrink(self, picture: Picture | Yuv420) -> Picture:
         """The network's input: uint8 (H, W, 3) of `input_size`, BGR."""
         if picture.shape[:2] != self.frame_size:
-            raise BadPicture(f"a picture of {self.frame_size} was expected, not {Size(*picture.shape[:2])}")
+            raise BadPicture(f"the picture must be {self.frame_size}, not {Size(*picture.shape[:2])}")
         content = picture.scaled(*self.content_size) if isinstance(picture, Yuv420) else self._scaled(picture)
         if self.content_size == self.input_size:
             return content

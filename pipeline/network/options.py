@@ -1,4 +1,4 @@
-"""How a network is run: the choices, without the libraries that run it."""
+"""The options of running a network, without the libraries that run it."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ MULTIPLE = 32
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a network is run."""
+    """The options of running a network."""
 
     runtime: str = "openvino"
     """`openvino` or `onnx`."""
     precision: str = "auto"
-    """`f32`, `bf16`, `int8`, or `auto`: bf16 where the processor has instructions for it, else f32. `int8`: the heavy
-    part on whole numbers, the rest as `auto`; of lite `auto`, too, where the processor has instructions for that."""
+    """`f32`, `bf16`, `int8`, or `auto`: bf16 where the processor has instructions for it, else f32; lite also prefers
+    int8 where the processor has instructions for it. `int8` quantises the heavy layers; the rest runs as `auto`."""
     threads: int | None = None
-    """Processor threads; None is as many as there are cores."""
+    """Processor threads; None means one per core."""
     in_flight: int = 1
-    """How many pictures may be in the network at a time. More than one shares the threads among them: more
-    pictures a second, each a little later."""
+    """Maximum number of pictures in the network at a time. They share the threads: more raise the throughput and the
+    latency."""
 
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:

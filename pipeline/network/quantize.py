@@ -26,13 +26,13 @@ OUTLIERS = 1e-5
 """This share of a tensor's values, at either end, may be clipped: one lone value must not coarsen all others."""
 _LEVELS = 256
 _WATCHED = 16
-"""So many tensors are looked at in one run: all at once would be gigabytes."""
+"""Tensors observed in one run: all at once would take gigabytes."""
 _PICTURE_CHANNELS = 3
 
 Ranges = dict[str, tuple[float, float]]
 """Between what limits the values of tensors lie, by the tensors' names."""
 Heavy = Callable[[Any], list[Any]]
-"""Which operations of a graph to quantise, each of two inputs: what comes in, and constant weights."""
+"""Selects the operations of a graph to quantise, each of two inputs: activations, and constant weights."""
 
 
 def convolutions(graph: Any) -> list[Any]:
@@ -47,7 +47,7 @@ def convolutions(graph: Any) -> list[Any]:
 
 
 def has_weights(node: Any) -> bool:
-    """Whether an operation's second input is known beforehand."""
+    """True for an operation whose second input is constant."""
     return bool(node.get_input_size() > 1 and node.input_value(1).get_node().get_type_name() == "Constant")
 
 
@@ -73,8 +73,11 @@ def in_int8(graph: Any, ranges: Ranges, heavy: Heavy = convolutions) -> Any:
 
 
 def is_quick(cpu_info: Path = _CPU_INFO) -> bool:
-    """Whether the processor adds up products of bytes in one step. Without that int8 is no quicker, and less exact:
-    sums overflow. Where there is no such file, on Windows or macOS, it is not known to."""
+    """True if the processor has instructions for dot products of bytes (VNNI).
+
+    Without them int8 is no faster, and less accurate, since sums overflow. False where there is no such file, as on
+    Windows and macOS.
+    """
     try:
         lines = cpu_info.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Run a network that somebody else compiled: OpenVINO (the default) or ONNX Runtime.
+"""Compiled networks and how they run: OpenVINO (the default) or ONNX Runtime.
 
 The contract is `Network`: pictures go in as they are in memory, uint8 BGR, and what turns them into the
 float32 RGB planes that the file asks for is done here, inside the compiled graph where the runtime can.
@@ -24,7 +24,7 @@ from pipeline.types import Picture
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a network said of one picture."""
+    """The outputs of a network for one picture."""
 
     outputs: tuple[NDArray[np.float32], ...]
     """In the order of the network's file, without the batch axis; float32."""
@@ -43,7 +43,7 @@ class Network(Protocol):
     """A network compiled for one input size."""
 
     precision: str
-    """What the runtime settled on: `f32`, `bf16` or `int8`."""
+    """The precision in use: `f32`, `bf16` or `int8`."""
 
     def start(self, picture: Picture) -> Run:
         """Begins a run on uint8 (H, W, 3) BGR of the compiled size; waits while `in_flight` others are running."""
@@ -70,7 +70,7 @@ def compile_network(
         RuntimeUnavailable: the runtime is not installed, or cannot run at this precision here.
     """
     if not path.is_file():
-        raise WeightsError(f"no network at {path}; installing the package again puts it back")
+        raise WeightsError(f"no network file at {path}; reinstall the package")
     if options.runtime == "openvino":
         return _OpenVinoNetwork(path, input_size, options, extensions, prepare)
     return _OnnxNetwork(path, input_size, options)
@@ -79,7 +79,7 @@ def compile_network(
 def _checked(picture: Picture, size: Size) -> Picture:
     if picture.dtype != np.uint8 or picture.shape != (*size, 3):
         raise BadPicture(
-            f"the network takes uint8 ({size.height}, {size.width}, 3), not {picture.dtype} {picture.shape}"
+            f"the network's input must be uint8 ({size.height}, {size.width}, 3), not {picture.dtype} {picture.shape}"
         )
     return picture
 
@@ -246,5 +246,5 @@ def _settled(precision: str, has_bf16: bool) -> str:
     if precision == "auto":
         return "bf16" if has_bf16 else "f32"
     if precision == "bf16" and not has_bf16:
-        raise RuntimeUnavailable("precision bf16 is not to be had on this processor or runtime; use f32 or auto")
+        raise RuntimeUnavailable("this processor or runtime does not support bf16; use f32 or auto")
     return precision

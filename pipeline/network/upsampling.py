@@ -10,7 +10,7 @@ from pipeline.types import LabelMap
 
 
 def lead_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """By how much the best class is ahead of background: float32 (h, w); above 0 is somebody."""
+    """The lead of the best class over background, in logits: float32 (h, w); above 0 is a person."""
     return np.asarray(logits[1:].max(axis=0) - logits[0], np.float32)
 
 
@@ -25,7 +25,7 @@ def box_of(cells: NDArray[np.bool_]) -> tuple[slice, slice] | None:
 def best_enlarged(
     scores: NDArray[np.float32], ids: NDArray[np.uint8], scale: int, wanted: NDArray[np.uint8] | None = None
 ) -> NDArray[np.uint8]:
-    """Which of some planes is highest at each pixel when they are enlarged: uint8.
+    """The id of the highest plane at each pixel after bilinear enlargement: uint8.
 
     Args:
         scores: float32 (planes, h, w).
@@ -64,14 +64,14 @@ def tiled(ids: LabelMap, scale: int) -> LabelMap:
 
 
 def highest(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Which plane is highest at each place, of equals the first. Several times as fast as `argmax`."""
+    """The index of the highest plane at each place, the first of equals. Several times as fast as `argmax`."""
     first_most = np.arange(len(planes), 0, -1, dtype=np.uint8)[:, None, None]
     return np.asarray(len(planes) - ((planes == planes.max(axis=0)) * first_most).max(axis=0), np.uint8)
 
 
 @lru_cache(maxsize=8)
 def _weights(scale: int) -> NDArray[np.float32]:
-    """Of four neighbouring cells at each pixel between their middles: float32 (scale * scale, 4)."""
+    """The bilinear weights of four neighbouring cells at each pixel between them: float32 (scale * scale, 4)."""
     far = ((np.arange(scale) + scale // 2 + 0.5) / scale - 0.5).astype(np.float32)
     two = np.stack([1 - far, far])
     return np.ascontiguousarray(np.einsum("ay,bx->yxab", two, two).reshape(scale * scale, 4))

@@ -1,4 +1,4 @@
-"""How large a picture of a stream's frames the network sees: larger while the people in them are small.
+"""The network's input size: larger while the people in a stream are small.
 
 A network knows people of the sizes that it learnt. In a street seen from afar they are a few cells tall at the usual
 input, and half of them are not seen; at half as many rows and columns again most are. That takes twice as long, so that
@@ -14,22 +14,22 @@ from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.types import Person
 
 SHORT_PX = 150
-"""The shorter of the people are shown so tall, in pixels of the network's input, if the limits below allow it."""
+"""The height at which the shorter people are shown, in pixels of the network's input, within the limits below."""
 TALL_PX = 300
-"""And nobody taller than this: the network learnt with pictures of that height."""
+"""Maximum height at which anybody is shown: the network was trained on pictures of that height."""
 ZOOM_STEPS = (1.0, 1.25, 1.5)
-"""How many times the usual rows and columns there may be."""
+"""Multiples of the usual rows and columns."""
 STILL_ZOOM = 1.5
 """A picture that belongs to no stream has this many times the usual rows and columns: there is only one look at it."""
 SMALLER = (0.7, 0.5, 0.35)
 """Shares of the usual pixels that a machine may parse that is too slow for all of them."""
 UP_AFTER_S, DOWN_AFTER_S = 0.5, 3.0
-"""So long people have to be smaller, or taller, before the frames of a running stream are shown at another size: who
-turns up for a frame changes nothing."""
+"""Time for which people must be smaller, or taller, before a running stream changes the size: a person who turns up
+for a frame changes nothing."""
 
 
 class Zoom:
-    """Remembers what is wanted, for the frames of one stream in their order."""
+    """The zoom over the frames of one stream, in their order."""
 
     def __init__(self) -> None:
         self._times = ZOOM_STEPS[0]
@@ -37,7 +37,7 @@ class Zoom:
         self._since_s: float | None = None
 
     def times(self, pts_s: float) -> float:
-        """How many times the usual rows and columns the frame of this time is to have."""
+        """The zoom of the frame of this time."""
         return self._times if self._goes_on(pts_s) else ZOOM_STEPS[0]
 
     def seen(self, people: Sequence[Person], usual: Letterbox, pts_s: float) -> float:
@@ -66,7 +66,7 @@ class Zoom:
 
 
 def times_for(people: Sequence[Person], usual: Letterbox) -> float:
-    """Which of `ZOOM_STEPS` shows these people best."""
+    """The step of `ZOOM_STEPS` that shows these people best."""
     frame = usual.frame_size
     shown = usual.content_size.height / frame.height
     whole = [each.box for each in people if not _is_cut(each.box, frame)]
@@ -86,5 +86,5 @@ def larger(usual: Letterbox, times: float) -> Size:
 
 
 def _is_cut(box: Box, frame: Size) -> bool:
-    """Whether somebody may go on past the frame's edge: nobody knows how tall they are."""
+    """True if a person may extend beyond the frame's edge, so that their height is unknown."""
     return box.left <= 0 or box.top <= 0 or box.right >= frame.width or box.bottom >= frame.height

@@ -1,4 +1,4 @@
-"""Parsers: from a frame to who and what is where in it."""
+"""Parsers: frames and pictures in, parsings out."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
@@ -61,26 +61,26 @@ class Parser(Reader):
         return _assembled(frame, self.read_alone(frame), self.label_set, PersonTracker(), GarmentVote())
 
     def start(self, frame: Frame) -> "Pending":
-        """Begins to parse a frame. Results must be asked for in the order of the frames, for `track_id`'s sake."""
+        """Starts to parse the next frame. Results must be taken in the order of the frames, for tracking."""
         return Pending(self, self.begin(frame))
 
     def masks(self, frame: Frame) -> Iterator[ClassMask]:
-        """What ModelScope's pipeline returns for this frame, mask by mask, each made when it is asked for.
+        """The masks that ModelScope's pipeline returns for this frame, each made when it is asked for.
 
-        Raises PipelineError for a network that is not theirs.
+        Raises PipelineError for a parser without a ModelScope network.
         """
         read = self.model.masks
         if read is None:
-            raise PipelineError(f"{self.model.name} has no such masks; m2fp and m2fp-single have")
+            raise PipelineError(f"{self.model.name} returns no ModelScope masks; only m2fp and m2fp-single do")
         fit = self.fit_for(frame.size)
         return read(self.network(fit.input_size).start(fit.shrink(frame.picture)).result(), fit)
 
     def assemble(self, frame: Frame, reading: Reading) -> Parsing:
-        """The parsing of a frame whose shrunk picture was read, perhaps in another process; in order, as `start`."""
+        """The parsing of a frame from its reading, which may come from another process; in order, as `start`."""
         return _assembled(frame, reading, self.label_set, self._tracker, self._garment_vote)
 
     def reset(self) -> None:
-        """Forgets who was there, and what they wore: the frames to come are of another stream."""
+        """Forgets people and averages: the frames to come are of another stream."""
         super().reset()
         self._tracker = PersonTracker()
         self._garment_vote = GarmentVote()
@@ -115,7 +115,7 @@ class Pending:
     _begun: Begun
 
     def result(self) -> Parsing:
-        """Waits for the network and reads what it says. To be called once."""
+        """Waits for the network and decodes its outputs. To be called once."""
         return self._parser.assemble(self._begun.frame, self._parser.read(self._begun))
 
 

@@ -1,4 +1,4 @@
-"""What a network sees in pictures, before anybody knows who is who: the part of a parsing that takes the time.
+"""Readings: the network and its decoding, before tracking. This is the part of a parsing that takes the time.
 
 In a live stream it runs in another process than the rest of the parsing, which remembers people from frame to frame.
 """
@@ -28,19 +28,19 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the network saw in a picture; it does not know of which frame the picture is, and who is who."""
+    """The decoded outputs of a network for one picture, before tracking."""
 
     labels: LabelMap
     instances: LabelMap
     people: tuple[Person, ...]
     looks: tuple[Appearance, ...]
-    """Of each person."""
+    """The descriptor of each person."""
     garments: Garments | None
     """As in `Decoded`."""
     fit: Letterbox
-    """How the frame went into what was read."""
+    """The transform of the frame into the network's input."""
     seconds: float
-    """In the network."""
+    """Time in the network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +111,14 @@ class Reader:
         return self._refined(frame, self.model.decode(answer, fit, small), fit, small, answer.seconds)
 
     def reset(self) -> None:
-        """Forgets what was seen: the frames to come are of another stream."""
+        """Forgets averages: the frames to come are of another stream."""
         self._smoother = TemporalSmoother()
         self._zoom = Zoom()
 
     def zoomed(self, frame_size: Size, times: float) -> Letterbox:
-        """How frames of this size go into the network when it is to see so many times the usual rows and columns.
+        """The letterbox of frames of this size at a multiple of the usual rows and columns.
 
-        As usual, if the input size was given or it is a network that is not soon ready for another one.
+        The usual one, if the input size was given, or the network takes long to compile for another one.
         """
         usual = self.fit_for(frame_size)
         if times == 1 or self._size is not None or not self.model.compiles_at_once:
@@ -126,7 +126,7 @@ class Reader:
         return self.fit_for(frame_size, larger(usual, times))
 
     def fit_for(self, frame_size: Size, input_size: Size | None = None) -> Letterbox:
-        """How frames of this size go into the network, at its usual input size or another one."""
+        """The letterbox of frames of this size, into the usual input size or another one."""
         key = (frame_size, input_size)
         if key not in self._fits:
             _make_room(self._fits)
@@ -151,7 +151,7 @@ class Reader:
         return fit, small, self.network(fit.input_size).start(small).result()
 
     def _decoded(self, answer: Answer, fit: Letterbox, small: Picture, pts_s: float) -> Decoded:
-        """Of the answer averaged with those before it."""
+        """Decodes an answer after averaging it with those before it."""
         answer = self._biased(answer)
         if self.model.smoothed:
             scores, others = answer.outputs

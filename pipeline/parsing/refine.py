@@ -1,4 +1,4 @@
-"""A second look at people who are small in a big picture: the network sees each of them again, from closer by.
+"""Refinement: people who are small in a large picture are parsed a second time, magnified.
 
 The frame is scaled to two or three times the network's input, and the network is run on a cut-out around each small
 person. Who is seen whole in it replaces the same person as seen from afar. The maps are of the larger picture's size:
@@ -20,29 +20,29 @@ from pipeline.people.instances import persons_of
 from pipeline.types import LabelMap, Person, Picture
 
 SMALL_PX = 130
-"""Somebody whose box is less tall, in pixels of the network's input, is small: a second look shows more of them."""
+"""Maximum height of a small person's box, in pixels of the network's input."""
 MAX_MAGNIFICATION = 3
-"""The larger picture has at most so many times the rows and columns of the network's input."""
+"""Maximum scale of the larger picture against the network's input."""
 SHAPES = (Size(192, 128), Size(160, 160), Size(128, 192))
 """Inputs of the network for one person."""
 MARGIN = 0.2
-"""Of somebody's height, to each side of their box: what was seen from afar may be too little."""
+"""Margin on each side of a person's box, as a share of its height: the first look may have missed parts."""
 ALIGNED_PX = 8
 """Cut-outs begin and end at multiples of this, so that they hold whole cells of the network's answer."""
 MIN_OVERLAP = 0.5
-"""Of the smaller of two masks; who shares so much of it is the same person."""
+"""Minimum overlap of two masks of one person, as a share of the smaller one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """Where one person is seen again."""
+    """The part of the larger picture that shows one person."""
 
     number: int
-    """Of the person, among those seen from afar, from 1."""
+    """Number of the person among those of the first look, from 1."""
     where: tuple[slice, slice]
     """Rows and columns of the larger picture."""
     shape: Size
-    """What they are scaled to."""
+    """The size that they are scaled to."""
 
     def of(self, picture: Picture) -> Picture:
         """The network's input: uint8 (H, W, 3) of `shape`."""
@@ -50,9 +50,9 @@ class Cutout:
 
 
 def how_close(people: Sequence[Person], fit: Letterbox) -> int:
-    """How many times the network's input the larger picture is; 1 is not at all larger.
+    """The scale of the larger picture against the network's input.
 
-    That is when nobody is small, or the frame has no more pixels to show.
+    It is 1 when nobody is small, or the frame has no more pixels to show.
     """
     small = [height for height in (_height(person, fit) for person in people) if height < SMALL_PX]
     if not small:
@@ -110,7 +110,7 @@ def merge(afar: Decoded, fit: Letterbox, closer: Letterbox, seen: Sequence[tuple
 
 
 def _height(person: Person, fit: Letterbox) -> float:
-    """Of somebody's box, in pixels of the network's input."""
+    """The height of a person's box, in pixels of the network's input."""
     return (person.box.bottom - person.box.top) * fit.content_size.height / fit.frame_size.height
 
 
@@ -136,7 +136,7 @@ def _sized(ids: LabelMap, size: Size) -> LabelMap:
 
 
 def _same(close: LabelMap, owners: NDArray[np.int32], cutout: Cutout) -> int:
-    """Which of those in a cut-out is the person that it was made for; 0 for none."""
+    """The number, in a cut-out, of the person that it was made for; 0 for none."""
     theirs = owners[cutout.where] == cutout.number
     shared = np.bincount(close[theirs], minlength=1)
     shared[0] = 0
@@ -146,7 +146,7 @@ def _same(close: LabelMap, owners: NDArray[np.int32], cutout: Cutout) -> int:
 
 
 def _is_cut(box: Box, cutout: Cutout, whole: Size) -> bool:
-    """Whether somebody may go on past the cut-out: their box ends at its edge, and the picture does not."""
+    """True if a person may extend beyond the cut-out: the box ends at its edge, and the picture does not."""
     rows, columns = cutout.where
     return (
         (box.top <= 0 < rows.start)

@@ -19,7 +19,7 @@ MAX_INPUT_PIXELS = 2**24
 
 @dataclass(frozen=True, slots=True)
 class ParserSettings:
-    """Which parser, and how its network runs. Checked when made; can be pickled.
+    """The parser, and how its network runs. Checked when made; can be pickled.
 
     Raises:
         UnknownName: no such parser, runtime, precision or sensitivity.
@@ -53,7 +53,7 @@ class ParserSettings:
         if self.name not in PARSERS:
             raise UnknownName("parser", self.name, PARSERS)
         if self.refine and self.name != "lite":
-            raise PipelineError(f"{self.name} has no second look at small people; only lite has: leave refine out")
+            raise PipelineError(f"{self.name} cannot refine small people; only lite can: leave refine out")
         if self.sensitivity not in SENSITIVITIES:
             raise UnknownName("sensitivity", self.sensitivity, SENSITIVITIES)
         if self.sensitivity != "normal" and self.name != "lite":

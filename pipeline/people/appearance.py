@@ -1,4 +1,4 @@
-"""How somebody looks: by which colours to know a person again."""
+"""A colour descriptor of each person, for re-identification."""
 
 from functools import lru_cache
 
@@ -21,7 +21,7 @@ PARTS = (
 """Head, upper and lower body: a white shirt over black trousers is not a black shirt over white ones."""
 
 _STEP = 2
-"""Every so many pixels of the network's input down and across are looked at."""
+"""The step, in pixels of the network's input, at which colours are sampled."""
 _HUES, _GREYS = 12, 6
 _COLOURS = _HUES + _GREYS
 _PALE = 50
@@ -55,7 +55,7 @@ def appearances(
 
 
 def likeness(one: Appearance, other: Appearance) -> float:
-    """How alike two look, in [0, 1]: the Bhattacharyya coefficient."""
+    """The similarity of two descriptors, in [0, 1]: the Bhattacharyya coefficient."""
     return float(one @ other)
 
 

@@ -1,4 +1,4 @@
-"""What each person wears: one garment of one type, over its whole and over time.
+"""The garments of each person: one type for each, over its whole area and over time.
 
 A network takes each pixel by itself, so that a coat comes out mottled with dress and shirt, and changes from frame to
 frame. Here the types of garments are compared over all pixels that a person has of any, averaged over time, and the
@@ -19,26 +19,26 @@ from pipeline.network.upsampling import best_enlarged, box_of, highest
 from pipeline.types import LabelMap, Person
 
 GARMENTS = ("UpperClothes", "Dress", "Coat", "Pants", "Skirt")
-"""Types that are taken for each other."""
+"""Types that networks confuse with each other."""
 _DRESS = GARMENTS.index("Dress")
 _ABOVE, _BELOW = ([at for at, name in enumerate(GARMENTS) if name in worn] for worn in (TOPS, BOTTOMS))
-"""Places in `GARMENTS`."""
+"""Indices into `GARMENTS`."""
 
 MEMORY_S = 1.0
-"""What was seen so long ago counts e times less than what is seen now."""
+"""Time constant of the average of a person's garments."""
 RAREST = 0.02
 """A type that has less than this share of somebody is not held against: what they have most of can hide it."""
 WORN_BONUS = 2.0
-"""In logits, above or below, for what somebody was shown in there before."""
+"""Bonus, in logits, of the type shown before, above and below the waist."""
 MIN_SHARE = 0.1
-"""Of somebody's garments; those above, or below, say nothing if they are less."""
+"""Minimum share of a person's garments for those above, or below, the waist to decide anything."""
 FORGET_S = 5.0
-"""Of whom nothing was seen for so long, nothing is remembered."""
+"""A person unseen for this long is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Garments:
-    """How the types of garments compare in one picture."""
+    """The logits of the types of garments in one picture."""
 
     classes: tuple[int, ...]
     """Ids of `GARMENTS` in the parser's label set."""
@@ -49,10 +49,10 @@ class Garments:
 @dataclass(slots=True)
 class _Worn:
     shares: NDArray[np.floating]
-    """Of each of `GARMENTS`, averaged over time; they add up to 1."""
+    """The share of each of `GARMENTS`, averaged over time; they add up to 1."""
     seen_s: float
     above: int | None = None
-    """Of `GARMENTS`: what most was shown as last above, and below."""
+    """Index into `GARMENTS` of the type shown last above, and below, the waist."""
     below: int | None = None
 
     def note(self, shares: NDArray[np.floating]) -> None:
@@ -64,7 +64,7 @@ class _Worn:
 
 
 class GarmentVote:
-    """Remembers what the persons of one stream wear, by their `track_id`."""
+    """The vote on what each person of one stream wears, by `track_id`."""
 
     def __init__(self) -> None:
         self._worn: dict[int, _Worn] = {}
@@ -150,7 +150,7 @@ class GarmentVote:
             worn.seen_s = pts_s
 
     def _bias(self, people: Sequence[Person]) -> NDArray[np.float32]:
-        """What is added to the logits of each person's garments: (2 * (persons + 1), 5), 0 for nobody.
+        """The bias of the logits of each person's garments: (2 * (persons + 1), 5), 0 for nobody.
 
         One row above and one below for each.
         """

@@ -12,7 +12,7 @@ from pipeline.network.letterbox import Letterbox
 from pipeline.types import LabelMap, Person
 
 MAX_PEOPLE = 255
-"""As many as an instance map of bytes can tell apart."""
+"""The maximum that an instance map of bytes can tell apart."""
 
 
 def persons_of(

@@ -1,10 +1,10 @@
-"""The same person over time.
+"""Tracking: the same person over time.
 
 Each person known so far is expected where its box would have moved to at its last speed, and expected to look as
 before. The persons of a new parsing take the numbers that fit best, by overlap as in SORT (arXiv 1602.00763) and by
 their colours as in DeepSORT (arXiv 1703.07402), best pair first; with greedy pairing in place of the Hungarian method
-and a smoothed speed in place of the Kalman filter. Who is not found where expected, but near, is known by the colours
-alone.
+and a smoothed speed in place of the Kalman filter. A person found near, but not at, the predicted box is matched by
+colour alone.
 """
 
 from collections.abc import Sequence
@@ -21,17 +21,17 @@ MIN_IOU = 0.2
 MAX_ABSENT_S = 2.0
 """Somebody unseen for longer gets a new number."""
 SPEED_KEPT = 0.6
-"""How much of the last known speed stays when a new one is measured, in [0, 1)."""
+"""Weight of the last known speed when a new one is measured, in [0, 1)."""
 LOOKS_WEIGHT = 8.0
-"""How much being alike counts, in [0, 1], against overlapping: the same person is alike by 0.96 and more nearly always,
-two who cross by 0.7 in the median, so that a difference of 0.1 outweighs most of an overlap."""
+"""Weight of the likeness against the overlap, both in [0, 1]: the likeness of a person with themselves is nearly always
+0.96 or more, that of two who cross 0.7 in the median, so that a difference of 0.1 outweighs most of an overlap."""
 MIN_LIKENESS = 0.85
-"""Who is less alike than this is not known by the colours."""
+"""Minimum likeness for a match by colour alone."""
 NEAR_HEIGHTS, NEAR_HEIGHTS_A_S = 0.3, 1.0
-"""Who is further from where expected, in heights of the body, is somebody else; each second away adds to it."""
+"""Maximum distance from the predicted box, in heights of the body, and what each second of absence adds to it."""
 LOOKS_KEPT_S, OTHER_LOOKS_KEPT_S = 1.0, 20.0
-"""How somebody looked so long ago counts e times less than now; and where they look like somebody else now, since
-that may be who stands in front of them."""
+"""Time constant of the average of a person's descriptor; and where the new one is unlike it, since it may be of
+somebody who stands in front."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Track:
     box: Box
     seen_s: float
     speed: tuple[float, float] = (0.0, 0.0)
-    """Of the box's centre, (down, across), in pixels a second."""
+    """Speed of the box's centre, (down, across), in pixels a second."""
     looks: Appearance | None = None
 
     def expected(self, pts_s: float) -> Box:
@@ -61,7 +61,7 @@ class _Track:
         return _Track(self.id, box, pts_s, speed, _mixed(self.looks, looks, float(np.exp(-passed / kept_s))))
 
     def fits(self, box: Box, looks: Appearance | None, pts_s: float) -> float:
-        """How well somebody in this box, looking so, would be this one; 0 is not at all."""
+        """The score of a match with a person in this box with these looks; 0 means no match."""
         expected = self.expected(pts_s)
         overlap = expected.iou(box)
         alike = self._alike(looks)

@@ -103,13 +103,17 @@ def test_a_still_copies_only_what_is_not_contiguous() -> None:
 @pytest.mark.parametrize(
     ("labels", "instances", "complaint"),
     [
-        (np.zeros((2, 3), np.int64), np.zeros((2, 3), np.uint8), r"labels are uint8 \(h, w\), not int64 \(2, 3\)"),
-        (np.zeros((2, 3), np.uint8), np.zeros((2, 3), bool), r"instances are uint8 \(h, w\), not bool"),
-        (np.zeros((2, 3, 1), np.uint8), np.zeros((2, 3), np.uint8), r"labels are .* \(2, 3, 1\)"),
-        (np.zeros((0, 3), np.uint8), np.zeros((0, 3), np.uint8), r"labels are .* \(0, 3\)"),
+        (np.zeros((2, 3), np.int64), np.zeros((2, 3), np.uint8), r"labels must be uint8 \(h, w\), not int64 \(2, 3\)"),
+        (np.zeros((2, 3), np.uint8), np.zeros((2, 3), bool), r"instances must be uint8 \(h, w\), not bool"),
+        (np.zeros((2, 3, 1), np.uint8), np.zeros((2, 3), np.uint8), r"labels must be .* \(2, 3, 1\)"),
+        (np.zeros((0, 3), np.uint8), np.zeros((0, 3), np.uint8), r"labels must be .* \(0, 3\)"),
         (np.full((2, 3), 20, np.uint8), np.zeros((2, 3), np.uint8), "labels go up to 20, but must stay below 20"),
         (np.zeros((2, 3), np.uint8), np.full((2, 3), 2, np.uint8), "instances go up to 2, but must stay below 2"),
-        (np.zeros((2, 3), np.uint8), np.zeros((3, 2), np.uint8), r"labels \(2, 3\) and instances \(3, 2\) differ"),
+        (
+            np.zeros((2, 3), np.uint8),
+            np.zeros((3, 2), np.uint8),
+            r"labels \(2, 3\) and instances \(3, 2\) must have one shape",
+        ),
     ],
     ids=["label dtype", "instance dtype", "axes", "empty", "label too high", "instance too high", "shapes"],
 )

@@ -269,6 +269,6 @@ def test_the_parser_that_is_loaded_is_the_one_asked_for(tmp_path: Path, parser: 
     photo = tmp_path / "a.png"
     cv2.imwrite(str(photo), np.zeros((48, 64, 3), np.uint8))
     asked = Rendering(ParserSettings("lite", model_dir=tmp_path), force=True)
-    with pytest.raises(WeightsError, match="lite brings its weights along"):
+    with pytest.raises(WeightsError, match="lite is bundled with its weights"):
         render_file(photo, tmp_path / "b.png", asked)
     assert render_file(photo, tmp_path / "b.png", asked, parser=parser).frames == 1

@@ -272,7 +272,9 @@ def disagreeing(sampling: Any) -> Any:
 
 
 def test_a_graph_that_disagrees_is_refused_and_not_kept(made: Made, elsewhere: Path) -> None:
-    with pytest.raises(ExportMismatch, match="M2FP exported at f32 answers otherwise than in torch: mask logits"):
+    with pytest.raises(
+        ExportMismatch, match="M2FP exported at f32 does not agree with the original in torch: mask logits"
+    ):
         made.exported(sampling=disagreeing(made.sampling))
     assert not [each for each in elsewhere.rglob("*") if each.name != "exported"]
 
@@ -289,14 +291,17 @@ def full_disk(after_bytes: int) -> Iterator[None]:
 
 
 def test_a_write_that_is_cut_short_leaves_nothing(made: Made, elsewhere: Path) -> None:
-    with full_disk(after_bytes=1 << 20), pytest.raises(WeightsError, match=r"\$M2FP_STREAMER_CACHE names another"):
+    with (
+        full_disk(after_bytes=1 << 20),
+        pytest.raises(WeightsError, match=r"set \$M2FP_STREAMER_CACHE to another folder"),
+    ):
         made.exported()
     assert list((elsewhere / "exported").iterdir()) == []
 
 
 def test_a_cache_that_cannot_be_written_is_named_with_the_cure(made: Made, elsewhere: Path) -> None:
     elsewhere.touch()
-    says = rf"cannot write to {re.escape(str(elsewhere))}.*: {os.strerror(errno.ENOTDIR)}; \$M2FP_STREAMER_CACHE names"
+    says = rf"cannot write to {re.escape(str(elsewhere))}.*: {os.strerror(errno.ENOTDIR)}; set \$M2FP_STREAMER_CACHE"
     with pytest.raises(WeightsError, match=says):
         made.exported()
 
@@ -395,7 +400,7 @@ def test_the_bounds_are_where_they_are_said_to_be(precision: str) -> None:
         replace(FINE, typical=float("nan")),
         replace(FINE, correlation=float("nan")),
     ):
-        with pytest.raises(ExportMismatch, match=f"it exported at {precision} answers otherwise"):
+        with pytest.raises(ExportMismatch, match=f"it exported at {precision} does not agree"):
             check_agreement(outside, precision, "it")
 
 

@@ -131,7 +131,7 @@ def test_masks_are_of_the_frames_size_and_made_when_asked_for(exact: Parser, peo
 
 
 def test_lite_has_no_such_masks() -> None:
-    with pytest.raises(PipelineError, match="lite has no such masks; m2fp and m2fp-single have"):
+    with pytest.raises(PipelineError, match="lite returns no ModelScope masks; only m2fp and m2fp-single do"):
         load_parser("lite").masks(Frame.still(np.zeros((64, 64, 3), np.uint8)))
 
 
@@ -180,7 +180,7 @@ def test_bf16_agrees_or_is_refused(models: Models, exact: Parser, people: list[F
 
     parser = load_parser("m2fp", model_dir=models.multi, size=SIZE, precision="bf16")
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        with pytest.raises(RuntimeUnavailable, match="bf16 is not to be had on this processor"):
+        with pytest.raises(RuntimeUnavailable, match="does not support bf16"):
             parser(people[0])
         return
     assert parser.network(SIZE).precision == "bf16"
@@ -206,12 +206,14 @@ def test_frames_begun_ahead_are_parsed_as_one_by_one(models: Models, exact: Pars
 
 def test_another_runtime_is_refused_at_the_first_frame(models: Models, people: list[Frame]) -> None:
     parser = load_parser("m2fp", model_dir=models.multi, size=SIZE, runtime="onnx")
-    with pytest.raises(RuntimeUnavailable, match="M2FP runs on openvino, not on onnx: its look-up is an operation of"):
+    with pytest.raises(RuntimeUnavailable, match="M2FP runs on runtime openvino only, not on onnx: its sampling is a"):
         parser(people[0])
 
 
 def test_lite_takes_no_folder(models: Models) -> None:
-    with pytest.raises(WeightsError, match=r"lite brings its weights along; .*multi is for m2fp or m2fp-single"):
+    with pytest.raises(
+        WeightsError, match=r"lite is bundled with its weights; model_dir .*multi is for m2fp or m2fp-single"
+    ):
         load_parser("lite", model_dir=models.multi)
 
 
@@ -228,7 +230,9 @@ def test_label_sets_are_known_by_their_parts() -> None:
     other = label_set_of(replace(SMALL, classes=(*names, "HUMAN")))
     assert other.names == names
     assert (other.palette == CIHP.palette).all()
-    with pytest.raises(WeightsError, match="the configuration names 19 parts; 20, as CIHP and LIP have, are known"):
+    with pytest.raises(
+        WeightsError, match="the configuration names 19 parts; only 20 are supported, as in CIHP and LIP"
+    ):
         label_set_of(replace(SMALL, classes=names[:19], parts=19))
 
 

@@ -198,9 +198,9 @@ def test_import_of_what_is_no_checkpoint_keeps_nothing(model_dir: Path, cache: P
 
 def test_a_cache_that_cannot_be(model_dir: Path, cache: Path) -> None:
     cache.write_text("a file")
-    with pytest.raises(WeightsError, match=r"M2FP_STREAMER_CACHE names another folder"):
+    with pytest.raises(WeightsError, match=r"set \$M2FP_STREAMER_CACHE to another folder"):
         import_weights(find("m2fp", model_dir))
-    with pytest.raises(WeightsError, match=r"M2FP_STREAMER_CACHE names another folder"):
+    with pytest.raises(WeightsError, match=r"set \$M2FP_STREAMER_CACHE to another folder"):
         pull("m2fp", shapes=shapes, accept_license=True, fetch=ModelScope())
 
 
@@ -344,5 +344,5 @@ def test_modelscopes_own_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             name: files[name] for name in ("configuration.json", "pytorch_model.pt")
         }
         assert sorted(ranges) == ["", "bytes=4000-"]
-        with pytest.raises(WeightsError, match=r"cannot fetch damo/none from ModelScope.*what has come is kept"):
+        with pytest.raises(WeightsError, match=r"cannot fetch damo/none from ModelScope.*what arrived is kept"):
             fetch_from_modelscope("damo/none", folder)

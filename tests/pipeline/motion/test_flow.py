@@ -49,7 +49,7 @@ def test_dark_pictures_with_a_little_noise_are_one_scene() -> None:
 
 
 def test_a_frame_of_another_size_is_refused() -> None:
-    with pytest.raises(BadPicture, match="a frame of 360x640 cannot be followed into one of 360x480"):
+    with pytest.raises(BadPicture, match="the frames must be of one size, not 360x640 and 360x480"):
         Follower(Grey.of(frame_of(texture(0)))).follow(Grey.of(frame_of(texture(0)[:, :480])))
 
 

@@ -163,7 +163,7 @@ def test_no_row_is_skipped_at_any_size(height: int) -> None:
 
 def test_a_frame_of_another_size_is_refused() -> None:
     fit = Letterbox.into(Size(30, 90), Size(64, 96))
-    with pytest.raises(BadPicture, match="a picture of 30x90 was expected, not 90x30"):
+    with pytest.raises(BadPicture, match="the picture must be 30x90, not 90x30"):
         fit.shrink(np.zeros((90, 30, 3), np.uint8))
 
 

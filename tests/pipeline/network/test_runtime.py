@@ -97,7 +97,7 @@ def test_bf16_agrees_or_is_refused() -> None:
     options = RunOptions("openvino", "bf16")
     if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         assert automatic == "f32"
-        with pytest.raises(RuntimeUnavailable, match="bf16 is not to be had on this processor"):
+        with pytest.raises(RuntimeUnavailable, match="this processor or runtime does not support bf16"):
             compile_network(LITE, SIZE, options)
         return
     assert automatic == "bf16"
@@ -135,7 +135,7 @@ def test_openvino_does_not_report_its_use() -> None:
 
 def test_onnx_runtime_has_no_bf16_and_says_so() -> None:
     assert compile_network(LITE, SIZE, RunOptions("onnx", "auto")).precision == "f32"
-    with pytest.raises(RuntimeUnavailable, match="bf16 is not to be had on this processor or runtime; use f32 or auto"):
+    with pytest.raises(RuntimeUnavailable, match="does not support bf16; use f32 or auto"):
         compile_network(LITE, SIZE, RunOptions("onnx", "bf16"))
 
 
@@ -201,7 +201,7 @@ def test_the_picture_may_be_painted_over_once_the_run_has_begun(runtime: str) ->
 )
 def test_a_picture_of_another_kind_is_refused(runtime: str, picture: NDArray[np.uint8], came: str) -> None:
     network = compile_network(LITE, SIZE, RunOptions(runtime, "f32"))
-    with pytest.raises(BadPicture, match=rf"the network takes uint8 \(64, 96, 3\), not {came}"):
+    with pytest.raises(BadPicture, match=rf"the network's input must be uint8 \(64, 96, 3\), not {came}"):
         network.start(picture)
     # What was refused did not take a place among those in flight.
     assert len(run(network, noise(1))) == 2
@@ -209,7 +209,7 @@ def test_a_picture_of_another_kind_is_refused(runtime: str, picture: NDArray[np.
 
 def test_a_missing_file_is_told_by_its_path(runtime: str, tmp_path: Path) -> None:
     for path in (tmp_path / "absent.onnx", tmp_path):
-        with pytest.raises(WeightsError, match=f"no network at {path}; installing the package again"):
+        with pytest.raises(WeightsError, match=f"no network file at {path}; reinstall the package"):
             compile_network(path, SIZE, RunOptions(runtime))
 
 

@@ -69,7 +69,7 @@ def test_each_parser_has_a_maker() -> None:
         ({"size": (256,)}, PipelineError, r"size must be \(height, width\), as in \(256, 448\), not \(256,\)"),
         ({"size": "256x448"}, PipelineError, r"size must be \(height, width\), as in \(256, 448\), not '256x448'"),
         ({"size": (256.0, 448)}, PipelineError, r"size must be \(height, width\), .* not \(256\.0, 448\)"),
-        ({"name": "m2fp", "refine": True}, PipelineError, "m2fp has no second look .* leave refine out"),
+        ({"name": "m2fp", "refine": True}, PipelineError, "m2fp cannot refine .* leave refine out"),
         ({"sensitivity": "max"}, UnknownName, "no sensitivity 'max'; there are: low, normal, high"),
         ({"name": "m2fp", "sensitivity": "low"}, PipelineError, "m2fp has no sensitivity 'low'; .* leave it out"),
     ],
