@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.drawing.overlay import Look, blend
+    from pipeline.drawing.look import Look
+    from pipeline.drawing.overlay import blend
     from pipeline.errors import BadPicture, ExportMismatch, PipelineError, RuntimeUnavailable, UnknownName, WeightsError
     from pipeline.evaluation.evaluate import Evaluation, Labelled, evaluate
     from pipeline.evaluation.flicker import Steadiness, steadiness
@@ -50,7 +51,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "pipeline.drawing.overlay": ("Look", "blend"),
+    "pipeline.drawing.look": ("Look",),
+    "pipeline.drawing.overlay": ("blend",),
     "pipeline.errors": (
         "BadPicture",
         "ExportMismatch",

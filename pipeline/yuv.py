@@ -67,15 +67,15 @@ class Yuv420:
         green, blue, red = _planes(small)
         return np.asarray(cv2.merge([blue, green, red]), np.uint8)
 
-    def copy(self) -> "Yuv420":
-        """The same picture in memory of its own."""
-        video = av.VideoFrame(self.video.width, self.video.height, self.video.format.name)
+    def copy(self, rows_below: int = 0) -> "Yuv420":
+        """The same picture in memory of its own, with more rows below it, an even number, of any colours."""
+        video = av.VideoFrame(self.video.width, self.video.height + rows_below, self.video.format.name)
         with self._converting:
             video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
             video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
         copied = Yuv420(video)
         for target, source in zip(copied.planes, self.planes):
-            target[:] = source
+            target[: len(source)] = source
         return copied
 
     @cached_property

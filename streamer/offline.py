@@ -7,11 +7,13 @@ keeps a picture in the network while the one before it is drawn here.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline import Frame, Look, Parser, ParserSettings, Parsing, load_parser
-from pipeline.drawing.overlay import draw
+from pipeline.drawing.legend import LegendMemory
+from pipeline.drawing.overlay import draw, drawn_size
+from pipeline.labels import LabelSet
 from pipeline.motion.carry import between, carry
 from pipeline.motion.flow import Follower, Grey, is_cut
 from pipeline.parsing.parser import Pending
@@ -113,9 +115,10 @@ def render_file(
     stopped = False
     check_apart(source, Path(out))
     with open_source(source, audio=True) as opened:
-        with _sink(opened, Path(out), settings) as sink:
+        memory = None if isinstance(opened, Pictures) else LegendMemory()
+        with _sink(opened, Path(out), settings, parser.label_set) as sink:
             for frame, parsing in _parsed(parser, opened, settings.parse_every):
-                sink.write(draw(frame, parsing, settings.look), frame.pts_s, frame.duration_s)
+                sink.write(draw(frame, parsing, settings.look, memory), frame.pts_s, frame.duration_s)
                 done += 1
                 shown_s = max(shown_s, frame.pts_s)
                 parsed += parsing.carried_from == frame.index
@@ -200,10 +203,11 @@ def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
     return missing if missing > max(MISSING_LEAST_S, 2 * info.duration_s / max(1, frames)) else 0.0
 
 
-def _sink(source: Source, out: Path, settings: Rendering) -> Sink:
+def _sink(source: Source, out: Path, settings: Rendering, label_set: LabelSet) -> Sink:
     force = settings.force
     if out.suffix.lower() in VIDEO_SUFFIXES:
-        return Recorder(out, source.info, source.audio, settings.encoding, force=force)
+        size = drawn_size(source.info.frame_size, settings.look, label_set)
+        return Recorder(out, replace(source.info, frame_size=size), source.audio, settings.encoding, force=force)
     if isinstance(source, Pictures):
         if out.is_dir():
             for path in source.paths:

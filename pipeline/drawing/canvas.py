@@ -22,10 +22,19 @@ LARGE = 1 / 3
 """If what is tinted is a larger share of the picture, all of it is looked at: a pixel of a whole picture is enlarged in
 a third of the time that one of a part takes."""
 
+EDGE_CELLS = 3
+"""Cells of the map over which the edge of a mask is smoothed before it is enlarged."""
+
+SUB_PX_BITS = 4
+"""Lines are drawn to 1/16 of a pixel."""
+
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 Colour = tuple[int, int, int]
 """BGR."""
+
+Line = NDArray[np.float32]
+"""A closed line: float32 (n, 2), x and y in pixels of the picture; the centre of its first pixel is 0, 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +77,55 @@ class Canvas:
         y, u, v = picture.planes
         return cls(Size(*picture.shape), (_Layer(y, 1, only(0)), _Layer(u, 2, only(1)), _Layer(v, 2, only(2))))
 
-    def tint(self, labels: LabelMap, palette: NDArray[np.uint8], opacity: float) -> None:
+    def rows(self, top: int, bottom: int) -> "Canvas":
+        """A part of the picture, from an even row on, as a canvas of its own."""
+        part = Box(0, top, self.size.width, bottom)
+        layers = tuple(_Layer(layer.part(part), layer.step, layer.terms) for layer in self._layers)
+        return Canvas(Size(bottom - top, self.size.width), layers)
+
+    def tint(
+        self,
+        labels: LabelMap,
+        palette: NDArray[np.uint8],
+        opacity: float,
+        faint: NDArray[np.uint8],
+        faint_opacity: float,
+    ) -> None:
         """Lays each label's colour over the picture, but for label 0.
 
         Args:
             labels: uint8 (h, w), covering the whole picture.
             palette: uint8 (n, 3), BGR.
             opacity: in [0, 1].
+            faint: uint8 (256,); not 0 for the labels that have an opacity of their own.
+            faint_opacity: theirs, in [0, 1].
         """
         if not opacity:
             return
         # Bilinear enlarging rounds the corners off; background takes its neighbours' colours first, or the rim of
         # each mask would be mixed with black.
-        spread = np.where(labels > 0, labels, cv2.dilate(labels, np.ones((3, 3), np.uint8)))
+        spread = np.asarray(cv2.copyTo(labels, labels, cv2.dilate(labels, np.ones((3, 3), np.uint8))), np.uint8)
         solid = np.asarray(cv2.threshold(labels, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
         boxes = islands(solid)
         if sum(box.area for box in boxes) > LARGE * labels.size:
             boxes = [Box(0, 0, labels.shape[1], labels.shape[0])]
+        fainter = np.asarray(cv2.LUT(labels, faint), np.uint8)
+        fainter_boxes = islands(fainter)
+        parts = [(box, [each for each in fainter_boxes if each.overlaps(box)]) for box in boxes]
+        washes = _Wash(blurred(solid, self.size), opacity), _Wash(blurred(fainter, self.size), faint_opacity)
         for layer in self._layers:
-            size = Size(*layer.pixels.shape[:2])
-            coloured = layer.terms(palette)[spread]
-            for box in boxes:
-                area = reach(box, Size(*labels.shape), size)
-                colours = enlarge(coloured, size, area)
-                under = layer.pixels[area.top : area.bottom, area.left : area.right]
-                cv2.addWeighted(under, 1.0 - opacity, colours, opacity, 0.0, dst=colours)
-                cv2.copyTo(colours, smooth_mask(solid, size, area), under)
+            coloured = _coloured(spread, layer.terms(palette))
+            for box, faint_boxes in parts:
+                _tint_part(layer.pixels, coloured, box, faint_boxes, washes)
 
-    def contours(self, lines: list[NDArray[np.int32]], colour: Colour, stroke: int) -> None:
-        """Draws closed lines, in pixels of the picture."""
+    def contours(self, lines: list[Line], colour: Colour, stroke: int) -> None:
+        """Draws closed lines."""
         for layer in self._layers:
-            scaled = [line // layer.step for line in lines]
+            scaled = [
+                np.rint(((line + 0.5) / layer.step - 0.5) * (1 << SUB_PX_BITS)).astype(np.int32) for line in lines
+            ]
             width = max(1, stroke // layer.step)
-            cv2.drawContours(layer.pixels, scaled, -1, layer.value(colour), width, cv2.LINE_AA)
+            cv2.polylines(layer.pixels, scaled, True, layer.value(colour), width, cv2.LINE_AA, SUB_PX_BITS)
 
     def fill(self, box: Box, colour: Colour) -> None:
         """Fills a rectangle; what lies outside the picture is left out."""
@@ -128,6 +153,52 @@ class Canvas:
             small = panel if layer.step == 1 else cv2.resize(panel, shape, interpolation=cv2.INTER_AREA)
             over = layer.terms(np.asarray(small, np.uint8).reshape(-1, 3)).reshape(under.shape)
             cv2.addWeighted(under, 1.0 - opacity, over, opacity, 0.0, dst=under)
+
+
+def _coloured(labels: LabelMap, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Each label's value: uint8 (h, w, 3) of values (n, 3), (h, w) of (n,). A tenth of the time of `values[labels]`."""
+    tables = np.zeros((256, values.size // len(values)), np.uint8)
+    tables[: len(values)] = values.reshape(len(values), -1)
+    channels = [cv2.LUT(labels, np.ascontiguousarray(table)) for table in tables.T]
+    return np.asarray(channels[0] if values.ndim == 1 else cv2.merge(channels), np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wash:
+    """What is tinted alike."""
+
+    mask: NDArray[np.uint8]
+    """Of the map: uint8 (h, w), 127.5 is its edge."""
+    opacity: float
+
+    def mixed(self, under: NDArray[np.uint8], over: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(cv2.addWeighted(under, 1.0 - self.opacity, over, self.opacity, 0.0), np.uint8)
+
+
+def _tint_part(
+    pixels: NDArray[np.uint8],
+    coloured: NDArray[np.uint8],
+    box: Box,
+    faint_boxes: list[Box],
+    washes: tuple[_Wash, _Wash],
+) -> None:
+    """Tints a box of a map, and otherwise boxes of it that lie in that box."""
+    size, map_size = Size(*pixels.shape[:2]), Size(*coloured.shape[:2])
+    wash, faint = washes
+    area = reach(box, map_size, size)
+    over = enlarge(coloured, size, area)
+    spots = [reach(each, map_size, size) for each in faint_boxes]
+    fainter = [faint.mixed(_cut(pixels, spot), _cut(over, spot, *area[:2])) for spot in spots]
+    under = _cut(pixels, area)
+    cv2.addWeighted(under, 1.0 - wash.opacity, over, wash.opacity, 0.0, dst=over)
+    for spot, tinted in zip(spots, fainter):
+        cv2.copyTo(tinted, smooth_mask(faint.mask, size, spot), _cut(over, spot, *area[:2]))
+    cv2.copyTo(over, smooth_mask(wash.mask, size, area), under)
+
+
+def _cut(pixels: NDArray[np.uint8], box: Box, left: int = 0, top: int = 0) -> NDArray[np.uint8]:
+    """The pixels of a box, of those that begin at a column and a row."""
+    return pixels[box.top - top : box.bottom - top, box.left - left : box.right - left]
 
 
 def islands(solid: NDArray[np.uint8]) -> list[Box]:
@@ -158,17 +229,33 @@ def enlarge(small: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8
     """
     if area == Box(0, 0, size.width, size.height):
         return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
-    down, across = small.shape[0] / size.height, small.shape[1] / size.width
+    return window(small, Box(0, 0, small.shape[1], small.shape[0]), Size(*small.shape[:2]), size, area)
+
+
+def window(part: NDArray[np.uint8], box: Box, map_size: Size, size: Size, area: Box) -> NDArray[np.uint8]:
+    """As `enlarge`, where only a part of the map is at hand.
+
+    Args:
+        part: the map inside `box`: uint8 (h, w) or (h, w, channels).
+    """
+    down, across = map_size.height / size.height, map_size.width / size.width
     # Pixel centres lie at half: picture pixel x is at (x + 0.5) * across - 0.5 of the map.
     matrix = np.array(
         [
-            [across, 0, (area.left + 0.5) * across - 0.5],
-            [0, down, (area.top + 0.5) * down - 0.5],
+            [across, 0, (area.left + 0.5) * across - 0.5 - box.left],
+            [0, down, (area.top + 0.5) * down - 0.5 - box.top],
         ]
     )
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     shape = (area.right - area.left, area.bottom - area.top)
-    return np.asarray(cv2.warpAffine(small, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.warpAffine(part, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def blurred(solid: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+    """A mask of 0 and 255 whose edge, enlarged to `size`, does not follow the cells of the map; 127.5 is the edge."""
+    if size.area <= solid.size:
+        return solid
+    return np.asarray(cv2.GaussianBlur(solid, (EDGE_CELLS, EDGE_CELLS), 0, borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def smooth_mask(solid: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8]:

@@ -1,49 +1,34 @@
 """Drawing: a frame and its parsing become a picture that a person can read.
 
 The label map is coloured at its own size and then enlarged, which gives the same pixels as the other way
-round at a tenth of the time. Outlines are traced for each person around its mask enlarged to the frame.
+round at a tenth of the time.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.drawing.canvas import FONT, Canvas, reach, smooth_mask
-from pipeline.errors import PipelineError
-from pipeline.geometry import Box, Size
+from pipeline.drawing.canvas import Canvas
+from pipeline.drawing.legend import LegendMemory, band, band_height, legend, present
+from pipeline.drawing.look import Look
+from pipeline.drawing.outlines import outlines
+from pipeline.drawing.silhouettes import silhouettes
+from pipeline.drawing.tags import tags
+from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.pictures import AnyPicture, as_frame
-from pipeline.types import Frame, LabelMap, Parsing, Picture
+from pipeline.types import Frame, Parsing, Picture
 from pipeline.yuv import Yuv420
 
-LEGEND_OPACITY = 0.75
+FAINT = frozenset({"Face"})
+"""Classes whose opacity is squared: a face is known by its shades, and a lid of colour makes a ghost of it."""
+OUTLINE_PX_PER_STROKE = 700
+"""An outline is as many pixels wide as this goes into the shorter side of the frame, rounded."""
 
 _WHITE = (255, 255, 255)
-_DARK = (32, 32, 32)
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How a parsing is drawn."""
-
-    opacity: float = 0.5
-    """Of the colours over the picture: 0 shows none of them, 1 none of the picture beneath."""
-    outline: bool = True
-    """A white line around each person."""
-    legend: bool = False
-    """The names of the classes, those in the picture bright."""
-    tags: bool = True
-    """Each person's number at the top of its box."""
-    hidden: frozenset[str] = frozenset()
-    """Names of classes that are not drawn."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.opacity <= 1.0:
-            raise PipelineError(f"opacity is between 0 and 1, not {self.opacity}")
 
 
 def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, opacity: float | None = None) -> Picture:
@@ -56,107 +41,123 @@ def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, op
         opacity: in place of the look's own.
 
     Returns:
-        uint8 (H, W, 3), BGR, new.
+        uint8 (H, W, 3), BGR, new, of `drawn_size`.
 
     Raises:
         BadPicture: see `pipeline.pictures.as_frame`.
-        UnknownName: `look.hidden` names a class that the label set lacks.
+        UnknownName: the look names a class that the label set lacks.
         PipelineError: an opacity outside [0, 1].
     """
     look = look or Look()
-    drawn = as_frame(picture).bgr.copy()
-    _draw(Canvas.on_bgr(drawn), parsing, look if opacity is None else replace(look, opacity=opacity))
+    look = look if opacity is None else replace(look, opacity=opacity)
+    frame = as_frame(picture)
+    drawn = _with_room(frame.bgr, _band_rows(frame.size, look, parsing.label_set))
+    _draw(Canvas.on_bgr(drawn), frame, parsing, look, LegendMemory())
     return drawn
 
 
-def draw(frame: Frame, parsing: Parsing, look: Look) -> Picture | Yuv420:
-    """As `blend`, but the picture stays in the form that the frame has: for a recording, at half the cost."""
-    picture = frame.picture.copy()
-    canvas = Canvas.on_yuv(picture) if isinstance(picture, Yuv420) else Canvas.on_bgr(picture)
-    _draw(canvas, parsing, look)
+def draw(frame: Frame, parsing: Parsing, look: Look, memory: LegendMemory | None = None) -> Picture | Yuv420:
+    """As `blend`, but the picture stays in the form that the frame has: for a recording, at half the cost.
+
+    Args:
+        memory: the stream's own, by which its legend lists the classes of the last seconds, by the frames' `pts_s`,
+            and keeps its corner; None lists the classes of this parsing.
+    """
+    rows = _band_rows(frame.size, look, parsing.label_set)
+    picture, canvas = _canvas(frame.picture, rows)
+    _draw(canvas, frame, parsing, look, memory or LegendMemory())
     return picture
 
 
-def _draw(canvas: Canvas, parsing: Parsing, look: Look) -> None:
-    labels = _shown(parsing.labels, parsing.label_set, look.hidden)
-    canvas.tint(labels, parsing.label_set.palette, look.opacity)
+def undrawn(frame: Frame, look: Look, label_set: LabelSet, memory: LegendMemory | None = None) -> Picture | Yuv420:
+    """A frame without a parsing, of the same size as those with one: a legend below it is there, too.
+
+    Returns:
+        The frame's own picture where nothing is added to it.
+
+    Raises:
+        UnknownName: the look names a class that the label set lacks.
+    """
+    rows = _band_rows(frame.size, look, label_set)
+    if not rows:
+        return frame.picture
+    picture, canvas = _canvas(frame.picture, rows)
+    _draw_band(canvas, frame, label_set, look.shown(label_set), (memory or LegendMemory()).listed((), frame.pts_s))
+    return picture
+
+
+def drawn_size(size: Size, look: Look, label_set: LabelSet) -> Size:
+    """The size of what `draw`, `blend` and `undrawn` make of a frame of this size: higher by a legend below it.
+
+    Raises:
+        UnknownName: the look names a class that the label set lacks.
+    """
+    return Size(size.height + _band_rows(size, look, label_set), size.width)
+
+
+def _band_rows(size: Size, look: Look, label_set: LabelSet) -> int:
+    shown = look.shown(label_set)
+    return band_height(label_set, _ids(shown), size) if look.legend == "below" else 0
+
+
+def _ids(shown: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(shown).tolist())
+
+
+def _canvas(picture: Picture | Yuv420, rows: int) -> tuple[Picture | Yuv420, Canvas]:
+    """A copy of a picture, with so many rows more below it."""
+    if isinstance(picture, Yuv420):
+        copied = picture.copy(rows)
+        return copied, Canvas.on_yuv(copied)
+    enlarged = _with_room(picture, rows)
+    return enlarged, Canvas.on_bgr(enlarged)
+
+
+def _with_room(bgr: Picture, rows: int) -> Picture:
+    height, width = bgr.shape[:2]
+    picture = np.empty((height + rows, width, 3), np.uint8)
+    picture[:height] = bgr
+    return picture
+
+
+def _draw(canvas: Canvas, frame: Frame, parsing: Parsing, look: Look, memory: LegendMemory) -> None:
+    size, label_set = frame.size, parsing.label_set
+    shown = look.shown(label_set)
+    labels = parsing.labels if shown[1:].all() else np.asarray(cv2.LUT(parsing.labels, _kept(shown)), np.uint8)
+    canvas, whole = canvas.rows(0, size.height), canvas
+    canvas.tint(labels, label_set.palette, look.opacity, _faint(label_set), look.opacity**2)
+    people = silhouettes(parsing.instances, len(parsing.people)) if look.outline or look.tags else []
     if look.outline:
-        visible = np.where(labels > 0, parsing.instances, np.uint8(0))
-        solids = (cv2.inRange(visible, index, index) for index in range(1, len(parsing.people) + 1))
-        lines = [line for solid in solids for line in _outline(np.asarray(solid, np.uint8), canvas.size)]
-        canvas.contours(lines, _WHITE, _stroke(canvas.size))
+        stroke = max(1, round(min(size) / OUTLINE_PX_PER_STROKE))
+        canvas.contours(outlines(people, labels, size), _WHITE, stroke)
+    placed = None
+    if look.legend == "below":
+        _draw_band(whole, frame, label_set, shown, memory.listed(present(labels), frame.pts_s))
+    elif look.legend != "off":
+        placed = legend(look.legend, label_set, labels, size, memory, frame.pts_s)
     if look.tags:
-        for person in parsing.people:
-            _tag(canvas, f"{person.track_id}", person.box.scaled(parsing.frame_size, canvas.size))
-    if look.legend:
-        _legend(canvas, parsing, look.hidden)
+        for tag in tags(parsing, people, size, [placed.box] if placed else []):
+            tag.draw(canvas)
+    if placed:
+        placed.draw(canvas)
 
 
-def _shown(labels: LabelMap, label_set: LabelSet, hidden: Iterable[str]) -> LabelMap:
-    ids = [label_set.id_of(name) for name in hidden]
-    if not ids:
-        return labels
-    kept = np.arange(len(label_set), dtype=np.uint8)
-    kept[ids] = 0
-    return kept[labels]
+def _draw_band(
+    canvas: Canvas, frame: Frame, label_set: LabelSet, shown: NDArray[np.bool_], listed: tuple[int, ...]
+) -> None:
+    canvas.lay(band(label_set, _ids(shown), listed, frame.size), 0, frame.size.height, 1.0)
 
 
-def _outline(solid: NDArray[np.uint8], size: Size) -> list[NDArray[np.int32]]:
-    """The outer lines around a mask of 0 and 255, in pixels of a picture of this size."""
-    left, top, width, height = cv2.boundingRect(solid)
-    if not width:
-        return []
-    area = reach(Box(left, top, left + width, top + height), Size(*solid.shape), size)
-    lines, _ = cv2.findContours(smooth_mask(solid, size, area), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    return [np.asarray(line + np.array([area.left, area.top]), np.int32) for line in lines]
+def _kept(shown: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Of each of 256 ids, itself if it is shown and else 0."""
+    kept = np.zeros(256, np.uint8)
+    kept[: len(shown)] = np.where(shown, np.arange(len(shown)), 0)
+    return kept
 
 
-def _tag(canvas: Canvas, text: str, box: Box) -> None:
-    size = canvas.size
-    scale, stroke = _font_scale(size), _stroke(size)
-    (width, height), below = cv2.getTextSize(text, FONT, scale, stroke)
-    pad = 2 + stroke
-    tall, wide = height + below + 2 * pad, width + 2 * pad
-    # Above the box where there is room, else inside it: nothing is drawn off the picture.
-    top = box.top - tall if box.top >= tall else max(0, min(box.top, size.height - tall))
-    left = max(0, min(box.left, size.width - wide))
-    canvas.fill(Box(left, top, min(size.width, left + wide), min(size.height, top + tall)), _DARK)
-    canvas.write(text, left + pad, top + pad + height, scale, _WHITE, stroke)
-
-
-def _legend(canvas: Canvas, parsing: Parsing, hidden: frozenset[str]) -> None:
-    present = np.bincount(parsing.labels.ravel(), minlength=len(parsing.label_set)) > 0
-    scale = _font_scale(canvas.size)
-    panel = _legend_panel(parsing.label_set, hidden, tuple(present.tolist()), scale, canvas.size.height)
-    canvas.lay(panel, max(0, canvas.size.width - panel.shape[1]) // 2 * 2, 0, LEGEND_OPACITY)
-
-
-@lru_cache(maxsize=32)
-def _legend_panel(
-    label_set: LabelSet, hidden: frozenset[str], present: tuple[bool, ...], scale: float, most_height: int
-) -> Picture:
-    """All classes in a fixed order, so that nothing jumps when one comes or goes."""
-    off = {label_set.id_of(name) for name in hidden}
-    rows = [index for index in range(1, len(label_set)) if index not in off]
-    line = max(8, min(round(30 * scale), most_height // max(1, len(rows))))
-    scale = line / 30
-    stroke = max(1, round(scale * 1.5))
-    widths = [cv2.getTextSize(name, FONT, scale, stroke)[0][0] for name in label_set.names]
-    panel = np.full((line * len(rows), max(widths) + 2 * line, 3), _DARK, np.uint8)
-    for row, index in enumerate(rows):
-        top = row * line
-        colour = tuple(int(channel) for channel in label_set.palette[index])
-        cv2.rectangle(panel, (4, top + 3), (line, top + line - 3), colour, cv2.FILLED)
-        ink = _WHITE if present[index] else (128, 128, 128)
-        place = (line + line // 3, top + round(line * 0.8))
-        cv2.putText(panel, label_set.names[index], place, FONT, scale, ink, stroke, cv2.LINE_AA)
-    panel.setflags(write=False)
-    return panel
-
-
-def _stroke(size: Size) -> int:
-    return max(1, round(min(size) / 500))
-
-
-def _font_scale(size: Size) -> float:
-    return max(0.35, min(size) / 1100)
+@lru_cache(maxsize=8)
+def _faint(label_set: LabelSet) -> NDArray[np.uint8]:
+    """255 for the ids of the classes that are drawn fainter, of all 256 ids."""
+    faint = np.zeros(256, np.uint8)
+    faint[[index for index, name in enumerate(label_set.names) if name in FAINT]] = 255
+    return faint

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,7 +39,7 @@ def demo(
     ] = DemoClip.PEOPLE,
 ) -> None:
     """Parse a bundled clip into demo.mp4, in the current folder."""
-    settings = Rendering(ParserSettings("lite", size=DEMO_SIZES.get(clip)), Look(legend=True))
+    settings = Rendering(ParserSettings("lite", size=DEMO_SIZES.get(clip)), Look(legend="auto"))
     job = Job(str(sample(f"{clip}.mp4")), free_name(Path("demo.mp4")))
     done = _watched_render(job, settings, load_parser(settings.parser))
     _report(done)
@@ -70,7 +69,7 @@ def render(
     """
     wanted, look = made(ParserSettings, given), made(Look, given)
     parser = load_parser(wanted)
-    look = replace(look, hidden=frozenset(parser.label_set.name_of(name) for name in look.hidden))
+    look.shown(parser.label_set)  # refuses names that there are not, before anything is written
     others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force") if name in given}
     settings = Rendering(wanted, look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)

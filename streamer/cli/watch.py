@@ -62,7 +62,7 @@ def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
 
 def _viewed(parsing: Parsing, window: Window) -> set[str]:
     ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
-    window.show(blend(ground, parsing, Look(opacity=1.0, legend=True)))
+    window.show(blend(ground, parsing, Look(opacity=1.0, legend="auto")))
     return set(window.pressed())
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_type_hints
 
 from pipeline import Look
+from pipeline.drawing.look import LegendPlace
 from pipeline.parsing.settings import ParserSettings
 from streamer.errors import ConfigError
 from streamer.media.paths import VIDEO_SUFFIXES
@@ -162,7 +163,7 @@ class Flat(TypedDict, total=False):
     mask_wait_s: float
     opacity: float
     outline: bool
-    legend: bool
+    legend: LegendPlace | bool
     tags: bool
     hide: frozenset[str] | tuple[str, ...]
     segment_s: float | None

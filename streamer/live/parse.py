@@ -59,8 +59,7 @@ class ParseLoop:
         """
         self._config = config
         self._parser = load_parser(config.parser)
-        for name in config.look.hidden:
-            self._parser.label_set.id_of(name)
+        config.look.shown(self._parser.label_set)
         masks = config.masks
         interval_s = 1.0 / masks.parse_hz if masks.parse_hz else 0.0
         limits = Limits(masks.max_mask_age_s, interval_s, masks.still_for_s, config.parser.input_size)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from pipeline.drawing.legend import LegendMemory
 from pipeline.drawing.overlay import draw
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
@@ -41,6 +42,7 @@ class RenderLoop:
         self._rows, self._place = [row for row in rows if row.wanted(config)], place
         self._sinks: SinkSet[Drawn] = SinkSet(remaining)
         self._unseen = self._unshown = 0
+        self._legend = LegendMemory()
 
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""
@@ -95,7 +97,7 @@ class RenderLoop:
             self._stats.dropped("no_sink", self._unseen)
             return
         frame, parsing = masked.frame, masked.parsing
-        picture = frame.picture if parsing is None else draw(frame, parsing, self._controls.look)
+        picture = frame.picture if parsing is None else draw(frame, parsing, self._controls.look, self._legend)
         drawn = Drawn(picture, frame.index, frame.pts_s, parsing)
         self._controls.saver.show(drawn)
         self._sinks.write(drawn)

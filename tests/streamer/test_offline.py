@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import Frame, Look, Parser, ParserSettings, Parsing, WeightsError, blend, load_parser
+from pipeline import Frame, Look, Parser, ParserSettings, Parsing, Size, WeightsError, blend, load_parser
+from pipeline.drawing.overlay import drawn_size
 from streamer import ConfigError, Encoding, Progress, Rendering, open_source, render_file
 from streamer.media.paths import free_name
 from streamer.sources.open import sample
@@ -243,7 +244,7 @@ def test_frames_are_not_written_to(parser: Parser) -> None:
     with open_source(sample("portrait.mp4")) as source:
         frame = next(iter(source))
     before = frame.bgr.copy()
-    blend(frame, parser(frame), Look(legend=True))
+    blend(frame, parser(frame), Look(legend="auto"))
     assert (frame.bgr == before).all()
     assert isinstance(frame, Frame)
 
@@ -257,9 +258,21 @@ def test_output_says_nothing_of_the_encoder_on_standard_error(
     assert av.open(str(tmp_path / "out.mp4")).close() is None
 
 
+def test_a_legend_below_makes_every_frame_of_the_file_higher(tmp_path: Path, parser: Parser) -> None:
+    path = Clip().make(tmp_path / "in.mp4")
+    look = Look(legend="below")
+    render_file(path, tmp_path / "out.mp4", Rendering(parser.settings, look), parser=parser)
+    before, after = ([each.shape[:2] for each in pictures_of(name)] for name in (path, tmp_path / "out.mp4"))
+    assert set(after) == {drawn_size(Size(*before[0]), look, parser.label_set)}
+    assert len(after) == len(before)
+    assert after[0] > before[0]
+    # Not a picture that was scaled to have room: the source's own rows are where they were.
+    assert np.abs(pictures_of(tmp_path / "out.mp4")[0][: before[0][0]].astype(int) - pictures_of(path)[0]).mean() < 6
+
+
 def test_a_rendering_can_be_sent_to_another_process(tmp_path: Path, parser: Parser) -> None:
     rendering = Rendering(
-        parser.settings, Look(legend=True, hidden=frozenset({"Hat"})), 2, Encoding(crf=30), force=True
+        parser.settings, Look(legend="auto", hidden=frozenset({"Hat"})), 2, Encoding(crf=30), force=True
     )
     assert pickle.loads(pickle.dumps(rendering)) == rendering
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline import Look
+from pipeline.drawing.look import LegendPlace
 from streamer.live.sinks.snapshots import Saver
 
 OPACITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -36,5 +37,7 @@ class Controls:
             self._look = replace(self._look, opacity=next(later, OPACITIES[0]))
 
     def toggle_legend(self) -> None:
+        """On or off; a legend below the picture stays, for a recording cannot change its size."""
         with self._lock:
-            self._look = replace(self._look, legend=not self._look.legend)
+            others: dict[LegendPlace, LegendPlace] = {"below": "below", "off": "auto"}
+            self._look = replace(self._look, legend=others.get(self._look.legend, "off"))

@@ -10,11 +10,14 @@ import pytest
 
 from pipeline import CIHP, BadPicture, Box, Frame, Look, Parsing, Person, Size, blend
 from pipeline.drawing.canvas import Canvas, islands
-from pipeline.drawing.overlay import LEGEND_OPACITY, draw
+from pipeline.drawing.legend import OPACITY
+from pipeline.drawing.overlay import draw
 from pipeline.yuv import Yuv420
 from tests.support.media import quarters, turn_of
 
 SIZE = Size(240, 320)
+
+NOTHING_FAINT = np.zeros(256, np.uint8)
 
 # Colour at half size blurs every edge by a pixel: the mean over the picture stays near, single pixels do not.
 MEAN_NEAR = 2.0
@@ -56,7 +59,7 @@ def test_colours_come_back_as_they_were(matrix: int, colour_range: int) -> None:
         Look(opacity=1.0, outline=False, tags=False),
         Look(),
         Look(opacity=0.0, outline=True, tags=False),
-        Look(legend=True),
+        Look(legend="auto"),
         Look(hidden=frozenset({"Hair"}), tags=False),
     ],
     ids=["tint", "opaque", "default", "outline", "legend", "hidden"],
@@ -94,7 +97,7 @@ def test_what_is_not_drawn_on_stays_to_the_last_bit() -> None:
 def test_the_source_is_not_written_to() -> None:
     source = yuv(quarters(*SIZE))
     before = [plane.copy() for plane in source.planes]
-    draw(Frame(source, 0, 0.0, 0.0), parsing(), Look(legend=True))
+    draw(Frame(source, 0, 0.0, 0.0), parsing(), Look(legend="auto"))
     assert all((plane == old).all() for plane, old in zip(source.planes, before))
 
 
@@ -132,7 +135,7 @@ def test_tinting_piece_by_piece_is_tinting_the_whole(monkeypatch: pytest.MonkeyP
     pictures = []
     for _ in range(2):
         picture = quarters(*SIZE)
-        Canvas.on_bgr(picture).tint(labels, CIHP.palette, 0.5)
+        Canvas.on_bgr(picture).tint(labels, CIHP.palette, 0.5, NOTHING_FAINT, 0.0)
         pictures.append(picture)
         monkeypatch.setattr("pipeline.drawing.canvas.islands", lambda solid: [Box(0, 0, 80, 60)])
     assert np.abs(pictures[0].astype(int) - pictures[1]).max() <= 1  # warpAffine rounds coordinates to 1/32 pixel
@@ -146,7 +149,7 @@ def test_who_fills_much_of_the_picture_is_tinted_with_all_of_it(monkeypatch: pyt
     pictures = []
     for _ in range(2):
         picture = quarters(*SIZE)
-        Canvas.on_bgr(picture).tint(labels, CIHP.palette, 0.5)
+        Canvas.on_bgr(picture).tint(labels, CIHP.palette, 0.5, NOTHING_FAINT, 0.0)
         pictures.append(picture)
         monkeypatch.setattr("pipeline.drawing.canvas.islands", lambda solid: [Box(0, 0, 80, 56)])
     np.testing.assert_array_equal(*pictures)
@@ -155,13 +158,13 @@ def test_who_fills_much_of_the_picture_is_tinted_with_all_of_it(monkeypatch: pyt
 @pytest.mark.parametrize("size", [Size(2, 2), Size(4, 6), Size(32, 2)])
 def test_tiny_pictures(size: Size) -> None:
     source = yuv(np.zeros((*size, 3), np.uint8))
-    draw(Frame(source, 0, 0.0, 0.0), parsing(), Look(legend=True))
+    draw(Frame(source, 0, 0.0, 0.0), parsing(), Look(legend="auto"))
 
 
 def test_boxes_at_the_edges_of_half_size_planes() -> None:
     canvas = Canvas.on_yuv(target := yuv(np.zeros((*SIZE, 3), np.uint8)).copy())
     canvas.fill(Box(317, 237, 320, 240), (255, 255, 255))
-    canvas.lay(np.full((10, 11, 3), 255, np.uint8), 316, 236, LEGEND_OPACITY)
+    canvas.lay(np.full((10, 11, 3), 255, np.uint8), 316, 236, OPACITY)
     assert target.planes[0][-1, -1] > 200
     assert target.planes[1].shape == (120, 160)
 

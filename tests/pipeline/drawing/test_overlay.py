@@ -1,6 +1,7 @@
 """Drawing: colours land on what they stand for, and nothing else in the picture changes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline import CIHP, Box, Frame, Look, Parsing, Person, PipelineError, Size, UnknownName, blend
-from pipeline.drawing.canvas import enlarge
+from pipeline.drawing.canvas import blurred, enlarge
+from pipeline.drawing.look import LegendPlace
 
 ONE_LEVEL = 1
 """Of 256: two orders of the same sum of products are rounded to whole levels."""
@@ -21,8 +23,8 @@ by their corners instead of their pixel centres are off by half of (scale - 1)."
 COLOURS_ONLY = Look(outline=False, tags=False)
 OUTLINE_ONLY = Look(opacity=0.0, tags=False)
 TAGS_ONLY = Look(opacity=0.0, outline=False)
-LEGEND_ONLY = Look(opacity=0.0, outline=False, tags=False, legend=True)
-EVERYTHING = Look(legend=True)
+LEGEND_ONLY = Look(opacity=0.0, outline=False, tags=False, legend="auto")
+EVERYTHING = Look(legend="auto")
 
 SIZES = [
     (Size(27, 40), Size(100, 150)),
@@ -127,7 +129,7 @@ def test_colours_lie_on_the_labels_and_nothing_else_changes(map_size: Size, size
     labels = blobs(map_size)
     picture = blend(frame, parsing_of(labels, size), COLOURS_ONLY, opacity=1.0)
     inside = (labels > 0).view(np.uint8) * np.uint8(255)
-    soft = cv2.resize(inside, size[::-1], interpolation=cv2.INTER_LINEAR).astype(int)
+    soft = cv2.resize(blurred(inside, size), size[::-1], interpolation=cv2.INTER_LINEAR).astype(int)
     # Exactly half way between a label and background it may go either way.
     sure = np.abs(soft - 127.5) > 1 + ONE_LEVEL
     differs = changed(picture, frame.bgr)
@@ -172,8 +174,8 @@ def test_hidden_classes_are_as_if_they_were_not_there() -> None:
     assert changed(picture, blend(frame, parsing_of(labels, frame.size), COLOURS_ONLY)).any()
 
 
-@pytest.mark.parametrize("legend", [False, True])
-def test_a_hidden_name_that_there_is_not_is_refused(legend: bool) -> None:
+@pytest.mark.parametrize("legend", ["off", "auto"])
+def test_a_hidden_name_that_there_is_not_is_refused(legend: LegendPlace) -> None:
     frame = noise(Size(6, 8))
     with pytest.raises(UnknownName, match="no class in label set cihp 'Tail'; there are: Background, Hat"):
         blend(
@@ -211,33 +213,6 @@ def test_enlarging_the_whole_is_what_opencv_does_quickest() -> None:
     np.testing.assert_array_equal(enlarge(small, Size(360, 640), Box(0, 0, 640, 360)), whole)
 
 
-def rim(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """The pixels of a mask that touch what is outside it."""
-    within = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)
-    return mask.view(np.uint8) - within
-
-
-@pytest.mark.parametrize(("map_size", "size"), SIZES[:3], ids=str)
-def test_each_person_is_outlined(map_size: Size, size: Size) -> None:
-    frame = noise(size)
-    instances = np.zeros(map_size, np.uint8)
-    third = map_size.width // 3
-    instances[4:-4, 2 : third + 2] = 1
-    # Side by side with the first, so that only an outline around each of them separates the two.
-    instances[7:-2, third + 2 : 2 * third + 4] = 2
-    labels = (instances > 0).view(np.uint8) * np.uint8(5)
-    big = [cv2.resize((instances == index) * np.uint8(255), size[::-1]) > 127 for index in (1, 2)]
-    people = [Person(index, 0.9, bounds(mask)) for index, mask in enumerate(big, start=1)]
-    picture = blend(frame, parsing_of(labels, size, instances, people), OUTLINE_ONLY)
-    rims = rim(big[0]) | rim(big[1])
-    # A line with smooth sides is nearly white along its middle, and gone two pixels away.
-    white = (picture > 200).all(axis=-1).view(np.uint8)
-    drawn = changed(picture, frame.bgr).view(np.uint8)
-    missing = np.count_nonzero(rims & ~cv2.dilate(white, np.ones((3, 3), np.uint8)))
-    astray = np.count_nonzero(drawn & ~cv2.dilate(rims, np.ones((5, 5), np.uint8)))
-    assert (missing, astray) == (0, 0)
-
-
 def test_without_outline_and_tags_persons_leave_no_mark() -> None:
     size = Size(100, 150)
     instances = np.zeros((20, 30), np.uint8)
@@ -248,50 +223,6 @@ def test_without_outline_and_tags_persons_leave_no_mark() -> None:
     np.testing.assert_array_equal(
         blend(noise(size), with_people, COLOURS_ONLY), blend(noise(size), alone, COLOURS_ONLY)
     )
-
-
-def tag(box: Box, track_id: int, height: int = 120) -> tuple[Box, NDArray[np.uint8]]:
-    """Where the tag of a person is drawn in a picture 160 wide, and what it looks like."""
-    frame = Frame.still(np.full((height, 160, 3), 100, np.uint8))
-    people = [Person(track_id, 0.9, box)]
-    picture = blend(frame, parsing_of(np.zeros((8, 8), np.uint8), frame.size, people=people), TAGS_ONLY)
-    where = bounds(changed(picture, frame.bgr))
-    return where, picture[where.top : where.bottom, where.left : where.right]
-
-
-def test_a_tag_stands_on_its_box_where_there_is_room() -> None:
-    where, _ = tag(Box(70, 60, 90, 100), 1)
-    assert (where.left, where.bottom) == (70, 60)
-
-
-@pytest.mark.parametrize(
-    "box",
-    [
-        Box(0, 0, 30, 60),
-        Box(60, 0, 90, 60),
-        Box(140, 0, 160, 60),
-        Box(159, 60, 160, 61),
-        Box(130, 80, 160, 120),
-        Box(60, 119, 61, 120),
-        Box(0, 90, 30, 120),
-        Box(0, 50, 1, 51),
-        Box(0, 0, 160, 120),
-        Box(60, 5, 90, 60),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("track_id", [1, 888], ids=str)
-def test_a_tag_is_whole_wherever_the_person_is(box: Box, track_id: int) -> None:
-    _, whole = tag(Box(70, 60, 90, 100), track_id)
-    np.testing.assert_array_equal(tag(box, track_id)[1], whole)
-    assert (whole > 200).any()
-
-
-@pytest.mark.parametrize("top", [0, 5, 11, 14, 24])
-def test_a_tag_is_whole_in_a_picture_hardly_taller(top: int) -> None:
-    _, whole = tag(Box(70, 60, 90, 100), 1)
-    assert whole.shape[0] <= 25
-    np.testing.assert_array_equal(tag(Box(70, top, 90, 25), 1, height=25)[1], whole)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (3, 2), (1, 40), (40, 1), (9, 9)], ids=str)
@@ -305,71 +236,64 @@ def test_tiny_pictures_are_drawn_on_too(size: tuple[int, int]) -> None:
     parsing = parsing_of(labels, frame.size, instances, people)
     picture = blend(frame, parsing, EVERYTHING)
     assert picture.shape == (*size, 3)
-    for look in (COLOURS_ONLY, OUTLINE_ONLY, TAGS_ONLY, LEGEND_ONLY):
+    blend(frame, parsing, OUTLINE_ONLY)  # around all of the picture, and so nowhere in it
+    for look in (COLOURS_ONLY, TAGS_ONLY, LEGEND_ONLY):
         assert changed(blend(frame, parsing, look), frame.bgr).any(), look
 
 
-def swatches(picture: NDArray[np.uint8], names: Sequence[str]) -> list[int]:
-    """The first row of a picture in which each class's colour is seen as the legend shows it, over black."""
-    rows: list[int] = []
-    for name in names:
-        shown = CIHP.palette[CIHP.id_of(name)] * 0.75
-        found = (np.abs(picture - shown).max(axis=-1) <= ONE_LEVEL).sum(axis=1)
-        # A swatch is wider than the letters beside it, which are grey or white anyway.
-        rows.append(int(np.flatnonzero(found >= 4)[0]) if (found >= 4).any() else -1)
-    return rows
+def test_faces_are_drawn_fainter_and_opaque_at_full_opacity() -> None:
+    frame = noise(Size(120, 160))
+    labels = np.full((30, 40), CIHP.id_of("Face"), np.uint8)
+    labels[:, 20:] = CIHP.id_of("Hair")
+    parsing = parsing_of(labels, frame.size)
+    for opacity in (0.3, 0.5, 1.0):
+        picture = blend(frame, parsing, COLOURS_ONLY, opacity=opacity).astype(float)
+        for name, part, share in (("Face", np.s_[:, :70], opacity**2), ("Hair", np.s_[:, 90:], opacity)):
+            expected = frame.bgr * (1 - share) + CIHP.palette[CIHP.id_of(name)] * share
+            assert np.abs(picture - expected)[part].max() <= ONE_LEVEL, (name, opacity)
 
 
-@pytest.mark.parametrize("size", [Size(480, 640), Size(720, 1280), Size(640, 360)], ids=str)
-def test_the_legend_names_each_class_in_order(size: Size) -> None:
-    black = Frame.still(np.zeros((*size, 3), np.uint8))
-    picture = blend(black, parsing_of(np.zeros((8, 8), np.uint8), size), LEGEND_ONLY)
-    rows = swatches(picture, CIHP.names[1:])
-    assert -1 not in rows
-    assert rows == sorted(set(rows))
-    panel = bounds(changed(picture, black.bgr))
-    # On an even column, for the sake of pictures whose colours are half as large: at most one is left over.
-    assert size.width - panel.right <= 1
-    assert panel.top == 0
-    assert panel.left > 0
+def test_a_face_among_others_leaves_no_gap() -> None:
+    """Two opacities meet along a smoothed line, and no pixel of a person is left without either."""
+    frame = noise(Size(240, 320))
+    labels = np.full((60, 80), CIHP.id_of("Hair"), np.uint8)
+    for row, column in np.random.default_rng(5).integers(4, 50, (12, 2)):
+        labels[row : row + 6, column : column + 5] = CIHP.id_of("Face")
+    picture = blend(frame, parsing_of(labels, frame.size), COLOURS_ONLY).astype(float)
+    colours = CIHP.palette[[CIHP.id_of("Hair"), CIHP.id_of("Face")]].astype(float)
+    # Nowhere nearer to the picture than the fainter of the two leaves it.
+    untouched = np.abs(picture - frame.bgr).sum(axis=-1) < 0.2 * np.abs(colours - 100).sum(axis=-1).min()
+    assert not untouched.any()
 
 
-def test_the_legend_leaves_out_hidden_classes() -> None:
-    size = Size(480, 640)
-    black = Frame.still(np.zeros((*size, 3), np.uint8))
-    look = Look(legend=True, hidden=frozenset({"Hat", "Right-shoe"}))
-    picture = blend(black, parsing_of(np.zeros((8, 8), np.uint8), size), look)
-    assert swatches(picture, ["Hat", "Right-shoe"]) == [-1, -1]
-    assert -1 not in swatches(picture, CIHP.names[2:-1])
+@pytest.mark.parametrize(
+    ("look", "ids"),
+    [
+        (Look(only=frozenset({"hair", "Face"})), {2, 13}),
+        (Look(only=frozenset({"Hair", "Face"}), hidden=frozenset({"Face"})), {2}),
+        (Look(hidden=frozenset({"Hat"})), set(range(2, 20))),
+        (Look(), set(range(1, 20))),
+        (Look(only=frozenset({"Background"})), set()),
+    ],
+)
+def test_classes_that_are_shown(look: Look, ids: set[int]) -> None:
+    assert set(np.flatnonzero(look.shown(CIHP)).tolist()) == ids
 
 
-def test_the_legend_shows_which_classes_are_there() -> None:
-    size = Size(480, 640)
-    black = Frame.still(np.zeros((*size, 3), np.uint8))
-
-    def drawn(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return blend(black, parsing_of(labels, size), LEGEND_ONLY)
-
-    nobody = drawn(np.zeros((8, 8), np.uint8))
-    hats = np.zeros((8, 8), np.uint8)
-    hats[3, 3] = CIHP.id_of("Hat")
-    somebody = drawn(hats)
-    first, second = swatches(nobody, ["Hat", "Hair"])
-    brighter = bounds(changed(somebody, nobody))
-    # Only the name of that row, and it is brighter; nothing moves.
-    assert first - 5 <= brighter.top < brighter.bottom <= second
-    assert somebody.sum() > nobody.sum()
-    assert swatches(somebody, CIHP.names[1:]) == swatches(nobody, CIHP.names[1:])
+def test_only_some_classes_are_drawn() -> None:
+    frame = noise(Size(120, 160))
+    labels = blobs(Size(30, 40))
+    picture = blend(frame, parsing_of(labels, frame.size), replace(COLOURS_ONLY, only=frozenset({"pants"})))
+    without = parsing_of(np.where(labels == 9, 9, 0).astype(np.uint8), frame.size)
+    np.testing.assert_array_equal(picture, blend(frame, without, COLOURS_ONLY))
+    assert changed(picture, frame.bgr).any()
 
 
-def test_the_legend_writes_each_name_beside_its_colour() -> None:
-    size = Size(1080, 1920)
-    black = Frame.still(np.zeros((*size, 3), np.uint8))
-    picture = blend(black, parsing_of(np.zeros((30, 40), np.uint8), size), LEGEND_ONLY)
-    panel = picture[:, picture.any(axis=(0, 2))]
-    line = 29  # rows to a name at this size
-    hat = panel[:line]
-    colour, name = hat[:, 4:line].max(axis=2), hat[:, line + 6 :].max(axis=2)
-    places = [np.flatnonzero((part > 60).any(axis=1)) for part in (colour, name)]
-    middles = [(rows[0] + rows[-1]) / 2 for rows in places]
-    assert middles[0] == pytest.approx(middles[1], abs=2)
+def test_an_only_name_that_there_is_not_is_refused() -> None:
+    with pytest.raises(UnknownName, match="no class in label set cihp 'Tail'; there are: Background, Hat"):
+        Look(only=frozenset({"Tail"})).shown(CIHP)
+
+
+def test_a_place_of_the_legend_that_there_is_not_is_refused() -> None:
+    with pytest.raises(PipelineError, match="legend is one of off, auto, left, right, below, not 'top'"):
+        Look(legend="top")  # type: ignore[arg-type]

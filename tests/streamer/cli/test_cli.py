@@ -49,7 +49,10 @@ def test_render_one_and_several(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mkv"):
         Clip().make(tmp_path / name)
     (tmp_path / "c.mp4").write_text("no video")
-    assert run("render", "a.mp4", "out.mp4", "--codec", "h265", "--crf", 30, "--legend", cwd=tmp_path).returncode == 0
+    assert (
+        run("render", "a.mp4", "out.mp4", "--codec", "h265", "--crf", 30, "--legend", "left", cwd=tmp_path).returncode
+        == 0
+    )
     assert len(pts_of(tmp_path / "out.mp4")) == 12
     done = run("render", "a.mp4", "b.mkv", "c.mp4", "all", cwd=tmp_path)
     assert done.returncode == 1

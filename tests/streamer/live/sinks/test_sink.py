@@ -256,7 +256,7 @@ def test_keys_reach_what_others_share() -> None:
     viewing = Viewing()
     viewing.viewer.write(PICTURE)
     viewing.press("l", "o")
-    assert viewing.controls.look.legend
+    assert viewing.controls.look.legend == "auto"
     assert viewing.controls.look.opacity == 0.75
     viewing.press(*"ooooo")
     assert viewing.controls.look.opacity == 0.75
