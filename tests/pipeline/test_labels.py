@@ -65,6 +65,11 @@ TOUCHING_LEAST = 20.0
 ANY_LEAST = 12.0
 """Two parts that never meet have to be told apart only with the legend: more than two steps once halved."""
 
+GARMENTS_LEAST = 30.0
+"""Garments that the network takes for each other are compared from one person to the next: 13 such steps over any
+cloth. Orange and brown are 17 apart over black."""
+CLOTHS = {"black": np.array([28.0, 28.0, 30.0]), "grey": np.full(3, 110.0), "white": np.full(3, 225.0)}
+
 SEEN_BY = {
     "everybody": np.eye(3),
     "protanopes": np.array(
@@ -109,6 +114,17 @@ def test_colours_can_be_told_apart(eyes: str) -> None:
     }
     alike = {" and ".join(sorted(pair)): round(far, 1) for pair, far in distances.items() if far < least[pair]}
     assert not alike
+
+
+@pytest.mark.parametrize("cloth", CLOTHS)
+@pytest.mark.parametrize("eyes", SEEN_BY)
+def test_garments_of_the_upper_body_can_be_told_apart_over_cloth(eyes: str, cloth: str) -> None:
+    """As they are drawn: half of the colour, half of what people wear."""
+    drawn = (CIHP.palette.astype(float) + CLOTHS[cloth]) / 2
+    colours = lab(drawn.round().astype(np.uint8), SEEN_BY[eyes])
+    for one, other in combinations(("UpperClothes", "Coat", "Dress"), 2):
+        distance = np.linalg.norm(colours[CIHP.id_of(one)] - colours[CIHP.id_of(other)])
+        assert distance > GARMENTS_LEAST, (one, other)
 
 
 @pytest.mark.parametrize("eyes", SEEN_BY)
