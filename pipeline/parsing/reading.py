@@ -79,7 +79,7 @@ class Reader:
             fit: how the frame went into it.
             pts_s: the frame's time; answers before it are averaged in, if it is later than the last one's.
         """
-        answer = self.network(fit.input_size).start(small).result()
+        answer = self._result(self.network(fit.input_size).start(small))
         return self._reading(self._decoded(answer, fit, small, pts_s), fit, small, answer.seconds)
 
     def begin(self, frame: Frame) -> Begun:
@@ -91,7 +91,7 @@ class Reader:
     def read(self, begun: Begun) -> Reading:
         """The reading of a frame, larger where people turn out to be small; in the order of the frames."""
         frame, fit, small = begun.frame, begun.fit, begun.small
-        answer = begun.run.result()
+        answer = self._result(begun.run)
         seconds = answer.seconds
         due = self.zoomed(frame.size, self._zoom.times(frame.pts_s))
         if due.input_size.area > fit.input_size.area:  # it was begun before that was known
@@ -148,18 +148,18 @@ class Reader:
 
     def _seen(self, frame: Frame, fit: Letterbox) -> tuple[Letterbox, Picture, Answer]:
         small = fit.shrink(frame.picture)
-        return fit, small, self.network(fit.input_size).start(small).result()
+        return fit, small, self._result(self.network(fit.input_size).start(small))
 
     def _decoded(self, answer: Answer, fit: Letterbox, small: Picture, pts_s: float) -> Decoded:
         """Decodes an answer after averaging it with those before it."""
-        answer = self._biased(answer)
         if self.model.smoothed:
             scores, others = answer.outputs
             answer = replace(answer, outputs=self._smoother(scores, others, small, pts_s))
         return self.model.decode(answer, fit, small)
 
-    def _biased(self, answer: Answer) -> Answer:
-        """With the background's logit as the sensitivity asks for it."""
+    def _result(self, run: Run) -> Answer:
+        """The answer of a run, with the background's logit as the sensitivity asks for it."""
+        answer = run.result()
         if not self._background:
             return answer
         scores, *others = answer.outputs
@@ -183,7 +183,7 @@ class Reader:
         seen: list[tuple[Cutout, Decoded]] = []
         for cutout in cutouts(afar.people, fit, closer):
             part = cutout.of(picture)
-            answer = self._biased(self.network(cutout.shape).start(part).result())
+            answer = self._result(self.network(cutout.shape).start(part))
             seen.append((cutout, self.model.decode(answer, Letterbox.into(cutout.shape, cutout.shape), part)))
             seconds += answer.seconds
         return self._reading(merge(afar, fit, closer, seen), closer, picture, seconds)

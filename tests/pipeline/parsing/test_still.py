@@ -70,6 +70,14 @@ def test_a_size_that_was_given_is_kept(photos: list[Picture]) -> None:
     assert load_parser(size=(192, 256), precision="f32").still(photos[-1]).map_size == Size(192, 256)
 
 
+def test_the_sensitivity_is_that_of_the_parser(photos: list[Picture]) -> None:
+    low, normal, high = (
+        np.count_nonzero(load_parser(precision="f32", sensitivity=how).still(photos[-1]).labels)
+        for how in ("low", "normal", "high")
+    )
+    assert low < normal < high
+
+
 def test_refining_is_done_of_pictures_too(photos: list[Picture]) -> None:
     once, twice = (counting_parser(Size(288, 384), refine=refine).still(photos[-1]) for refine in (False, True))
     assert once.inferred_s == 1 < twice.inferred_s
