@@ -166,6 +166,7 @@ class Flat(TypedDict, total=False):
     legend: LegendPlace | bool
     tags: bool
     hide: frozenset[str] | tuple[str, ...]
+    only: frozenset[str] | tuple[str, ...]
     segment_s: float | None
     keep_free_bytes: int
     clip_seconds: float | None

@@ -95,7 +95,9 @@ def test_no_two_settings_have_one_name() -> None:
 def test_the_keywords_are_the_fields_of_the_groups() -> None:
     """What a type checker knows of the keywords is written out; it is not to drift."""
     types = {name: setting.type for name, (_, setting) in SETTINGS.items() if name not in GROUPS}
-    types["hide"] |= tuple[str, ...]
+    for name in ("hide", "only"):
+        types[name] |= tuple[str, ...]
+    types["legend"] |= bool
     assert get_type_hints(Flat) == types
 
 
