@@ -8,7 +8,7 @@ from rich.text import Text
 
 from streamer.cli.console import say, stop_on_interrupt, terminal
 from streamer.cli.options import Given, with_options
-from streamer.cli.status import line_of, plan_of, reporting, troubles_of
+from streamer.cli.status import plan_of, reporting, summary_of
 from streamer.errors import ConfigError, SinkError
 from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.stream import Stream
@@ -74,7 +74,7 @@ def _followed(live: Stream) -> bool:
 
 
 def _sum_up(live: Stream, settings: StreamConfig) -> None:
-    for line in (line_of(live.stats), *troubles_of(live.stats)):
+    for line in summary_of(live.stats):
         say(line)
     if settings.record.file:
         name = Path(settings.record.file)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from rich.text import Text
 
@@ -43,6 +44,19 @@ def line_of(at: Snapshot, columns: int | None = None) -> str:
             break
         text += f", {part}"
     return text if columns is None else text[:columns]
+
+
+def summary_of(at: Snapshot) -> list[str]:
+    """How a stream went, in lines: its counts, rates, delays and troubles."""
+    drops = at.drops
+    recalled = f" ({at.repeated} of them recalled)" if at.repeated else ""
+    return [
+        f"{at.captured} captured, {at.shown} shown, {drops.behind} dropped, {drops.at_end} dropped at the end,"
+        f" {at.parsed} parsed{recalled}",
+        line_of(replace(at, offline_since_s=None)),
+        f"mask age {_ms(at.mask_age)}, shown after {_ms(at.shown_after)}, parsed after {_ms(at.parsed_after)}",
+        *troubles_of(at),
+    ]
 
 
 def troubles_of(at: Snapshot) -> list[str]:
@@ -135,12 +149,6 @@ def _figures(at: Snapshot) -> list[str]:
         f"parsed {at.parsed_hz:.1f}/s",
         f"masks {at.mask_age.p50_s * 1e3:.0f} ms old",
         *([] if at.size is None else [f"input {at.size}"]),
-        f"mask age {_ms(at.mask_age)}",
-        f"shown after {_ms(at.shown_after)}",
-        f"parsed after {_ms(at.parsed_after)}",
-        f"{at.captured} captured",
-        f"{at.shown} shown",
-        f"{at.drops.at_end} dropped at the end",
     ]
 
 

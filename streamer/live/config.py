@@ -83,7 +83,8 @@ class WindowSettings:
     """The window on the screen."""
 
     show: bool = False
-    """Show the stream in a window. Keys: q quit, space pause, o opacity, l legend, s snapshot, c clip."""
+    """Show the stream in a window. Keys: h help, q quit, f full screen, space pause, o opacity, l legend, s snapshot,
+    c clip."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import Size
 from streamer import Snapshot, StreamConfig
-from streamer.cli.status import PLAIN_EVERY_S, Reporter, line_of, news_of, plan_of, troubles_of
+from streamer.cli.status import PLAIN_EVERY_S, Reporter, line_of, news_of, plan_of, summary_of, troubles_of
 from streamer.errors import Cause, Loss
 from streamer.live.sinks.snapshots import NotSaved, Saved
 from streamer.live.stats import Drops, SinkEnd
@@ -44,10 +44,18 @@ def test_eighty_columns_hold_what_matters() -> None:
 
 
 def test_without_a_limit_everything_is_said() -> None:
-    line = line_of(BUSY)
-    for part in ("input 256x448", "mask age 120 ms (p95 240, p99 360)", "shown after 20 ms (p95 40, p99 60)"):
-        assert part in line
-    assert "90000 captured, 89000 shown" in line
+    assert line_of(BUSY).endswith("input 256x448")
+
+
+def test_at_the_end_all_figures_and_troubles_are_told() -> None:
+    back = replace(BUSY, repeated=7, reconnects=1, offline_s=15.2, last_loss=LOSS)
+    counts, rates, delays, trouble = summary_of(back)
+    assert (
+        counts == "90000 captured, 89000 shown, 1000 dropped, 0 dropped at the end, 30000 parsed (7 of them recalled)"
+    )
+    assert rates == line_of(BUSY)
+    assert delays.startswith("mask age 120 ms (p95 240, p99 360), shown after 20 ms (p95 40, p99 60), parsed after 101")
+    assert trouble.startswith("reconnected once, ")
 
 
 def test_what_happened_is_told_once() -> None:
