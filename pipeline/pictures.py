@@ -1,6 +1,7 @@
 """Pictures in the forms that people have them: arrays, files, Pillow's images. Each becomes a `Frame`."""
 
 import os
+import struct
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,10 @@ from pipeline.errors import BadPicture
 from pipeline.types import Frame, Picture
 from pipeline.yuv import Yuv420
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+"""What a PNG begins with."""
+_CHUNK = struct.Struct(">I4s")
+"""What each chunk of a PNG begins with: the length of its content, its kind."""
 _MAY_BE_TRANSPARENT = frozenset({".png", ".tif", ".tiff", ".webp"})
 _FORMS = (
     "a picture is a uint8 array, BGR (H, W, 3), BGRA (H, W, 4) or grey (H, W); the path of a file; a PIL image;"
@@ -105,7 +110,7 @@ def bytes_of(path: Path) -> NDArray[np.uint8]:
 def decoded(data: NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
     """The picture that OpenCV finds in some bytes, if any; with some flags the dtype may be another one."""
     try:
-        return cv2.imdecode(data, flags)  # type: ignore[return-value]
+        return cv2.imdecode(_without_profile(data), flags)  # type: ignore[return-value]
     except cv2.error:
         return None
 
@@ -141,3 +146,19 @@ def _from_pil(image: Any) -> Picture:
         rgba = np.asarray(upright.convert("RGBA"), np.uint8)
         return on_white(rgba[..., [2, 1, 0, 3]])
     return np.ascontiguousarray(np.asarray(upright.convert("RGB"), np.uint8)[..., ::-1])
+
+
+def _without_profile(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A PNG without its colour profile, which OpenCV does not use, and about which libpng complains on stderr."""
+    if data[: len(_PNG)].tobytes() != _PNG:
+        return data
+    at = len(_PNG)
+    while at + _CHUNK.size <= len(data):
+        length, kind = _CHUNK.unpack(data[at : at + _CHUNK.size].tobytes())
+        end = at + _CHUNK.size + length + 4  # and a check sum
+        if kind == b"iCCP":
+            return np.concatenate((data[:at], data[end:]))
+        if kind == b"IDAT":
+            break
+        at = end
+    return data

@@ -80,9 +80,17 @@ def status() -> Iterator[Callable[[str], None]]:
         yield lambda text: line.update(Text(text))
 
 
+def _asking_signals() -> list[signal.Signals]:
+    # A terminal that is closed sends SIGHUP, where there is one; nohup has it ignored, and means that.
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    heeded = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([hangup] if hangup is not None and heeded else [])]
+
+
 @contextmanager
 def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether to stop: the first Ctrl-C or SIGTERM asks to, the second leaves at once."""
+    """Yields a function that tells whether to stop: the first Ctrl-C, SIGTERM or SIGHUP asks to, the second leaves at
+    once."""
     asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -91,7 +99,7 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
 
-    before = {each: signal.signal(each, ask) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, ask) for each in _asking_signals()}
     try:
         yield lambda: asked
     finally:

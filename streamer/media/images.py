@@ -9,6 +9,7 @@ import numpy as np
 from pipeline import BadPicture, Labelled, pictures
 from pipeline.types import LabelMap, Picture
 from streamer.errors import CannotOpen, SinkError, SourceError
+from streamer.media.paths import partial_name
 
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
@@ -86,7 +87,7 @@ def write_picture(path: Path, bgr: Picture) -> None:
         raise SinkError(f"pictures cannot be written as {path.suffix!r}; {path}") from exc
     if not coded:
         raise SinkError(f"this picture of {bgr.shape[0]}x{bgr.shape[1]} cannot be written as {path.suffix!r}; {path}")
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_name(path)
     try:
         partial.write_bytes(data.tobytes())
         partial.replace(path)

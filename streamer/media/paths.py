@@ -1,21 +1,35 @@
 """Names of files to write, and whether they may be written."""
 
+import os
 from datetime import datetime
+from hashlib import blake2s
 from pathlib import Path
 
 from streamer.errors import ConfigError, SinkError
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
+MAX_NAME_BYTES = 255
+"""As most file systems have it."""
 
 
 def check_target(path: Path, force: bool) -> None:
     """Raises SinkError where no file can be written, or one is that is not to be overwritten."""
+    if len(os.fsencode(path.name)) > MAX_NAME_BYTES:
+        raise SinkError(f"the name of {path} is too long: {MAX_NAME_BYTES} bytes are the most that there can be")
     if not path.parent.is_dir():
         raise SinkError(f"no folder {path.parent} to write {path.name} into")
     if path.is_dir():
         raise SinkError(f"{path} is a folder")
     if path.exists() and not force:
         raise SinkError(f"{path} exists; --force overwrites it")
+
+
+def partial_name(path: Path) -> Path:
+    """The name of a file until it is complete: hidden, beside its own, and no longer than a name may be."""
+    name = f".{path.stem}.partial{path.suffix}"
+    if len(os.fsencode(name)) > MAX_NAME_BYTES:
+        name = f".{blake2s(os.fsencode(path.name), digest_size=8).hexdigest()}.partial{path.suffix}"
+    return path.with_name(name)
 
 
 def check_apart(source: str | Path, out: Path) -> None:

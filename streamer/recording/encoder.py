@@ -1,6 +1,7 @@
 """Pictures become packets, each at its time; what a file of them needs to know goes along."""
 
 import io
+import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -181,6 +182,7 @@ class Encoder:
     def _add_pictures(self, container: OutputContainer) -> VideoStream:
         tags = self._tags
         encoder, options = CODECS[self._encoding.codec].encoder, self._encoding.options(live=self._live)
+        os.environ.setdefault("SVT_LOG", "1")  # or the encoder of av1 tells all about itself on stderr
         stream = self._stream = cast(VideoStream, container.add_stream(encoder, self._rate, options))
         context = stream.codec_context
         # Two colour samples a side share one of brightness: an odd row or column is repeated to make it even.

@@ -196,7 +196,7 @@ def test_ctrl_c_ends_what_waits_for_somebody_silent(tmp_path: Path, arguments: s
     assert process.returncode == 130
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_leaves_a_playable_file(tmp_path: Path, number: int) -> None:
     ticks = range(0, 512 * 3000, 512)
     Clip(size=(240, 320), ticks=ticks).make(tmp_path / "long.mp4", repeat(quarters(240, 320)))

@@ -1,5 +1,7 @@
 """Still pictures on disk."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -112,3 +114,13 @@ def test_without_label_maps_persons_are_outlines_and_without_either_nobody_is_th
     (empty,) = labelled_pictures(images, None)
     assert not empty.truth.any()
     assert empty.instances is None
+
+
+def test_a_png_with_a_broken_profile_is_read_in_silence(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """libpng complains of it on stderr, and OpenCV does not use it."""
+    coded = cv2.imencode(".png", quarters(8, 12))[1].tobytes()
+    profile = b"broken\0\0" + zlib.compress(b"no profile")
+    chunk = struct.pack(">I4s", len(profile), b"iCCP") + profile + struct.pack(">I", zlib.crc32(b"iCCP" + profile))
+    (tmp_path / "in.png").write_bytes(coded[:33] + chunk + coded[33:])  # after the head
+    assert np.array_equal(read_picture(tmp_path / "in.png"), quarters(8, 12))
+    assert capfd.readouterr() == ("", "")

@@ -316,3 +316,21 @@ def test_the_file_says_when_it_is_no_video(tmp_path: Path) -> None:
         assert not (tmp_path / "out.mp4").exists()
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].codec_context.name == "h264"
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_name_may_be_as_long_as_a_name_may_be(tmp_path: Path, suffix: str) -> None:
+    longest = tmp_path / ("\u00e4" * 125 + "x" + suffix)
+    with recorder(longest) as sink:
+        assert all(len(each.name.encode()) <= 255 for each in tmp_path.iterdir())
+        sink.write(quarters(*SIZE), 0.0)
+    assert list(tmp_path.iterdir()) == [longest]
+    with pytest.raises(SinkError, match="too long: 255 bytes"):
+        recorder(tmp_path / ("\u00e4" * 126 + suffix))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_encoders_say_nothing(tmp_path: Path, codec: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with recorder(tmp_path / "out.mkv", codec=codec) as sink:
+        sink.write(quarters(*SIZE), 0.0)
+    assert capfd.readouterr() == ("", "")
