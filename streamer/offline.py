@@ -125,7 +125,7 @@ def render_file(
                 if not on_frame(Progress(done, opened.info.expected_frames)):
                     stopped = True
                     break
-        damaged = opened.health.damaged
+        damaged = opened.health.damaged + sink.damaged
         # The clock of a file whose times jump does not tell how long it is.
         missing_s = 0.0 if stopped or opened.health.jumps else _missing_s(opened.info, done, shown_s)
     return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)

@@ -27,6 +27,10 @@ class Sink(Protocol):
     path: Path
     """Of what it leaves behind."""
 
+    @property
+    def damaged(self) -> int:
+        """Pieces of the source that were left out, for nothing could hold them."""
+
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         """Takes a picture, which nobody writes to any more. Raises SinkError when it cannot be encoded or stored.
 
@@ -56,6 +60,11 @@ class Recorder:
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         self._put(self._encoder.encode(picture, pts_s, duration_s))
+
+    @property
+    def damaged(self) -> int:
+        """Packets of sound that were left out: they cannot be decoded, or no file could hold them."""
+        return self._file.damaged
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +101,7 @@ class PictureFolder:
         for target in self._targets:
             check_target(target, force)
         self._written = 0
+        self.damaged = 0
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         bgr = picture.bgr if isinstance(picture, Yuv420) else picture

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
+import av
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
+from streamer.media.paths import partial_name
 from streamer.recording.containers import (
     EARLY_FRAGMENTS,
     LIVE,
@@ -56,7 +58,7 @@ class Muxer:
             SinkError: such a file does not take these tracks, or cannot be made.
         """
         self.path = path
-        self._at = path.with_name(f".{path.stem}.partial{path.suffix}") if hidden else path
+        self._at = partial_name(path) if hidden else path
         self._tracks, self._live, self._began = tracks, live, began
         self._kind = container_of(path)
         # FFmpeg writes nothing of a fragmented file before it has something of each track.
@@ -72,7 +74,14 @@ class Muxer:
             raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
         self._waiting: list[tuple[int, Packet]] | None = [] if self._delays and tracks.sounds else None
         self._bare: dict[int, BitStreamFilterContext] = {}
+        self._newest_s: dict[int, Fraction] = {}
         self.empty = True
+        self._damaged = 0
+
+    @property
+    def damaged(self) -> int:
+        """Packets of sound that were left out: they cannot be decoded, or no file could hold them."""
+        return self._damaged + sum(each.damaged for each in self._recoded.values())
 
     def put(self, track: int, packet: Packet, origin_s: Fraction = Fraction(0)) -> None:
         """Adds a packet, its time counted from `origin_s`. Raises SinkError."""
@@ -147,8 +156,8 @@ class Muxer:
         try:
             if track in self._recoded:
                 self._write(track, self._recoded[track].convert(packet))
-            elif self._delays and track != PICTURES:
-                self._write(track, [self._without_frame(track, packet)])
+            elif track != PICTURES:
+                self._write(track, self._bare_sound(track, packet))
             else:
                 self._write(track, [packet])
         except (OSError, ValueError) as exc:
@@ -157,18 +166,43 @@ class Muxer:
     def _write(self, track: int, packets: list[Packet]) -> None:
         for packet in packets:
             packet.stream = self._streams[track]
-            self._container.mux(packet)
+            if self._grows(track, packet):
+                self._container.mux(packet)
+            else:
+                self._damaged += 1
 
-    def _without_frame(self, track: int, packet: Packet) -> Packet:
-        """As mp4 has it: AAC from MPEG-TS is framed, packet by packet, and with `delay_moov` FFmpeg leaves it so."""
+    def _grows(self, track: int, packet: Packet) -> bool:
+        """Whether a packet comes after the last of its track: for one that does not FFmpeg ends the file, or aborts."""
+        ticks = packet.pts if packet.dts is None else packet.dts
+        if ticks is None:
+            return True
+        time_s = ticks * packet.time_base
+        if track in self._newest_s and time_s <= self._newest_s[track]:
+            return False
+        self._newest_s[track] = time_s
+        return True
+
+    def _bare_sound(self, track: int, packet: Packet) -> list[Packet]:
+        """Sound as files have it: AAC from MPEG-TS is framed, packet by packet. What is damaged is left out: FFmpeg,
+        which takes the frame off otherwise, gives up the whole file for one."""
+        stream = self._tracks.sounds[track - 1]
+        if stream.codec_context.name != "aac":
+            return [packet]
         if track not in self._bare:
-            stream = self._tracks.sounds[track - 1]
-            if stream.codec_context.name != "aac" or int.from_bytes(bytes(packet)[:2]) & ADTS_MASK != ADTS_MASK:
-                return packet
+            if int.from_bytes(bytes(packet)[:2]) & ADTS_MASK != ADTS_MASK:
+                if not stream.codec_context.extradata:
+                    self._damaged += 1  # it is framed, and this one's frame is broken
+                    return []
+                return [packet]
             self._bare[track] = BitStreamFilterContext("aac_adtstoasc", stream)
         time_base = packet.time_base
-        (bare,) = self._bare[track].filter(packet)
-        bare.time_base = time_base
+        try:
+            bare = self._bare[track].filter(packet)
+        except av.error.FFmpegError:
+            self._damaged += 1
+            return []
+        for each in bare:
+            each.time_base = time_base
         return bare
 
     def _error(self, exc: OSError | ValueError) -> SinkError:

@@ -78,12 +78,15 @@ class Recoder:
         self._times: dict[int, int] = {}
         """Of the frames in the encoder and the one after them, by their number: when they are heard, in samples."""
         self._ready: list[Packet] = []
+        self.damaged = 0
+        """Packets that could not be decoded."""
 
     def convert(self, packet: Packet) -> list[Packet]:
         """What is ready. Raises OSError or ValueError."""
         try:
             frames = self._decoder.decode(packet)
-        except av.error.InvalidDataError:
+        except av.error.FFmpegError:
+            self.damaged += 1
             return []  # a gap as any other
         for frame in frames:
             self._hear(frame)

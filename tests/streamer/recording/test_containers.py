@@ -12,7 +12,7 @@ from streamer import Encoding, Recorder, SinkError, open_source
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.containers import CONTAINERS
 from tests.streamer.recording.test_file import recorder
-from tests.support.media import quarters
+from tests.support.media import Clip, pts_of, quarters, sound_of
 
 CHANNELS = {"mono": 1, "stereo": 2, "5.1": 6}
 
@@ -86,3 +86,45 @@ def test_sound_of_every_kind_of_file_is_kept_or_converted(
     assert float(sum(Fraction(each.samples, each.sample_rate) for each in frames)) == pytest.approx(1.0, abs=0.1)
     peak = max(float(np.abs(each.to_ndarray().astype(np.float64)).max()) for each in frames)
     assert peak > 0.2 * (np.iinfo(frames[0].to_ndarray().dtype).max if frames[0].to_ndarray().dtype.kind == "i" else 1)
+
+
+# Damage
+
+
+def recorded(source: Path, out: Path) -> tuple[Path, int]:
+    """A copy, and how many packets of its sound were left out."""
+    with open_source(source, audio=True) as opened:
+        with Recorder(out, opened.info, opened.audio, Encoding(), force=False) as sink:
+            for frame in opened:
+                sink.write(frame.picture, frame.pts_s)
+    return out, sink.damaged
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize(
+    ("place", "instead"),
+    [
+        (0, b"\0\0"),  # no mark where it begins
+        (0, b"\xff\xf1\xff\xff"),  # a rate that there is not
+        (7, b"\xff\xf1\xff\xff"),
+        (0, b"\xff\xf1\x4c\xff\xff\xff\xff"),  # a length that is not its own
+        (7, b"\xff\xf1\x4c\xff\xff\xff\xff"),
+    ],
+)
+def test_a_damaged_packet_of_sound_is_left_out_and_counted(
+    tmp_path: Path, suffix: str, place: int, instead: bytes
+) -> None:
+    whole = Clip(sound="aac").make(tmp_path / "in.ts")
+    said = [body for _, body in sound_of(whole)[0]]
+    data = bytearray(whole.read_bytes())
+    at = data.index(said[place][:7])  # the head of its frame
+    data[at : at + len(instead)] = instead
+    (tmp_path / "damaged.ts").write_bytes(data)
+    # FFmpeg takes what follows for a part of the damaged one, up to 8 kB of it.
+    whole_still = [body[7:] for _, body in sound_of(tmp_path / "damaged.ts")[0] if body in said]
+    out, damaged = recorded(tmp_path / "damaged.ts", tmp_path / f"out{suffix}")
+    heard = [body for _, body in sound_of(out)[0]]
+    assert len(pts_of(out)) == 12
+    assert len(whole_still) > 10
+    assert [body for body in heard if body in whole_still] == whole_still
+    assert damaged >= 1
