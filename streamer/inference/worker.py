@@ -46,8 +46,8 @@ class Worker:
     ) -> None:
         """
         Args:
-            ready_s: how long loading may take; that of M2FP makes its graph the first time.
-            answer_s: how long one picture may take.
+            ready_s: maximum time to load the network; M2FP makes its graph the first time.
+            answer_s: maximum time for one picture.
             clock: monotonic seconds.
         """
         self._settings = settings
@@ -61,7 +61,7 @@ class Worker:
         self.next_ready = False
         """Whether pictures of the `next_size` that `infer` was last called with need not wait for their network."""
         self.restarts = 0
-        """How often a process was started in place of one that had died."""
+        """Number of processes that were started in place of one that had died."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -72,12 +72,12 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, where there is one."""
+        """The process id, None while there is no process."""
         return self._child.pid if self._child else None
 
     @property
     def restarts_left(self) -> int:
-        """How many more there may be now; with none, `WorkerDied` is for good."""
+        """Number of restarts that are still allowed now; with none, `WorkerDied` is final."""
         now_s = self._clock()
         return MAX_RESTARTS - sum(now_s - then_s < RESTARTS_WITHIN_S for then_s in self._restarted_s)
 
@@ -95,7 +95,7 @@ class Worker:
 
     @property
     def given_up(self) -> WorkerDied:
-        """What there is to say when it died and there are no `restarts_left`."""
+        """The error to raise when it died and there are no `restarts_left`."""
         return WorkerDied(
             f"the inference process was restarted {MAX_RESTARTS} times within {RESTARTS_WITHIN_S:.0f} s"
             f" and is not again; the last time, {self._death}"
@@ -104,7 +104,7 @@ class Worker:
     def infer(
         self, small: Picture, fit: Letterbox, pts_s: float, stop: threading.Event, next_size: Size | None = None
     ) -> Reading | None:
-        """What the network sees, as `Parser.infer` in this process would; None if `stop` was set first.
+        """The network's output, as from `Parser.infer` in this process; None if `stop` was set first.
 
         Args:
             small, fit, pts_s: as for `Parser.infer`.
@@ -202,7 +202,7 @@ class _Child:
             raise WorkerDied(f"the inference process cannot be started: {exc}") from exc
         self._loaded: Ready | Failure | None = None
         self.unanswered = False
-        """Whether it was asked for something that it has not given."""
+        """Whether a job has been sent that is not answered."""
 
     @property
     def pid(self) -> int:

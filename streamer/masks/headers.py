@@ -1,4 +1,4 @@
-"""What the header of each kind of message says, and within which limits."""
+"""The headers of the messages, one class for each kind, with the limits of their fields."""
 
 import re
 from typing import Annotated, Literal
@@ -11,11 +11,11 @@ from pipeline import Box, LabelSet, Size
 from pipeline.labels import LabelClass
 
 MAX_PIXELS = 16 * 2**20
-"""Pixels in a map."""
+"""Maximum number of pixels in a map."""
 MAX_COUNT = 2**53 - 1
-"""Of all that counts, track ids too: a reader in JavaScript has no larger whole numbers."""
+"""Maximum of counters and track ids: JavaScript has no larger exact integers."""
 MAX_REASON = 1000
-"""Letters in the reason for an end."""
+"""Maximum number of characters in the reason for an end."""
 
 
 _RGB = re.compile("[0-9a-fA-F]{6}")
@@ -27,7 +27,7 @@ _Name = Annotated[str, Meta(max_length=64)]
 
 
 class LabelSetKey(msgspec.Struct, frozen=True):
-    """Which label set."""
+    """Identifies a label set."""
 
     name: _Name
     hash: _Name
@@ -47,19 +47,19 @@ class PersonEntry(msgspec.Struct, frozen=True):
 
 
 class Layer(msgspec.Struct, frozen=True):
-    """What a body holds."""
+    """Describes one body of a mask."""
 
     name: _Name
-    """`labels` or `instances`; others are passed over."""
+    """`labels` or `instances`; readers skip others."""
     encoding: _Name
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
-    """Header: the publisher is there. The others say so too, and more."""
+    """Header: the publisher is alive. All other headers have these fields, too."""
 
     v: Literal[1]
     run: UUID
-    """Another each time that a publisher starts."""
+    """Identifies the run: a publisher draws a new one each time it starts."""
     published_unix_s: _Seconds
 
     def check(self) -> None:
@@ -67,7 +67,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Percentiles(msgspec.Struct, frozen=True):
-    """How late something was, in seconds."""
+    """Percentiles of a latency, in seconds."""
 
     p50_s: _Seconds = 0.0
     p95_s: _Seconds = 0.0
@@ -75,7 +75,7 @@ class Percentiles(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """How a stream went, up to its end."""
+    """The totals of a stream at its end."""
 
     captured: _Count = 0
     parsed: _Count = 0
@@ -88,20 +88,20 @@ class Totals(msgspec.Struct, frozen=True):
     """From capture to shown."""
     mask_age: Percentiles = Percentiles()
     sinks_ended: Annotated[tuple[_Name, ...], Meta(max_length=8)] = ()
-    """What ended before the stream: window, recording or publisher."""
+    """The sinks that ended before the stream: window, recording or publisher."""
 
 
 class End(Heartbeat, frozen=True, kw_only=True):
-    """Header: the publisher will say nothing more in this run."""
+    """Header: the last message of a run."""
 
     reason: Annotated[str, Meta(max_length=MAX_REASON)]
     """See `fitting`."""
     totals: Totals | None = None
-    """None from what is no stream."""
+    """None from a publisher that belongs to no stream."""
 
 
 class Schema(Heartbeat, frozen=True, kw_only=True):
-    """Header: the classes of the label set that masks are of, in the order of their ids."""
+    """Header: the classes of the masks' label set, in the order of their ids."""
 
     label_set: LabelSetKey
     classes: Annotated[tuple[LabelClass, ...], Meta(min_length=1, max_length=256)]
@@ -125,10 +125,10 @@ class Schema(Heartbeat, frozen=True, kw_only=True):
 
 
 class Mask(Heartbeat, frozen=True, kw_only=True):
-    """Header: all of a parsing but its maps."""
+    """Header: a parsing without its maps."""
 
     seq: _Count
-    """From 1 in each run; a gap means that messages were lost on the way."""
+    """Counts masks from 1 in each run; a gap means that messages were lost on the way."""
     frame: _Count
     pts_s: _Seconds
     captured_unix_s: _Seconds
@@ -140,7 +140,7 @@ class Mask(Heartbeat, frozen=True, kw_only=True):
     parser: _Name
     people: Annotated[tuple[PersonEntry, ...], Meta(max_length=255)]
     dropped: _Count
-    """How often since the last mask the publisher found a subscriber's queue full."""
+    """Number of times since the last mask that the publisher found a subscriber's queue full."""
     layers: Annotated[tuple[Layer, ...], Meta(max_length=8)]
 
     def check(self) -> None:
@@ -158,5 +158,5 @@ Header = Mask | Schema | Heartbeat | End
 
 
 def fitting(reason: str) -> str:
-    """A reason cut to what an `End` holds, in letters that can be sent; a path may have others."""
+    """A reason cut to `MAX_REASON`, in characters that can be encoded; those of a path need not be."""
     return reason[:MAX_REASON].encode(errors="replace").decode()

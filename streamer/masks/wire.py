@@ -1,8 +1,8 @@
 """Parsings as messages and back: bytes only, version `hpm1`. What is read here may come from anybody.
 
 A message is a list of parts: a topic, a header in msgpack and, for a mask, one body a layer. Whatever the bytes,
-reading them gives a message or `BadMessage`, and takes no more memory than the largest map. Keys and layers that
-this version does not know are passed over.
+reading them gives a message or `BadMessage`, and takes no more memory than the largest map. Readers skip keys
+and layers that they do not know.
 
 `Parsing.captured_s` is monotonic and means nothing on another machine, so it travels as unix time. Each side
 passes its own `unix_offset_s`, unix time less monotonic time, and what is read is on the reader's monotonic
@@ -38,9 +38,9 @@ PROTOCOL = "hpm1"
 ENCODINGS = ("zstd", "raw", "png")
 
 MAX_HEADER_BYTES = 64 * 1024
-"""Bytes in a header."""
+"""Maximum number of bytes in a header."""
 MAX_PART_BYTES = MAX_PIXELS + 64 * 1024
-"""Bytes in any part: the largest map where it does not compress, and what its encoding adds."""
+"""Maximum number of bytes in any part: the largest map where it does not compress, and its encoding's overhead."""
 
 _TOPIC = re.compile(rb"(hpm\d{1,6})/([A-Za-z0-9._-]{1,64})/([a-z]{1,16})")
 _STREAM = re.compile("[A-Za-z0-9._-]{1,64}")
@@ -56,7 +56,7 @@ _DECODERS: dict[str, msgspec.msgpack.Decoder[Header]] = {
 
 
 def topic(stream: str, kind: str = "") -> bytes:
-    """Part 0 of a message; with no kind, what all topics of a stream begin with. Raises ConfigError."""
+    """Part 0 of a message; without a kind, the prefix of all topics of a stream. Raises ConfigError."""
     if not _STREAM.fullmatch(stream):
         raise ConfigError(f"stream {stream!r}: a name has 1 to 64 letters a-z or A-Z, digits, '.', '_', '-'")
     return f"{PROTOCOL}/{stream}/{kind}".encode()
@@ -70,16 +70,16 @@ def check_encoding(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message whose topic and header were read, and whose maps were not."""
+    """A message whose topic and header are decoded, and whose maps are not yet."""
 
     stream: str
     header: Header
     bodies: tuple[bytes, ...]
-    """Of a mask: one for each of its layers."""
+    """One for each layer of a mask."""
 
 
 def encode(stream: str, header: Header, bodies: Sequence[bytes] = ()) -> list[bytes]:
-    """A message's parts. Raises SinkError for a message that readers would refuse."""
+    """The parts of a message. Raises SinkError for a message that readers would refuse."""
     kind = type(header).__name__.lower()
     try:
         parts = [topic(stream, kind), msgspec.msgpack.encode(header), *bodies]

@@ -1,4 +1,4 @@
-"""`Publisher` sends masks over ZeroMQ to whoever asks."""
+"""`Publisher` sends masks over ZeroMQ to all subscribers."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from streamer.zeromq.ipc_path import IpcPath
 HEARTBEAT_S = 1.0
 """Seconds between two heartbeats."""
 MAX_QUEUED = 64
-"""Messages waiting for one subscriber, on either side; at the publisher's, newer ones are then dropped."""
+"""Maximum number of messages that wait for one subscriber, on either side; the publisher drops newer ones."""
 
 _MAX_REQUEST_BYTES = 1024
 _REQUESTS_AT_ONCE = 1000
@@ -67,7 +67,7 @@ class Publisher:
         self.stream = stream
         self.run: UUID = uuid4()
         self.dropped = 0
-        """How often a subscriber's queue was found full. The subscriber itself counts what it lost since."""
+        """Number of times that a subscriber's queue was found full. Each subscriber counts its own lost messages."""
         self._parser = parser
         self._encoding = encoding
         self._seq = 0
@@ -177,7 +177,7 @@ class Publisher:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """What can go wrong while it sends, in our words."""
+        """Maps the errors of sending to ours."""
         try:
             yield
         except (zmq.ZMQError, MemoryError) as exc:

@@ -1,4 +1,4 @@
-"""Masks over ZeroMQ: `Publisher` sends them to whoever asks, `subscribe` gets them, always the newest.
+"""Masks over ZeroMQ: `subscribe` receives what a `Publisher` sends, always the newest.
 
 A small queue does not keep a slow reader fresh, because the network's own buffers hold seconds of messages; so
 a subscription reads all that comes, in a thread of its own, and keeps the last.
@@ -42,9 +42,9 @@ def subscribe(
 
     Args:
         address: the publisher's.
-        stream: which one; "" is the first that is heard.
+        stream: the stream's name; "" takes the first stream that is heard.
         follow: go on after the publisher's end: it may start again.
-        timeout_s: how long not even a heartbeat may be heard; None is for ever.
+        timeout_s: maximum time without a message, heartbeats included; None means unlimited.
         key: the subscriber's own .key file, for a publisher with keys.
         server_key: the publisher's .pub file; nothing is taken from anybody else.
 
@@ -57,7 +57,7 @@ def subscribe(
 
 
 class Subscription:
-    """What a publisher sends, read in the background; see `subscribe`.
+    """A publisher's messages, read in the background; see `subscribe`.
 
     To be looped over as it stands, or inside a `with`, which keeps it open from one loop to the next.
     """
@@ -86,7 +86,7 @@ class Subscription:
 
     @property
     def missed(self) -> int:
-        """Messages lost on the way since it was opened. One that came and was overtaken is not lost."""
+        """Messages lost on the way since it was opened. One that arrived and was overtaken is not lost."""
         return self._feed.missed
 
     @property
@@ -96,12 +96,12 @@ class Subscription:
 
     @property
     def end_reason(self) -> str:
-        """What the publisher gave as its reason to end, "" before it did."""
+        """The publisher's reason for its end, "" before that."""
         return self._feed.end_reason
 
     @property
     def end_totals(self) -> headers.Totals | None:
-        """What the publisher said of the whole stream when it ended; None before that, or where it said nothing."""
+        """The stream's totals, as the publisher gave them at its end; None before that, or where it gave none."""
         return self._feed.end_totals
 
     def __iter__(self) -> Iterator[Parsing]:
@@ -223,7 +223,7 @@ def _drain(socket: zmq.Socket[bytes], feed: "_Feed", mailbox: "_Mailbox") -> Non
 
 
 class _Feed:
-    """What a stream has said so far."""
+    """The state of a stream, from the messages so far."""
 
     def __init__(self, stream: str) -> None:
         self.run: UUID | None = None
