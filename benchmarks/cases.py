@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import Frame, Look, Parsing, blend
+from pipeline import Frame, Look, blend
 from pipeline.errors import BadPicture, PipelineError
 from pipeline.parsing.parser import Parser, load_parser
 from pipeline.types import LabelMap, Picture
@@ -166,10 +166,7 @@ def _people(folder: Path, lite: Parser) -> tuple[Table, Callable[[], Picture]]:
     if not paths:
         raise BadPicture(f"no pictures in {folder}")
     frames = [Frame.still(read_picture(path)) for path in paths]
-    parsings = []
-    for frame in frames:
-        lite.reset()
-        parsings.append(lite(frame))
+    parsings = [lite.still(frame) for frame in frames]
     table = Table("picture", "persons")
     for path, parsing in zip(paths, parsings):
         table.add_row(path.name, str(len(parsing.people)))
@@ -190,18 +187,14 @@ def _tiled(pictures: Sequence[Picture]) -> Picture:
 
 
 def _foreground(bgr: Picture, lite: Parser) -> float:
-    labels = lite(Frame.still(bgr)).labels
+    labels = lite.still(bgr).labels
     return np.count_nonzero(labels) / labels.size
 
 
 def _measured(photos: Sequence[Photo], lite: Parser) -> Table:
-    def parse(frame: Frame) -> Parsing:
-        lite.reset()
-        return lite(frame)
-
     table = Table("", "mIoU", "merged", "persons")
     for case in CASES:
-        figures = measure(parse, [_changed(photo, case) for photo in photos], []).photos
+        figures = measure(lite.still, [_changed(photo, case) for photo in photos], []).photos
         table.add_row(case.name, *(f"{each:.3f}" for each in (figures.miou, figures.merged_miou, figures.person_iou)))
     return table
 
@@ -222,7 +215,7 @@ def _drawn(bgr: Picture, lite: Parser) -> Picture:
 
 def _parsed(bgr: Picture, lite: Parser) -> Picture:
     frame = Frame.still(bgr)
-    return blend(frame, lite(frame), Look(opacity=0.6))
+    return blend(frame, lite.still(frame), Look(opacity=0.6))
 
 
 def _sheet(drawn: Sequence[Picture]) -> Picture:

@@ -33,8 +33,8 @@ class StillParser:
         Args:
             compiled: makes the network ready for an input size.
             precision: as `ParserSettings` has it.
-            times: so many times the usual rows and columns of each picture are shown; None shows as much as the people
-                ask for.
+            times: so many times the usual rows and columns of each picture are shown; None shows as much as
+                `Parser.still` does.
         """
 
         def watched(size: Size, options: RunOptions) -> Network:
@@ -44,15 +44,12 @@ class StillParser:
         self._precision = precision
         self._times = times
         self._parsers: dict[Size | None, Parser] = {}
-
         self._last: tuple[Size, NDArray[np.float32]] | None = None
         self._frame_size: Size | None = None
 
     def __call__(self, frame: Frame) -> Parsing:
-        parser = self._parser(frame.size)
-        parser.reset()
         self._frame_size = frame.size
-        return parser(frame)
+        return self._parser(frame.size).still(frame)
 
     def scores(self) -> tuple[NDArray[np.float32], Letterbox]:
         """The last answer, before anything was decided: float32 (20, h, w), and how the picture went into the network.

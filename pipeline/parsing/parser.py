@@ -51,8 +51,9 @@ class Parser(Reader):
     def still(self, picture: AnyPicture) -> Parsing:
         """Parses a picture by itself: frames and pictures before it do not count, and those to come do not notice it.
 
-        People are numbered from 1. The network's input has 1.5 times the usual rows and columns, unless a size was
-        given, the picture has fewer, or the network takes long to be ready for another size, as M2FP does.
+        People are numbered from 1. The network's input has 1.5 times the usual rows and columns, or fewer where
+        somebody would be too tall in it; the usual ones if the picture has no more, or the network takes long to be
+        ready for another size, as M2FP does. A size that was given stays as it is.
 
         Raises:
             BadPicture, WeightsError, RuntimeUnavailable, ExportMismatch: as `__call__`.

@@ -12,7 +12,7 @@ from pipeline.model import Decoded, Model
 from pipeline.motion.smoothing import TemporalSmoother
 from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.runtime import Answer, Network, Run
-from pipeline.parsing.input_size import STILL_ZOOM, Zoom, larger
+from pipeline.parsing.input_size import STILL_ZOOM, Zoom, larger, still_times
 from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
 from pipeline.parsing.settings import SENSITIVITIES, ParserSettings
 from pipeline.people.appearance import Appearance, appearances
@@ -108,7 +108,12 @@ class Reader:
     def read_alone(self, frame: Frame) -> Reading:
         """The reading of a picture that belongs to no stream: nothing of those before it counts, nor changes."""
         fit, small, answer = self._seen(frame, self.zoomed(frame.size, STILL_ZOOM))
-        return self._refined(frame, self.model.decode(answer, fit, small), fit, small, answer.seconds)
+        decoded, seconds = self.model.decode(self._biased(answer), fit, small), answer.seconds
+        wanted = self.zoomed(frame.size, still_times(decoded.people, self.fit_for(frame.size)))
+        if wanted.input_size.area < fit.input_size.area:
+            fit, small, answer = self._seen(frame, wanted)
+            decoded, seconds = self.model.decode(self._biased(answer), fit, small), seconds + answer.seconds
+        return self._refined(frame, decoded, fit, small, seconds)
 
     def reset(self) -> None:
         """Forgets averages: the frames to come are of another stream."""

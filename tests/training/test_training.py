@@ -717,7 +717,7 @@ def _bundled() -> LiteNet:
 def test_what_is_measured_is_what_the_product_shows() -> None:
     with open_source(sample("street.mp4")) as source:
         bgr = next(islice(source, 74, None)).bgr
-    measured, shown = parser_of(BUNDLED)(Frame.still(bgr)), load_parser("lite", precision="f32")(Frame.still(bgr))
+    measured, shown = parser_of(BUNDLED)(Frame.still(bgr)), load_parser("lite", precision="f32").still(bgr)
     assert len(measured.people) >= 3
     np.testing.assert_array_equal(measured.labels, shown.labels)
     np.testing.assert_array_equal(measured.instances, shown.instances)

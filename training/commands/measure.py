@@ -67,7 +67,7 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_argument(
         "--times",
         type=float,
-        help="show every picture with so many times the usual rows and columns, and none by its people",
+        help="show every picture with so many times the usual rows and columns",
     )
     parser.add_argument("networks", type=Path, nargs="+")
     options = parser.parse_args(arguments)

@@ -7,7 +7,17 @@ import pytest
 
 from pipeline import Box, Frame, Parser, Person, Size, load_parser
 from pipeline.network.letterbox import Letterbox
-from pipeline.parsing.input_size import DOWN_AFTER_S, TALL_PX, UP_AFTER_S, ZOOM_STEPS, Zoom, larger, times_for
+from pipeline.parsing.input_size import (
+    DOWN_AFTER_S,
+    STILL_ZOOM,
+    TALL_PX,
+    UP_AFTER_S,
+    ZOOM_STEPS,
+    Zoom,
+    larger,
+    still_times,
+    times_for,
+)
 from streamer import open_source
 from streamer.sources.open import sample
 from tests.support.scenes import counting_parser
@@ -46,6 +56,15 @@ def test_who_is_cut_by_the_edge_may_be_tall() -> None:
     for cut in (Box(0, 10, 60, 80), Box(10, 0, 60, 80), Box(1240, 300, 1280, 350), Box(10, 650, 60, 720)):
         assert times_for([Person(0, 0.9, cut)], USUAL) == 1
         assert times_for([Person(0, 0.9, cut), person(100)], USUAL) == LARGEST
+
+
+def test_a_picture_by_itself_is_shown_large_unless_somebody_is_too_tall_in_it() -> None:
+    assert still_times([], USUAL) == STILL_ZOOM
+    assert still_times([person(200), person(30)], USUAL) == STILL_ZOOM
+    assert still_times([person(235), person(30)], USUAL) == 1.25
+    low = Letterbox.into(Size(720, 405), Size(448, 256))
+    whole = Box(0, 0, 405, 720)  # cut by the edges, and as tall as that at least
+    assert still_times([Person(0, 0.9, whole)], low) == 1
 
 
 def test_the_frames_own_pixels_are_the_most() -> None:

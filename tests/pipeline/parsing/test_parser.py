@@ -198,6 +198,12 @@ def test_a_higher_sensitivity_sees_more_and_the_second_look_too(street: list[Fra
         assert low < normal < high
 
 
+def test_a_higher_sensitivity_shows_in_pictures_by_themselves_too(street: list[Frame]) -> None:
+    low, high = (load_parser(size=(288, 512), precision="f32", sensitivity=each) for each in ("low", "high"))
+    fewer, more = (np.count_nonzero(parser.still(street[0].bgr).labels) for parser in (low, high))
+    assert fewer < more
+
+
 def test_a_higher_sensitivity_shows_in_averaged_answers_too(street: list[Frame]) -> None:
     low, high = (load_parser(size=(288, 512), precision="f32", sensitivity=each) for each in ("low", "high"))
     for frame in street[:2]:

@@ -54,12 +54,16 @@ def test_people_are_numbered_from_one(parser: Parser, photos: list[Picture]) -> 
         assert [each.track_id for each in people] == [*range(1, len(people) + 1)]
 
 
-def test_one_larger_look_is_taken(photos: list[Picture]) -> None:
-    """Whether people are small or not, 1.5 times as large as usual, and never larger than the picture."""
+def test_a_larger_look_is_taken_and_another_where_somebody_is_too_tall_in_it(photos: list[Picture]) -> None:
+    """The street's people are small; the portrait's is as tall as the picture. Never larger than the picture is."""
     counting = counting_parser()
-    parsings = [counting.still(photo) for photo in photos]
-    assert [each.inferred_s for each in parsings] == [1.0] * len(photos)
-    for photo, parsing in zip(photos, parsings):
+    portrait, *others = photos
+    looked_twice = counting.still(portrait)
+    assert looked_twice.inferred_s == 2.0
+    assert looked_twice.map_size == counting.fit_for(Size(*portrait.shape[:2])).content_size
+    for photo in others:
+        parsing = counting.still(photo)
+        assert parsing.inferred_s == 1.0
         usual = counting.fit_for(Size(*photo.shape[:2]))
         assert parsing.map_size == counting.fit_for(usual.frame_size, larger(usual, STILL_ZOOM)).content_size
     assert counting.zoomed(Size(720, 1280), STILL_ZOOM).input_size == Size(384, 672)
