@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import click
 import cv2
 import numpy as np
 import pytest
+import typer
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from pipeline import CIHP, Box, Parsing, Person, Size
+from scripts import print_messages
 from streamer.cli import app
 from streamer.live.config import read_config
 from streamer.zeromq.publisher import Publisher
@@ -30,7 +32,9 @@ from tests.support.media import Clip
 from tests.support.paths import ROOT
 from tests.test_rooms import USES
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.md"), *ROOT.glob("*/README.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.md"), ROOT / "sample_videos" / "README.md"]
+)
 TEXTS = {str(page.relative_to(ROOT)): page.read_text() for page in PAGES}
 MAX_COLUMNS = 120
 MAX_README_LINES = 120
@@ -63,17 +67,18 @@ def _prose(text: str) -> str:
     return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def _commands(word: str) -> list[str]:
-    """The lines of shell blocks, and of code in sentences, that begin with a word; without their comments."""
-    joined = (line for block in _blocks("sh") for line in block.text.replace("\\\n", " ").splitlines())
-    spans = (span.replace("\n", " ") for text in TEXTS.values() for span in re.findall(r"`([^`]+)`", _prose(text)))
-    parts = (part.strip() for line in (*joined, *spans) for part in line.split("&&"))
+def _shown(word: str) -> list[str]:
+    """The command lines of shell blocks that begin with a word, without their comments."""
+    lines = (line for block in _blocks("sh") for line in block.text.replace("\\\n", " ").splitlines())
+    parts = (part.strip() for line in lines for part in line.split("&&"))
     bare = (re.sub(r"\s+#\s.*", "", part).removeprefix(".venv/bin/") for part in parts)
     return sorted({command for command in bare if command.startswith(f"{word} ")})
 
 
-STREAMER = _commands("streamer")
-MODULES = _commands("python -m")
+def _named(word: str) -> list[str]:
+    """The commands in sentences, which may lack their arguments."""
+    spans = {" ".join(span.split()) for text in TEXTS.values() for span in re.findall(r"`([^`]+)`", _prose(text))}
+    return sorted(span for span in spans if span.startswith(f"{word} "))
 
 
 # The form
@@ -83,7 +88,9 @@ MODULES = _commands("python -m")
 def test_lines_fit_and_do_not_repeat(page: str) -> None:
     lines = TEXTS[page].splitlines()
     # A row of a table cannot be broken; the README does without such rows.
-    long = [line for line in lines if len(line) > MAX_COLUMNS and (page == "README.md" or not line.startswith("|"))]
+    long = [
+        line for line in lines if len(line) > MAX_COLUMNS and (page == "README.md" or not line.lstrip().startswith("|"))
+    ]
     assert not long
     assert not [line for line, following in pairwise(lines) if line.strip() and line == following]
 
@@ -149,12 +156,9 @@ def test_the_architecture_names_every_room() -> None:
     assert all(len(sentence) > 10 for sentence in rows.values())
 
 
-@pytest.mark.process
-def test_the_messages_are_shown_as_they_are_sent() -> None:
-    command = [sys.executable, str(ROOT / "scripts" / "print_messages.py")]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert f"```\n{printed.stdout}```\n" in TEXTS["docs/messages.md"]
+def test_the_messages_are_shown_as_they_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    print_messages.main()
+    assert f"```\n{capsys.readouterr().out}```\n" in TEXTS["docs/messages.md"]
 
 
 def test_extras_that_are_named_exist() -> None:
@@ -186,29 +190,49 @@ def test_files_that_are_named_exist() -> None:
 # The commands
 
 
-def _parsed(command: click.Command, words: list[str]) -> None:
+def _parsed(command: Any, words: list[str]) -> None:
     """Reads a command line as the program does, down to its last word, and runs nothing."""
-    with command.make_context(command.name, words) as context:
-        if isinstance(command, click.Group) and (rest := [*context.protected_args, *context.args]):
-            _, chosen, left = command.resolve_command(context, rest)
-            assert chosen is not None
-            _parsed(chosen, left)
+    if isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
+        with command.make_context(command.name, list(words), resilient_parsing=True) as context:
+            _, chosen, rest = command.resolve_command(context, words)
+        assert chosen is not None, f"no such command: {words}"
+        _parsed(chosen, rest)
+    elif isinstance(command, TyperGroup):  # --version and the like would run at once
+        with command.make_context(command.name, [], resilient_parsing=True) as context:
+            assert set(words) <= {name for each in command.get_params(context) for name in each.opts}
+    else:
+        command.make_context(command.name, list(words)).close()
 
 
-@pytest.mark.parametrize("command", STREAMER)
+@pytest.mark.parametrize("command", _shown("streamer"))
 def test_streamer_takes_what_is_shown(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every option is there, and every value of its kind."""
     monkeypatch.chdir(tmp_path)
     _make_media(tmp_path)
-    words = shlex.split(command.replace("...", ""))[1:]
-    with suppress(click.exceptions.Exit):  # of --help and --version
-        _parsed(get_command(app), words)
+    with suppress(typer.Exit):  # of --help
+        _parsed(get_command(app), shlex.split(command)[1:])
 
 
-RUN = [each for each in STREAMER if re.match(r"streamer (render|demo|run|models|evaluate)\b", each)]
-NEEDS_MORE = ("m2fp", "--window", "webcam:0", "--config", "IN...", "--images", "--help", "models pull")
-"""Weights, a screen, a file of settings, or words that stand for others."""
-RUN = [each for each in RUN if not any(word in each for word in NEEDS_MORE) and len(each.split()) > 2]
+@pytest.mark.parametrize("command", _named("streamer"))
+def test_streamer_takes_what_is_named(command: str) -> None:
+    try:
+        _parsed(get_command(app), shlex.split(command.replace("...", ""))[1:])
+    except (typer.Exit, typer.BadParameter) as exc:
+        assert type(exc).__name__ in ("Exit", "MissingParameter")  # noqa: PT017
+
+
+@pytest.mark.parametrize(
+    "words", ["run a.mp4 --no-such", "rnu a.mp4", "run a.mp4 --duration soon", "models pull --no-such"]
+)
+def test_what_streamer_does_not_take_would_be_noticed(words: str) -> None:
+    with pytest.raises(Exception, match=r"(?i)no such|soon"):
+        _parsed(get_command(app), words.split())
+
+
+NEEDS_MORE = ("m2fp", "--window", "webcam:0", "--images", "run test:")
+"""Weights, a screen, labels, or somebody who ends it."""
+RUN = [each for each in _shown("streamer") if re.match("streamer (render|run|evaluate) ", each)]
+RUN = [each for each in RUN if not any(word in each for word in NEEDS_MORE)]
 
 
 @pytest.mark.process
@@ -235,14 +259,19 @@ def _make_media(folder: Path) -> None:
     for name in ("holiday.mp4", "first.mp4", "second.mkv", "long.mp4", "clip.mp4", "street.mp4"):
         Clip(size=(96, 128)).make(folder / name)
     cv2.imwrite(str(folder / "photo.jpg"), np.full((96, 128, 3), 90, np.uint8))
-    (folder / "DIR").mkdir(exist_ok=True)
+    for name in ("DIR", "photos"):
+        (folder / name).mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / "photos" / "first.png"), np.full((96, 128, 3), 90, np.uint8))
     (folder / "door.toml").write_text('source = "test:"\n')
+
+
+MODULES = _shown("python -m") + _named("python -m")
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("module", sorted({command.split()[2] for command in MODULES}))
 def test_modules_take_what_is_shown(module: str) -> None:
-    if module in ("pytest", "venv", "sphinx", "streamer"):
+    if module in ("pytest", "sphinx", "streamer"):
         assert importlib.util.find_spec(module)
         return
     if importlib.util.find_spec("modelscope") is None and module == "benchmarks.m2fp":
@@ -271,10 +300,19 @@ def _options(module: str, verb: str) -> Iterator[str]:
 # The snippets
 
 
-@pytest.mark.parametrize("block", _blocks("python"), ids=lambda block: f"{block.page}-{block.text[:40]!r}")
+def _snippet(number: int, block: Block) -> Any:
+    marks = [pytest.mark.process] if "Stream(" in block.text else []
+    return pytest.param(block, id=f"{block.page}-{number}", marks=marks)
+
+
+SNIPPETS = [_snippet(*each) for each in enumerate(_blocks("python"))]
+
+
+@pytest.mark.parametrize("block", SNIPPETS)
 def test_snippets_run(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As they stand there, but for the camera, the address and where the clips are."""
     monkeypatch.chdir(tmp_path)
+    _make_media(tmp_path)
     text = block.text.replace("rtsp://camera/1", CAMERA).replace("sample_videos/", f"{ROOT}/sample_videos/")
     lines: list[str] = []
     names = {"print": lambda *values: lines.append(" ".join(map(str, values)))}

@@ -16,7 +16,6 @@ from streamer import ConfigError, Encoding, Progress, Rendering, open_source, re
 from streamer.media.paths import free_name
 from streamer.sources.open import sample
 from tests.support.media import Clip, pictures_of, pts_of, quarters, sound_of
-from tests.support.paths import ROOT
 
 PLAIN = Look(outline=False, tags=False)
 
@@ -209,19 +208,6 @@ def test_a_free_name_is_numbered(tmp_path: Path) -> None:
     assert free_name(tmp_path / "demo.mp4") == tmp_path / "demo-1.mp4"
     (tmp_path / "demo-1.mp4").touch()
     assert free_name(tmp_path / "demo.mp4") == tmp_path / "demo-2.mp4"
-
-
-def test_the_first_snippet_of_the_readme(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Runs what the README shows, as it stands there."""
-    root = ROOT
-    text = (root / "README.md").read_text()
-    (snippet,) = [block for block in text.split("```python\n")[1:] if "load_parser" in block.split("```")[0]][:1]
-    monkeypatch.chdir(root)
-    exec(compile(snippet.split("```")[0], "README.md", "exec"), {})
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 80
-    assert lines[0].startswith("0 ")
-    assert lines[0].endswith("% hair")
 
 
 def test_persons_keep_their_numbers_over_the_clip(parser: Parser) -> None:
