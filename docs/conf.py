@@ -1,4 +1,4 @@
-"""The documentation site: `python -m sphinx -W docs build/docs`, which scripts/check runs."""
+"""The documentation site: `python -m sphinx docs build/docs`, which scripts/check runs."""
 
 from importlib.metadata import version as installed
 from typing import Any
