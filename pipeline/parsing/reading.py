@@ -108,11 +108,11 @@ class Reader:
     def read_alone(self, frame: Frame) -> Reading:
         """The reading of a picture that belongs to no stream: nothing of those before it counts, nor changes."""
         fit, small, answer = self._seen(frame, self.zoomed(frame.size, STILL_ZOOM))
-        decoded, seconds = self.model.decode(self._biased(answer), fit, small), answer.seconds
+        decoded, seconds = self.model.decode(answer, fit, small), answer.seconds
         wanted = self.zoomed(frame.size, still_times(decoded.people, self.fit_for(frame.size)))
         if wanted.input_size.area < fit.input_size.area:
             fit, small, answer = self._seen(frame, wanted)
-            decoded, seconds = self.model.decode(self._biased(answer), fit, small), seconds + answer.seconds
+            decoded, seconds = self.model.decode(answer, fit, small), seconds + answer.seconds
         return self._refined(frame, decoded, fit, small, seconds)
 
     def reset(self) -> None:
