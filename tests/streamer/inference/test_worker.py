@@ -121,7 +121,7 @@ def assert_same(one: Reading | None, other: Reading) -> None:
 def test_it_reads_what_the_parser_reads(street: Frame) -> None:
     settings = WorkerSettings(Size(256, 448), ParserSettings(precision="f32", threads=1))
     parser = load_parser(precision="f32", threads=1)
-    with Worker(settings) as worker:
+    with Worker(settings, answer_s=PATIENCE_S) as worker:
         for size in (settings.size, SMALL, settings.size):
             expected = parser.infer(*seen(street, size))
             reading = worker.infer(*seen(street, size), NEVER)
@@ -136,7 +136,7 @@ def test_it_remembers_what_it_said_of_the_frame_before(street: Frame) -> None:
     parser = load_parser(precision="f32", threads=1)
     first, fit, _ = seen(street, settings.size)
     second = np.clip(first + np.random.default_rng(0).normal(0, 8, first.shape), 0, 255).astype(np.uint8)
-    with Worker(settings) as worker:
+    with Worker(settings, answer_s=PATIENCE_S) as worker:
         for small, pts_s in ((first, 1.0), (second, 1.04)):
             expected, reading = parser.infer(small, fit, pts_s), worker.infer(small, fit, pts_s, NEVER)
             assert_same(reading, expected)
@@ -170,7 +170,7 @@ def test_ready_means_that_the_network_is_compiled(worker: Worker) -> None:
 def test_an_error_from_loading_is_raised_as_itself(settings: WorkerSettings, error: type[PipelineError]) -> None:
     with pytest.raises(error) as here:
         settings.load()
-    with Worker(settings) as worker:
+    with Worker(settings, answer_s=PATIENCE_S) as worker:
         for ask in (lambda: worker.wait_ready(PATIENCE_S), lambda: worker.infer(*blank(), NEVER)):
             with pytest.raises(error) as there:
                 ask()
@@ -198,7 +198,7 @@ def test_a_lost_network_is_told_as_such(copied: Path) -> None:
 def test_a_library_that_prints_is_not_heard(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with (copied / "__init__.py").open("a") as file:
         file.write("print('hello', flush=True)\n")
-    with Worker(QUICK) as worker:
+    with Worker(QUICK, answer_s=PATIENCE_S) as worker:
         assert worker.wait_ready(PATIENCE_S)
     assert capfd.readouterr() == ("", "")
 
@@ -238,7 +238,7 @@ def test_the_next_one_compiles_what_is_wanted_now(copied: Path, capfd: pytest.Ca
             "    print(size, file=sys.stderr)\n"
             "    return compile_quietly(path, size, options, **more)\n"
         )
-    with Worker(QUICK) as worker:
+    with Worker(QUICK, answer_s=PATIENCE_S) as worker:
         assert worker.wait_ready(PATIENCE_S)
         tell(worker, signal.SIGKILL)
         with pytest.raises(WorkerDied):
@@ -551,7 +551,7 @@ def test_libraries_have_one_thread_beside_the_network_unless_somebody_says_other
         monkeypatch.delenv(name, raising=False)
         if own is not None:
             monkeypatch.setenv(name, own)
-    with Worker(QUICK) as worker:
+    with Worker(QUICK, answer_s=PATIENCE_S) as worker:
         assert worker.wait_ready(60)
         told = psutil.Process(worker.pid).environ()
     assert {told["OPENBLAS_NUM_THREADS"], told["OPENCV_FOR_THREADS_NUM"]} == {own or "1"}
