@@ -14,7 +14,7 @@ from pipeline import LabelSet, Parsing
 from streamer.errors import ConfigError, SinkError
 from streamer.masks import headers, wire
 from streamer.zeromq.address import check_bindable, has_path
-from streamer.zeromq.curve import Gate, be_server, read_key
+from streamer.zeromq.curve import Gate, KeyPair, be_server, read_key
 from streamer.zeromq.ipc_path import IpcPath
 
 HEARTBEAT_S = 1.0
@@ -82,14 +82,7 @@ class Publisher:
         self._path: IpcPath | None = None
         self._gate: Gate | None = None
         try:
-            _set_up(self._socket, address)
-            if pair is not None and allow is not None:
-                self._gate = Gate(self._context, allow)
-                be_server(self._socket, pair)
-            if has_path(address):
-                self._path = IpcPath(self._socket, address)
-            else:
-                _bind(self._socket, address)
+            self._listen(address, pair, allow)
         except (SinkError, ConfigError):
             self._end_gate()
             self._context.destroy(linger=0)
@@ -182,6 +175,16 @@ class Publisher:
             yield
         except (zmq.ZMQError, MemoryError) as exc:
             raise SinkError(f"cannot publish at {self.address}: {str(exc) or 'there is no memory left'}") from exc
+
+    def _listen(self, address: str, pair: KeyPair | None, allow: Path | None) -> None:
+        _set_up(self._socket, address)
+        if pair is not None and allow is not None:
+            self._gate = Gate(self._context, allow)
+            be_server(self._socket, pair)
+        if has_path(address):
+            self._path = IpcPath(self._socket, address)
+        else:
+            _bind(self._socket, address)
 
     def _end_gate(self) -> None:
         if self._gate is not None:
