@@ -137,8 +137,8 @@ class SinkSet(Generic[Item]):
                 self._fail(name, exc)
                 continue
             if not wanted:
-                self._drop(name, "stopped")
                 self._remaining.closed(name)
+                self._drop(name, "stopped")
 
     def close(self, ending: str) -> None:
         """Closes all that are left, then raises the first SinkError, if any."""
@@ -153,8 +153,10 @@ class SinkSet(Generic[Item]):
             raise errors[0]
 
     def _fail(self, name: str, error: SinkError) -> None:
-        self._drop(name, "failed")
-        self._remaining.failed(name, error)
+        try:
+            self._remaining.failed(name, error)
+        finally:  # with its last word a publisher says what ended, itself too
+            self._drop(name, "failed")
 
     def _drop(self, name: str, ending: str) -> None:
         with suppress(SinkError):  # why it is dropped is what there is to tell

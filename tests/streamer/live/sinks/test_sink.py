@@ -1,6 +1,6 @@
 """The contract of sinks: who is dropped, who goes on, and what is told of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ class Kept:
         self.fails: SinkError | None = None
         self.fails_at_close: SinkError | None = None
         self.wanted = True
+        self.on_close: Callable[[], None] = lambda: None
 
     def write(self, item: Drawn) -> None:
         if self.fails:
@@ -40,6 +41,7 @@ class Kept:
 
     def close(self, ending: str) -> None:
         self.endings.append(ending)
+        self.on_close()
         if self.fails_at_close:
             raise self.fails_at_close
 
@@ -76,6 +78,14 @@ def test_a_sink_that_fails_is_dropped_and_the_others_go_on() -> None:
     assert told.ended == [("one", "the disk is full")]
     assert told.kept == [error]
     assert len(told.set) == 1
+
+
+def test_a_sink_that_is_closed_for_a_failure_is_counted_as_ended_then() -> None:
+    told, seen = Told(), list[tuple[str, str]]()
+    told.one.fails = SinkError("the disk is full")
+    told.one.on_close = lambda: seen.extend(told.ended)
+    told.set.write(PICTURE)
+    assert seen == [("one", "the disk is full")]
 
 
 def test_the_last_sink_that_fails_ends_the_stream() -> None:
