@@ -37,10 +37,10 @@ def short(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture(autouse=True)
 def only_marked_tests_start_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quick tier stays quick on a busy machine: there, a process takes a second to begin."""
-    if request.node.get_closest_marker("process") is None:
+    if not any(request.node.get_closest_marker(each) for each in ("process", "media")):
 
         def refused(*arguments: object, **_: object) -> None:
-            pytest.fail(f"starts {arguments[1:2]}: mark the test with `process`")
+            pytest.fail(f"starts {arguments[1:2]}: mark the test with `process` or `media`")
 
         monkeypatch.setattr(subprocess.Popen, "__init__", refused)
 

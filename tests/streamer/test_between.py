@@ -87,6 +87,8 @@ def test_a_person_known_from_both_sides_is_one_person() -> None:
 class SquareFinder(Parser):
     """Finds what is red; counts what it was asked."""
 
+    label_set = CIHP
+
     def __init__(self) -> None:
         self.settings = ParserSettings()
         self.asked: list[int] = []
