@@ -29,9 +29,9 @@ class Look:
     tags: bool = True
     """Draw each person's number above its head."""
     hidden: frozenset[str] = frozenset()
-    """Names of classes that are not drawn."""
+    """Classes, or groups of them, that are not drawn."""
     only: frozenset[str] = frozenset()
-    """Names of the only classes that are drawn; empty is all of them."""
+    """The only classes, or groups of them, that are drawn; all by default."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.opacity <= 1.0:
@@ -43,10 +43,10 @@ class Look:
         """Whether each class is drawn: bool (n,); never class 0, the background.
 
         Raises:
-            UnknownName: `hidden` or `only` names a class that the label set lacks; the message lists those it has.
+            UnknownName: a class or group that the label set lacks; the message lists those it has.
         """
         drawn = np.full(len(label_set), not self.only)
-        drawn[[label_set.id_of(name) for name in self.only]] = True
-        drawn[[label_set.id_of(name) for name in self.hidden]] = False
+        drawn[[index for name in self.only for index in label_set.ids_of(name)]] = True
+        drawn[[index for name in self.hidden for index in label_set.ids_of(name)]] = False
         drawn[0] = False
         return drawn

@@ -177,7 +177,7 @@ def test_hidden_classes_are_as_if_they_were_not_there() -> None:
 @pytest.mark.parametrize("legend", ["off", "auto"])
 def test_a_hidden_name_that_there_is_not_is_refused(legend: LegendPlace) -> None:
     frame = noise(Size(6, 8))
-    with pytest.raises(UnknownName, match="no class in label set cihp 'Tail'; there are: Background, Hat"):
+    with pytest.raises(UnknownName, match="no class or group in label set cihp 'Tail'; there are: Background, Hat"):
         blend(
             frame,
             parsing_of(np.zeros((3, 4), np.uint8), frame.size),
@@ -290,7 +290,7 @@ def test_only_some_classes_are_drawn() -> None:
 
 
 def test_an_only_name_that_there_is_not_is_refused() -> None:
-    with pytest.raises(UnknownName, match="no class in label set cihp 'Tail'; there are: Background, Hat"):
+    with pytest.raises(UnknownName, match="no class or group in label set cihp 'Tail'; there are: Background, Hat"):
         Look(only=frozenset({"Tail"})).shown(CIHP)
 
 
