@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -117,6 +117,7 @@ boxes = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(boxes, min_size=1, max_size=12), st.lists(boxes, max_size=1))
 def test_tags_stay_apart_and_in_the_picture(people: list[Box], taken: list[Box]) -> None:
     done = placed(parsing_of(*maps(), boxes=people), taken=taken)
