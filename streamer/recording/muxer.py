@@ -176,6 +176,8 @@ class Muxer:
         ticks = packet.pts if packet.dts is None else packet.dts
         if ticks is None:
             return True
+        if packet.pts is not None and packet.pts < ticks:
+            return False  # shown before it is decoded
         time_s = ticks * packet.time_base
         if track in self._newest_s and time_s <= self._newest_s[track]:
             return False

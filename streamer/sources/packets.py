@@ -12,7 +12,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from streamer.errors import CannotOpen, Cause
-from streamer.sources.clocks import Splicer
+from streamer.sources.clocks import MAX_AHEAD_S, Splicer
 from streamer.sources.demuxer.main import duration_s, is_known, packets_of
 from streamer.sources.source import Health
 
@@ -103,7 +103,10 @@ def _splice(packet: Packet, splicer: Splicer) -> None:
     shift_s = splicer.shift_s(packet.stream.index, packet.dts * time_base, (packet.duration or 0) * time_base)
     shift = round(shift_s / time_base)
     packet.dts += shift
-    packet.pts = None if packet.pts is None else packet.pts + shift
+    if packet.pts is not None:
+        # A time far from that of decoding is damage: it would be hours of nothing, or more than a file can hold.
+        near = abs((packet.pts + shift - packet.dts) * time_base) <= MAX_AHEAD_S
+        packet.pts = packet.pts + shift if near else None
 
 
 def _rate(container: InputContainer, video: VideoStream) -> Fraction | None:

@@ -154,6 +154,7 @@ def test_a_bare_stream_has_the_rate_that_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.media
+@pytest.mark.process
 @needs_ffprobe
 @pytest.mark.parametrize("codec", ["h264", "h265", "vp9", "av1"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -167,6 +168,7 @@ def test_others_see_the_rate_and_the_length_of_the_source(tmp_path: Path, codec:
 
 
 @pytest.mark.media
+@pytest.mark.process
 @needs_ffprobe
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize("shown_ms", [(40, 200, 40, 40, 500, 40), (20, 20, 1000, 20, 2000), (100,), (2000,)])
