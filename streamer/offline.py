@@ -27,10 +27,10 @@ from streamer.sources.images import Pictures
 from streamer.sources.open import open_source
 from streamer.sources.source import Source
 
-LOOK_AHEAD_MOST = 32
+MAX_LOOK_AHEAD = 32
 """Frames that wait in memory for the next one to be parsed; those further away from it get the masks of the last."""
 
-MISSING_LEAST_S = 0.5
+MIN_MISSING_S = 0.5
 """A source that ends so much earlier than it said is not cut short: headers are rounded."""
 
 
@@ -167,7 +167,7 @@ def _some_parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[F
             last = new
             continue
         waiting.append((frame, grey))
-        if len(waiting) > LOOK_AHEAD_MOST:
+        if len(waiting) > MAX_LOOK_AHEAD:
             yield from _from_behind(last, [waiting.popleft()])
     if last is not None:
         yield from _from_behind(last, waiting)
@@ -200,7 +200,7 @@ def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
     if info.duration_s is None or (info.frames is not None and frames >= info.frames):
         return 0.0
     missing = info.duration_s - shown_s
-    return missing if missing > max(MISSING_LEAST_S, 2 * info.duration_s / max(1, frames)) else 0.0
+    return missing if missing > max(MIN_MISSING_S, 2 * info.duration_s / max(1, frames)) else 0.0
 
 
 def _sink(source: Source, out: Path, settings: Rendering, label_set: LabelSet) -> Sink:

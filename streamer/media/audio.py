@@ -6,20 +6,20 @@ from fractions import Fraction
 import av
 from av.audio.stream import AudioStream
 
-SOUND_MOST = 100_000
+MAX_SOUNDS = 100_000
 """Half an hour and more."""
 
 
 class AudioQueue:
     """Packets of sound, each track's in order, from a source to a recording, which may be in another thread.
 
-    Whoever records must `take` as fast as frames come: of more than `SOUND_MOST` packets the oldest are dropped.
+    Whoever records must `take` as fast as frames come: of more than `MAX_SOUNDS` packets the oldest are dropped.
     """
 
     def __init__(self, streams: tuple[AudioStream, ...] = ()) -> None:
         self.streams = streams
         """They outlive the source: a recording may begin when a short file is over, and a camera is lost."""
-        self._packets: deque[av.Packet[AudioStream]] = deque(maxlen=SOUND_MOST)
+        self._packets: deque[av.Packet[AudioStream]] = deque(maxlen=MAX_SOUNDS)
         self._last_s: dict[int, Fraction] = {}
 
     def put(self, packet: "av.Packet[AudioStream]", origin_s: Fraction) -> None:

@@ -14,7 +14,7 @@ from streamer.recording.containers import PICTURES, containers_for
 from streamer.recording.encoder import Packet, Tracks
 from streamer.recording.muxer import Muxer
 
-RECENT_BYTES_MOST = 256_000_000
+MAX_CLIP_BYTES = 256_000_000
 """Half a minute of 60 Mbit/s; of more, the oldest seconds go first."""
 
 
@@ -44,12 +44,12 @@ class _Kept:
 class Recent:
     """Filled by the thread that records, read by any."""
 
-    def __init__(self, seconds: float, bytes_most: int = RECENT_BYTES_MOST) -> None:
+    def __init__(self, seconds: float, max_bytes: int = MAX_CLIP_BYTES) -> None:
         """
         Args:
             seconds: so many are there, and those before them back to a key frame.
         """
-        self._seconds, self._bytes_most = seconds, bytes_most
+        self._seconds, self._max_bytes = seconds, max_bytes
         self._lock = threading.Lock()
         self._tracks: Tracks | None = None
         self._stretches: deque[list[_Kept]] = deque()
@@ -121,10 +121,10 @@ class Recent:
             return self._tracks, [each for stretch in self._stretches for each in stretch], list(self._sounds)
 
     def _forget(self, newest_s: Fraction) -> None:
-        while self._stretches and (self._bytes > self._bytes_most or self._is_spare(newest_s)):
+        while self._stretches and (self._bytes > self._max_bytes or self._is_spare(newest_s)):
             self._bytes -= sum(len(each.body) for each in self._stretches.popleft())
             self._forget_sounds(self._stretches[0][0].time_s if self._stretches else newest_s)
-        if self._bytes > self._bytes_most:  # sound alone
+        if self._bytes > self._max_bytes:  # sound alone
             self._forget_sounds(newest_s)
 
     def _is_spare(self, newest_s: Fraction) -> bool:

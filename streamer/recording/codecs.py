@@ -13,7 +13,7 @@ class Codec:
     """FFmpeg's name of it."""
     crf: int
     """Its quality when none is asked for; lower is better and larger."""
-    crf_most: int
+    max_crf: int
     presets: tuple[str, ...]
     """How much work to spend, the usual first; empty where the encoder has no such thing."""
     options: tuple[tuple[str, str], ...] = ()
@@ -70,7 +70,7 @@ class Encoding:
             raise ConfigError(
                 f"no codec {self.codec!r}; there are: {', '.join(CODECS)}{f'; did you mean {meant}?' if meant else ''}"
             )
-        most = CODECS[self.codec].crf_most
+        most = CODECS[self.codec].max_crf
         if self.crf is not None and not 0 <= self.crf <= most:
             raise ConfigError(f"crf of {self.codec} is between 0 and {most}, not {self.crf}")
         presets = CODECS[self.codec].presets

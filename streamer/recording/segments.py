@@ -14,9 +14,9 @@ from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Packet, Tracks
 from streamer.recording.muxer import Muxer
 
-LATE_MOST_S = 2
+MAX_LATE_S = 2
 """Sound that comes so long after pictures of its time still finds its file open."""
-AHEAD_MOST = 2000
+MAX_AHEAD = 2000
 """So many packets of sound wait for the pictures of their time: half a minute and more."""
 
 
@@ -111,7 +111,7 @@ class Segments:
         self._newest_s = packet.pts * packet.time_base
         if self._filing.segment_s is not None:
             self._turn_over_when_due(packet, round(self._filing.segment_s / packet.time_base))
-        if self._before is not None and self._newest_s >= self._part.since_s + LATE_MOST_S:
+        if self._before is not None and self._newest_s >= self._part.since_s + MAX_LATE_S:
             self._finish_before()
         self._part.put(PICTURES, packet)
 
@@ -131,7 +131,7 @@ class Segments:
         for track, packet in waiting:
             ticks = packet.pts if packet.dts is None else packet.dts
             time_s = self._newest_s if ticks is None else ticks * packet.time_base
-            if until_s is not None and time_s > until_s and len(self._ahead) < AHEAD_MOST:
+            if until_s is not None and time_s > until_s and len(self._ahead) < MAX_AHEAD:
                 self._ahead.append((track, packet))
             elif time_s >= self._part.since_s:
                 self._part.put(track, packet)

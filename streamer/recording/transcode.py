@@ -19,7 +19,7 @@ BITS_PER_S = 64_000
 """Of each channel; as many as the telephone's sound has."""
 SLACK_S = Fraction(1, 50)
 """Sound that is so much off the end of what came before follows on it: times are rounded, and clocks jitter."""
-FILLED_MOST_S = 2
+MAX_FILLED_S = 2
 """A gap up to this is filled with silence; a longer one costs nothing, and is a gap in the file, too."""
 
 
@@ -118,7 +118,7 @@ class Recoder:
         if self._begins is None:
             self._begins = begins
         gap = begins - (self._begins + self._held.shape[1])
-        if gap > FILLED_MOST_S * RATE:
+        if gap > MAX_FILLED_S * RATE:
             self._pad(self._early)
             self._begins, gap = begins, 0
         self._skip = max(0, -gap)  # said twice

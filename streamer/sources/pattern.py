@@ -17,7 +17,7 @@ from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.source import Source
 
 PATTERN_SIZE = Size(480, 640)
-SIDE_MOST = 16_384
+MAX_SIDE_PX = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ def read_pattern(uri: str) -> Pattern:
         raise ConfigError(f"test pattern {text!r} cannot be read; it is {allowed}") from exc
     if min(pattern.size) < 1 or pattern.rate <= 0 or (pattern.frames is not None and pattern.frames < 1):
         raise ConfigError(f"test pattern {text!r}: sizes, rate and frames are above 0")
-    if max(pattern.size) > SIDE_MOST:
-        raise ConfigError(f"test pattern {text!r}: sides are {SIDE_MOST} at most")
+    if max(pattern.size) > MAX_SIDE_PX:
+        raise ConfigError(f"test pattern {text!r}: sides are {MAX_SIDE_PX} at most")
     return pattern
 
 

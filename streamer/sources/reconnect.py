@@ -12,7 +12,7 @@ from streamer.errors import CannotOpen, Cause, SourceError, SourceLost
 from streamer.media.audio import AudioQueue
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Health, Source
-from streamer.sources.timeline import FIRST_S, Backoff, Seam
+from streamer.sources.timeline import MIN_WAIT_S, Backoff, Seam
 
 HOPELESS = frozenset({Cause.AUTH, Cause.NOT_FOUND, Cause.CODEC})
 """What is, when it is the first that is heard of a source, a mistake in its address, and not retried unasked."""
@@ -68,7 +68,7 @@ class Connector:
                 if self._stopped.wait(min(left_s, self._backoff.wait_s(error.cause))):
                     break
             try:
-                source = self._open_once(max(FIRST_S, until_s - time.monotonic()))
+                source = self._open_once(max(MIN_WAIT_S, until_s - time.monotonic()))
             except CannotOpen as exc:
                 if exc.cause in hopeless:
                     raise

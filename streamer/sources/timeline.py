@@ -7,11 +7,11 @@ from dataclasses import replace
 from pipeline import Frame
 from streamer.errors import Cause
 
-FIRST_S = 0.5
+MIN_WAIT_S = 0.5
 """No attempt follows sooner on one that failed."""
-MOST_S = 10.0
+MAX_WAIT_S = 10.0
 """None follows later."""
-ABSENT_MOST_S = 1.0
+MAX_ABSENT_WAIT_S = 1.0
 """The same where nobody answered: an attempt disturbs nobody, and whoever comes back is seen at once."""
 ABSENT = frozenset({Cause.REFUSED, Cause.UNREACHABLE, Cause.TIMEOUT})
 
@@ -30,11 +30,11 @@ class Backoff:
 
     def wait_s(self, cause: Cause) -> float:
         """Seconds to wait after a failure: up to 1, or up to twice as many each time that somebody turned us away."""
-        most_s = ABSENT_MOST_S
+        most_s = MAX_ABSENT_WAIT_S
         if cause not in self._absent:
-            most_s = min(MOST_S, ABSENT_MOST_S * 2.0**self._turned_away)
+            most_s = min(MAX_WAIT_S, MAX_ABSENT_WAIT_S * 2.0**self._turned_away)
             self._turned_away = min(self._turned_away + 1, 10)
-        return FIRST_S + self._chance() * (most_s - FIRST_S)
+        return MIN_WAIT_S + self._chance() * (most_s - MIN_WAIT_S)
 
     def reset(self) -> None:
         """It gave a picture."""

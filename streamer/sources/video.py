@@ -29,7 +29,7 @@ from streamer.sources.source import Health, Source
 
 _LOG = logging.getLogger(__name__)
 
-DAMAGED_MOST = 500
+MAX_DAMAGED_IN_A_ROW = 500
 """So many pieces in a row that cannot be decoded are no video."""
 
 
@@ -151,7 +151,7 @@ class Video(Source):
                     if self._sent:
                         self._sent.pop()
                     in_a_row += 1
-                    if in_a_row > DAMAGED_MOST:
+                    if in_a_row > MAX_DAMAGED_IN_A_ROW:
                         raise SourceLost(f"{self._name}: nothing can be decoded any more", Cause.CODEC) from exc
         except av.error.InvalidDataError:
             self._feed.health.damaged += 1  # a file that breaks off

@@ -12,7 +12,7 @@ from pipeline import CIHP, Box, Frame, Look, Parser, ParserSettings, Parsing, Si
 from pipeline.motion.carry import between
 from pipeline.motion.flow import Follower, Grey
 from streamer import Encoding, Rendering, render_file
-from streamer.offline import LOOK_AHEAD_MOST
+from streamer.offline import MAX_LOOK_AHEAD
 from tests.support.media import Clip, pictures_of
 from tests.support.scenes import FACE, FRAME, Bgr, centre, frame_of, iou, parsing_of, person_at, person_scene, texture
 
@@ -161,11 +161,11 @@ def test_the_first_frame_after_a_cut_is_parsed(tmp_path: Path) -> None:
 
 def test_a_bounded_number_of_frames_waits(tmp_path: Path) -> None:
     """The first frames are written before the second parsing, which is far off, has been asked for."""
-    count = 2 * LOOK_AHEAD_MOST
+    count = 2 * MAX_LOOK_AHEAD
     source = Clip(size=SCREEN, ticks=range(0, 512 * count, 512)).make(tmp_path / "in.mkv", [red_square(50)] * count)
     parser = SquareFinder()
     settings = Rendering(parser.settings, parse_every=count - 1)
     asked: list[int] = []
     render_file(source, tmp_path / "out.mkv", settings, lambda so_far: asked.append(len(parser.asked)) is None, parser)
-    assert asked.index(2) == count - 1 - LOOK_AHEAD_MOST
+    assert asked.index(2) == count - 1 - MAX_LOOK_AHEAD
     assert len(asked) == count

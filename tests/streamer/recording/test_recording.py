@@ -401,7 +401,7 @@ def test_a_clip_of_what_has_just_begun_is_all_of_it(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_for_clips_has_an_end() -> None:
-    recent = Recent(1000.0, bytes_most=20_000)
+    recent = Recent(1000.0, max_bytes=20_000)
     feed(recent, 40.0)
     assert 0 < recent.bytes <= 20_000
     recent.clear()

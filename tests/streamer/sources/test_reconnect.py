@@ -28,7 +28,7 @@ from streamer.media.audio import AudioQueue
 from streamer.sources.network import Timeouts
 from streamer.sources.reconnect import Connector, Reconnecting
 from streamer.sources.source import Health
-from streamer.sources.timeline import ABSENT, ABSENT_MOST_S, FIRST_S, MOST_S, Backoff, Seam
+from streamer.sources.timeline import ABSENT, MAX_ABSENT_WAIT_S, MAX_WAIT_S, MIN_WAIT_S, Backoff, Seam
 from tests.support.media import (
     NO_LENGTH,
     Answer,
@@ -146,7 +146,7 @@ def black_hole() -> Iterator[int]:
 def test_no_wait_is_shorter_or_longer_than_promised(causes: list[Cause], chance: float) -> None:
     backoff = Backoff(lambda: chance)
     for cause in causes:
-        assert FIRST_S <= backoff.wait_s(cause) <= MOST_S
+        assert MIN_WAIT_S <= backoff.wait_s(cause) <= MAX_WAIT_S
 
 
 def test_who_turns_us_away_is_left_alone_for_longer_each_time() -> None:
@@ -159,13 +159,13 @@ def test_who_turns_us_away_is_left_alone_for_longer_each_time() -> None:
 def test_nobody_is_disturbed_where_nobody_answers() -> None:
     backoff = Backoff(lambda: 1.0)
     waits = [backoff.wait_s(cause) for cause in (Cause.REFUSED, Cause.UNREACHABLE, Cause.TIMEOUT) * 10]
-    assert set(waits) == {ABSENT_MOST_S}
+    assert set(waits) == {MAX_ABSENT_WAIT_S}
     assert backoff.wait_s(Cause.NOT_FOUND) == 1
 
 
 def test_a_webcam_that_was_pulled_out_is_looked_for_as_often() -> None:
     backoff = Backoff(lambda: 1.0, ABSENT | {Cause.NOT_FOUND})
-    assert {backoff.wait_s(Cause.NOT_FOUND) for _ in range(10)} == {ABSENT_MOST_S}
+    assert {backoff.wait_s(Cause.NOT_FOUND) for _ in range(10)} == {MAX_ABSENT_WAIT_S}
 
 
 def test_chance_spreads_the_waits() -> None:
@@ -274,7 +274,7 @@ def test_stopping_ends_the_wait_for_the_next_attempt() -> None:
     stopper.start()
     began = time.monotonic()
     assert waiting.again(LOSS) is None
-    assert time.monotonic() - began < ABSENT_MOST_S
+    assert time.monotonic() - began < MAX_ABSENT_WAIT_S
     stopper.join()
     assert waiting.first() is None
     assert attempts.made == 0
