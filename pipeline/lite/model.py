@@ -15,7 +15,7 @@ from pipeline.network.quantize import int8_form, is_quick
 from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
-SHA256 = "22f55e019ff2419a78e3597a3d536e1dc4a1ebd45f08c8f26ff72f7468ded7b2"
+SHA256 = "8cd61c8abefb5fca7c7d11847f1e27b9fb60be126e274acc4e21312794ae464f"
 
 
 def lite_model(model_dir: Path | None = None) -> Model:
