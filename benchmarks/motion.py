@@ -50,9 +50,9 @@ SMALL_PEOPLE = {"street.mp4": Size(576, 768)}
 """Clips that the demo, too, shows to the network unreduced."""
 SIZES = {"480p": Size(480, 854), "720p": Size(720, 1280), "1080p": Size(1080, 1920), "4K": Size(2160, 3840)}
 COST_MOST_MS = 4.0
-LARGER_LEAST = 0.01
+MIN_LARGER = 0.01
 """Of the people's pixels in the clip."""
-GAP_LEAST = 0.02
+MIN_GAP = 0.02
 """Of a smaller one it says nothing how much is closed."""
 
 
@@ -67,7 +67,7 @@ def _mean_iou(ious: dict[str, float]) -> float:
 def _larger(counted: Confusion) -> dict[str, float]:
     """Of classes that flicker up in a few pixels only the mean over all classes says most, and nobody sees them."""
     pixels = counted.counts[1:].sum(axis=1)
-    larger = {CIHP.names[1 + at] for at in np.flatnonzero(pixels >= LARGER_LEAST * pixels.sum())}
+    larger = {CIHP.names[1 + at] for at in np.flatnonzero(pixels >= MIN_LARGER * pixels.sum())}
     return {name: iou for name, iou in counted.ious.items() if name in larger}
 
 
@@ -179,7 +179,7 @@ def report(name: str, scores: Sequence[Scores], figures: Sequence[str] = tuple(F
                 held, value = mean("held", distance), mean(way, distance)
                 perfect = mean("parsed", distance) if itself is None else 1.0
                 closed = "" if way in ("held", "parsed") else f"{(value - held) / (perfect - held):.0%}"
-                if closed and itself is not None and itself - held > GAP_LEAST:
+                if closed and itself is not None and itself - held > MIN_GAP:
                     closed += f" ({(value - held) / (itself - held):.0%})"
                 print(f"  {distance:2}: {value:.3f} {closed:10}", end="")
             print()

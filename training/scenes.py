@@ -21,7 +21,7 @@ _GREY = 127
 """What `pipeline.network.letterbox` pads with."""
 _SEEN_PIXELS = 12
 """A class of fewer pixels is not in a photo."""
-_CUT_MOST = 0.6
+_MAX_CUT = 0.6
 """Of a person's width, at the photo's lower edge: through legs, but not through a chest."""
 _THING_IN_FRONT = 0.03
 """Of scenes. With three times as many, dark sleeves on clips were taken for something in front of somebody."""
@@ -127,7 +127,7 @@ def _said_empty(photo: Photo) -> bool:
 def _is_whole(photo: Photo) -> bool:
     """Whether the photo's lower edge does not cut somebody in two: a bust on a pavement is nobody."""
     _, _, width, _ = cv2.boundingRect(photo.person)
-    return bool(np.count_nonzero(photo.person[-1]) <= _CUT_MOST * width)
+    return bool(np.count_nonzero(photo.person[-1]) <= _MAX_CUT * width)
 
 
 def _bag_mask(labels: LabelMap) -> LabelMap:

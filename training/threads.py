@@ -9,7 +9,7 @@ from pathlib import Path
 
 _SLOW = 2.0
 """So many times the best time of a step with all threads means that a core is taken."""
-_IDLE_LEAST = 0.8
+_MIN_IDLE = 0.8
 """Cores that must have been idle during a step with one thread before all are tried again."""
 
 Idle = Callable[[], float]
@@ -41,6 +41,6 @@ class Pace:
             # The first steps are slow for other reasons; the best is known after a few.
             if seconds / pictures > _SLOW * self._best:
                 self.threads = max(1, self._most // 2)
-        elif (idled - before) / max(seconds, 1e-9) >= _IDLE_LEAST * (self._most - self.threads):
+        elif (idled - before) / max(seconds, 1e-9) >= _MIN_IDLE * (self._most - self.threads):
             self.threads = self._most
         return self.threads

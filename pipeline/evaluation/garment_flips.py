@@ -1,7 +1,7 @@
 """What each person wears, and how often a parser changes its mind about it.
 
 A person wears as upper garment whichever of `TOPS` has most of their pixels, and as lower whichever of `BOTTOMS`, if
-the group has `SHARE_LEAST` of the person; else nothing is said. A flip is a type that differs from the last one that
+the group has `MIN_SHARE` of the person; else nothing is said. A flip is a type that differs from the last one that
 the same person (by `track_id`) was said to wear. Upper and lower count each: a shirt and skirt that become a dress
 are two flips.
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline.labels import BOTTOMS, TOPS, LabelSet
 from pipeline.types import Parsing
 
-SHARE_LEAST = 0.05
+MIN_SHARE = 0.05
 """Of a person's pixels; fewer are a speck."""
 
 
@@ -48,6 +48,6 @@ class GarmentFlips:
 def _dominant(pixels: NDArray[np.int64], group: NDArray[np.int64]) -> int | None:
     """The class of a group that most pixels of a person have, if the group has enough of them."""
     of_group = pixels[group]
-    if of_group.sum() <= SHARE_LEAST * pixels.sum():
+    if of_group.sum() <= MIN_SHARE * pixels.sum():
         return None
     return int(group[of_group.argmax()])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-SAME_LEAST = 0.5
+MIN_SAME = 0.5
 """Masks that share at least so much of what both cover are one body's."""
 ABSENT_MOST_S = 1.0
 """How long the place of somebody who is not found is remembered."""
@@ -63,7 +63,7 @@ class NumberSwitches:
             (overlap, now, before)
             for now, mask in found.items()
             for before, body in self._bodies.items()
-            if (overlap := _iou(mask, body.mask)) >= SAME_LEAST
+            if (overlap := _iou(mask, body.mask)) >= MIN_SAME
         ]
         pairs: dict[int, int] = {}
         # Of equal overlaps the one that keeps its number.

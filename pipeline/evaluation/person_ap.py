@@ -1,7 +1,7 @@
 """Persons found and missed: precision, recall and average precision at a mask overlap of a half.
 
 Matching is COCO's (https://cocodataset.org/#detection-eval): in each picture the persons found, surest first, each
-take the person in the truth that they overlap most of those not yet taken, if by `IOU_LEAST`. Average precision is
+take the person in the truth that they overlap most of those not yet taken, if by `MIN_IOU`. Average precision is
 the area under the whole interpolated precision-recall curve, as in Pascal VOC since 2010, and not COCO's mean over
 101 points of it.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.types import LabelMap, Parsing
 
-IOU_LEAST = 0.5
+MIN_IOU = 0.5
 """Masks that share at least so much of what both cover are one person's."""
 UNKNOWN = 255
 """Pixels of a true instance map of which nobody knows whose they are."""
@@ -93,7 +93,7 @@ def _take(overlaps: NDArray[np.float64], found: int) -> bool:
     if not len(overlaps):
         return False
     best = int(overlaps[:, found].argmax())
-    if overlaps[best, found] < IOU_LEAST:
+    if overlaps[best, found] < MIN_IOU:
         return False
     overlaps[best] = 0
     return True

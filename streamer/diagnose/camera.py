@@ -27,7 +27,7 @@ SETTLED_S = 1.0
 """What had come until a source was open is given at once; so much later that is over."""
 TIMED_S = 1.0
 """How long each way to parse is timed, at least."""
-TIMED_LEAST = 3
+MIN_TIMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def timed(wanted: Sequence[tuple[str, Size]], frames: Sequence[Frame], model_dir
             continue
         took_s: list[float] = []
         used_s, began_s = time.process_time(), time.perf_counter()
-        while time.perf_counter() - began_s < TIMED_S or len(took_s) < TIMED_LEAST:
+        while time.perf_counter() - began_s < TIMED_S or len(took_s) < MIN_TIMED:
             started_s = time.perf_counter()
             parser(frames[len(took_s) % len(frames)])
             took_s.append(time.perf_counter() - started_s)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pipeline import Size
 
-USED_MOST = 0.85
+MAX_USED = 0.85
 """Of all cores together: what is planned for more than this stutters when anything else wants to run."""
 
 
@@ -54,7 +54,7 @@ class Forecast:
 
 def forecast(way: Way, source_hz: float, costs: Costs, cores: int) -> Forecast:
     """How often this way can parse beside showing every frame of a source."""
-    room = USED_MOST * cores
+    room = MAX_USED * cores
     shown_hz = min(source_hz, room / costs.total_s) if costs.total_s else source_hz
     left = room - shown_hz * costs.total_s
     # While it shows frames, the machine has less than all its cores for the network, and that takes longer.

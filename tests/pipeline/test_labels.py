@@ -58,14 +58,14 @@ TOUCHING = {
 }
 """Classes whose pixels lie side by side on a body."""
 
-TWINS_LEAST = 40.0
+MIN_TWINS = 40.0
 """Left from right at a glance, in small pieces and over any picture: some eight just noticeable steps once halved."""
-TOUCHING_LEAST = 20.0
+MIN_TOUCHING = 20.0
 """Where two parts meet, the line between them is to be seen: four such steps once halved."""
-ANY_LEAST = 12.0
+MIN_ANY = 12.0
 """Two parts that never meet have to be told apart only with the legend: more than two steps once halved."""
 
-GARMENTS_LEAST = 30.0
+MIN_GARMENTS = 30.0
 """Garments that the network takes for each other are compared from one person to the next: 13 such steps over any
 cloth. Orange and brown are 17 apart over black."""
 CLOTHS = {"black": np.array([28.0, 28.0, 30.0]), "grey": np.full(3, 110.0), "white": np.full(3, 225.0)}
@@ -105,9 +105,9 @@ def test_colour_arithmetic_gives_the_published_values_of_primaries() -> None:
 @pytest.mark.parametrize("eyes", SEEN_BY)
 def test_colours_can_be_told_apart(eyes: str) -> None:
     colours = lab(CIHP_HUMAN.palette, SEEN_BY[eyes])
-    least = {frozenset(pair): ANY_LEAST for pair in combinations(CIHP_HUMAN.names[1:], 2)}
-    least |= {frozenset((one, other)): TOUCHING_LEAST for one, others in TOUCHING.items() for other in others.split()}
-    least |= {frozenset((each.name, each.twin)): TWINS_LEAST for each in CIHP_HUMAN.classes if each.twin}
+    least = {frozenset(pair): MIN_ANY for pair in combinations(CIHP_HUMAN.names[1:], 2)}
+    least |= {frozenset((one, other)): MIN_TOUCHING for one, others in TOUCHING.items() for other in others.split()}
+    least |= {frozenset((each.name, each.twin)): MIN_TWINS for each in CIHP_HUMAN.classes if each.twin}
     assert all(name in CIHP_HUMAN.names for pair in least for name in pair)
     distances = {
         pair: float(np.linalg.norm(np.subtract(*[colours[CIHP_HUMAN.id_of(name)] for name in pair]))) for pair in least
@@ -124,14 +124,14 @@ def test_garments_of_the_upper_body_can_be_told_apart_over_cloth(eyes: str, clot
     colours = lab(drawn.round().astype(np.uint8), SEEN_BY[eyes])
     for one, other in combinations(("UpperClothes", "Coat", "Dress"), 2):
         distance = np.linalg.norm(colours[CIHP.id_of(one)] - colours[CIHP.id_of(other)])
-        assert distance > GARMENTS_LEAST, (one, other)
+        assert distance > MIN_GARMENTS, (one, other)
 
 
 @pytest.mark.parametrize("eyes", SEEN_BY)
 def test_left_is_lighter_than_right(eyes: str) -> None:
     lightness = lab(CIHP.palette, SEEN_BY[eyes])[:, 0]
     for part in ("arm", "leg", "shoe"):
-        assert lightness[CIHP.id_of(f"Left-{part}")] > lightness[CIHP.id_of(f"Right-{part}")] + TOUCHING_LEAST
+        assert lightness[CIHP.id_of(f"Left-{part}")] > lightness[CIHP.id_of(f"Right-{part}")] + MIN_TOUCHING
 
 
 def test_names_are_those_of_the_data_sets() -> None:

@@ -28,7 +28,7 @@ AGREES_WITHIN = 1e-3
 """Of a logit: what runtimes add up in another order."""
 _WATCHED_AT = Size(256, 448)
 """The size at which tensors are watched. What lies in them hardly depends on it."""
-_HALVED_LEAST = 4096
+_MIN_HALVED = 4096
 ROUNDED_WITHIN = 0.2
 """Of a logit, on noise: what float16 weights may cost. Logits reach 20; what decides is rarely closer than this."""
 
@@ -113,7 +113,7 @@ def _rounded(network: LiteNet) -> LiteNet:
 def _is_halved(shape: Sequence[int]) -> bool:
     """Whether weights are stored as float16: not depthwise filters, nor what is small anyway. They are a twentieth of
     all, and made three quarters of the error."""
-    return len(shape) == 4 and shape[1] > 1 and math.prod(shape) >= _HALVED_LEAST
+    return len(shape) == 4 and shape[1] > 1 and math.prod(shape) >= _MIN_HALVED
 
 
 def _trace(network: LiteNet, path: Path) -> None:

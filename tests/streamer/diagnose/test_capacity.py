@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import Size
-from streamer.diagnose.capacity import USED_MOST, Costs, Way, best, forecast
+from streamer.diagnose.capacity import MAX_USED, Costs, Way, best, forecast
 
 FAST = Way("lite", Size(256, 448), takes_s=0.008, cpu_s=0.014)
 SLOW = Way("m2fp", Size(480, 640), takes_s=0.3, cpu_s=0.55)
@@ -20,9 +20,9 @@ def test_a_machine_with_room_parses_every_frame() -> None:
 def test_a_slow_parser_parses_as_often_as_what_is_left_allows() -> None:
     expected = forecast(SLOW, 30.0, CHEAP, cores=2)
     assert expected.shown_hz == 30.0
-    assert 2.4 < expected.parse_hz <= (2 * USED_MOST - 30 * 0.004) / 0.55
+    assert 2.4 < expected.parse_hz <= (2 * MAX_USED - 30 * 0.004) / 0.55
     assert 0.6 < expected.mask_age_s < 0.8
-    assert expected.load <= USED_MOST + 1e-9
+    assert expected.load <= MAX_USED + 1e-9
 
 
 def test_what_shows_frames_takes_its_time_from_the_network() -> None:
@@ -33,7 +33,7 @@ def test_what_shows_frames_takes_its_time_from_the_network() -> None:
 
 def test_where_showing_takes_everything_nothing_is_parsed_and_frames_are_lost() -> None:
     expected = forecast(FAST, 60.0, Costs(0.02, 0.01, 0.03), cores=2)
-    assert expected.shown_hz == pytest.approx(USED_MOST * 2 / 0.06)
+    assert expected.shown_hz == pytest.approx(MAX_USED * 2 / 0.06)
     assert expected.parse_hz == 0
     assert expected.mask_age_s == float("inf")
 
