@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import ExitStack
 
-from pipeline import Frame, Parsing, PipelineError, load_parser
+from pipeline import Frame, Parser, Parsing, PipelineError
 from pipeline.network.letterbox import Letterbox
 from pipeline.parsing.reading import Reading
 from pipeline.types import Picture
@@ -42,6 +42,7 @@ class ParseLoop:
 
     def __init__(
         self,
+        parser: Parser,
         config: StreamConfig,
         reader: RingReader,
         newest: LatestParsings,
@@ -52,14 +53,11 @@ class ParseLoop:
     ) -> None:
         """
         Args:
+            parser: made of the configuration's settings; the worker's answers are put together by it.
             rows: the sinks for what is parsed.
-
-        Raises:
-            PipelineError: there is no such parser, or no such way to run it.
         """
         self._config = config
-        self._parser = load_parser(config.parser)
-        config.look.shown(self._parser.label_set)
+        self._parser = parser
         masks = config.masks
         interval_s = 1.0 / masks.parse_hz if masks.parse_hz else 0.0
         limits = Limits(masks.max_mask_age_s, interval_s, masks.still_for_s, config.parser.input_size)

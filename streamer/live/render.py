@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from pipeline.drawing.legend import LegendMemory
-from pipeline.drawing.overlay import draw
+from pipeline.drawing.overlay import draw, undrawn
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
 from streamer.live.ring import EndOfStream, RingReader
@@ -97,7 +97,11 @@ class RenderLoop:
             self._stats.dropped("no_sink", self._unseen)
             return
         frame, parsing = masked.frame, masked.parsing
-        picture = frame.picture if parsing is None else draw(frame, parsing, self._controls.look, self._legend)
+        look = self._controls.look
+        if parsing is None:
+            picture = undrawn(frame, look, self._place.label_set, self._legend)
+        else:
+            picture = draw(frame, parsing, look, self._legend)
         drawn = Drawn(picture, frame.index, frame.pts_s, parsing)
         self._controls.saver.show(drawn)
         self._sinks.write(drawn)

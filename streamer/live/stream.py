@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipeline import Parsing
+from pipeline import Parsing, load_parser
 from streamer.errors import ConfigError, ShutdownTimeout, SinkError
 from streamer.live.capture import capture
 from streamer.live.config import MaskSettings, StreamConfig
@@ -86,8 +86,11 @@ class Stream:
             on_last_closed=self._stop.set,
         )
         saver = Saver(record.keeps_s, self._stats.saved)
-        place = Place(config, self._stats, Controls(config.look, saver, self._stop.set), remaining.failed_partly)
-        parse = ParseLoop(config, ring.reader(), self._newest, self._stop, rows.parsings, place, remaining)
+        parser = load_parser(config.parser)
+        config.look.shown(parser.label_set)  # refuses names that there are not
+        controls = Controls(config.look, saver, self._stop.set)
+        place = Place(config, parser.label_set, self._stats, controls, remaining.failed_partly)
+        parse = ParseLoop(parser, config, ring.reader(), self._newest, self._stop, rows.parsings, place, remaining)
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
         self._add(
             "capture",

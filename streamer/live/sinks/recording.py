@@ -1,7 +1,9 @@
 """The recording of a live stream, and the last seconds that clips are cut from: one encoder for both."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from pipeline import Size
 from streamer.errors import SinkError
 from streamer.live.sinks.sink import Drawn
 from streamer.recording.clip_buffer import Recent
@@ -17,6 +19,7 @@ class Recording:
     def __init__(
         self,
         source: Source,
+        frame_size: Size,
         encoding: Encoding,
         filing: Filing | None,
         recent: Recent | None,
@@ -24,6 +27,7 @@ class Recording:
     ) -> None:
         """
         Args:
+            frame_size: of what is drawn.
             filing: None for no files.
             recent: what clips are cut from; None for no clips.
             on_files_failed: told why there are no more files, where clips are to go on without; None if they are not.
@@ -33,7 +37,9 @@ class Recording:
         """
         self._recent = recent
         self._on_files_failed = on_files_failed
-        self._recorder = LiveRecorder(source.info, source.audio, encoding, filing, recent)
+        self._recorder = LiveRecorder(
+            replace(source.info, frame_size=frame_size), source.audio, encoding, filing, recent
+        )
 
     def write(self, item: Drawn) -> None:
         try:

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pipeline import Parsing
+from pipeline import LabelSet, Parsing
+from pipeline.drawing.overlay import drawn_size
 from streamer.errors import SinkError
 from streamer.live.config import StreamConfig
 from streamer.live.sinks.controls import Controls
@@ -31,6 +32,8 @@ class Place:
     """The surroundings that a sink is made in."""
 
     config: StreamConfig
+    label_set: LabelSet
+    """Of the parsings."""
     stats: Stats
     controls: Controls
     on_part_failed: Callable[[str, SinkError], None]
@@ -90,7 +93,8 @@ def _recording(place: Place, source: Source) -> Recording:
     if record.file is not None:
         filing = Filing(Path(record.file), record.segment_s, record.keep_free_bytes, record.force)
     on_files_failed = partial(place.on_part_failed, RECORDING) if record.clip_seconds else None
-    return Recording(source, place.config.encoding, filing, place.controls.saver.recent, on_files_failed)
+    size = drawn_size(source.info.frame_size, place.config.look, place.label_set)
+    return Recording(source, size, place.config.encoding, filing, place.controls.saver.recent, on_files_failed)
 
 
 def _publisher(place: Place) -> Publishing:

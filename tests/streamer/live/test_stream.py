@@ -14,10 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import numpy as np
 import psutil
 import pytest
 
-from pipeline import Parsing, RuntimeUnavailable, UnknownName
+from pipeline import CIHP, Look, Parsing, RuntimeUnavailable, Size, UnknownName
+from pipeline.drawing.overlay import drawn_size
 from streamer import (
     CannotOpen,
     ConfigError,
@@ -31,7 +33,7 @@ from streamer import (
 )
 from streamer.live.opencv_threads import CORES_A_THREAD
 from streamer.sources.open import sample
-from tests.support.media import Clip, hang_up, http, pts_of, serving, spread
+from tests.support.media import Clip, hang_up, http, pictures_of, pts_of, serving, spread
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
@@ -83,6 +85,21 @@ def test_the_recording_carries_masks_of_its_own_frames(tmp_path: Path) -> None:
     assert stream.stats.shown == 80
     assert stream.stats.mask_age.p50_s == 0
     assert stream.stats.parsed > 20
+
+
+def test_a_legend_below_makes_every_picture_of_a_recording_higher(tmp_path: Path) -> None:
+    """Those before the first masks, too, and none is scaled to make room."""
+    out = tmp_path / "out.mp4"
+    look = {"legend": "below", "opacity": 0.0, "outline": False, "tags": False}
+    with Stream(StreamConfig("test:size=240x320,rate=30,frames=40", record=str(out), crf=1, **look, **SMALL)) as stream:
+        assert stream.join(60)
+    high, wide = drawn_size(Size(240, 320), Look(legend="below"), CIHP)
+    pictures = pictures_of(out)
+    assert high > 240
+    assert {each.shape[:2] for each in pictures} == {(high + high % 2, wide)}
+    with open_source("test:size=240x320,rate=30,frames=40") as pattern:
+        for frame, picture in zip(pattern, pictures, strict=True):
+            assert np.abs(picture[:240].astype(int) - frame.bgr).mean() < 8
 
 
 def test_masks_too_old_are_not_drawn(tmp_path: Path) -> None:
