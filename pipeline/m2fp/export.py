@@ -1,6 +1,7 @@
 """The export of weights to a graph on disk, once for each input size, refused unless it agrees with torch."""
 
 import hashlib
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.weights import SAFETENSORS, cache_folder
 from pipeline.network.quantize import convolutions, has_weights, in_int8, ranges_of
 from pipeline.network.runtime import openvino_package
+
+_LOG = logging.getLogger(__name__)
 
 FORMAT = 1
 """Counted up when the same weights make another graph."""
@@ -80,16 +83,20 @@ def _made(folder: Path, config: M2fpConfig, size: Size, form: str, sampling: Any
         raise RuntimeUnavailable(NEEDS_TORCH) from exc
     from pipeline.m2fp.network import build_m2fp, tensor_shapes
 
+    _LOG.info("M2FP's graph for %s is made, once, which takes about a minute: reading the weights", size)
     tensors = read_safetensors(folder / SAFETENSORS)
     check_tensors(tensors, tensor_shapes(config), str(folder / SAFETENSORS))
     network = build_m2fp(config)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
     pictures = probe(size)
+    _LOG.info("M2FP's graph for %s: running the original network", size)
     with torch.inference_mode():
         logits, masks = (each[0].numpy() for each in network(torch.from_numpy(pictures[0])))
+    _LOG.info("M2FP's graph for %s: tracing the network, and comparing its answers", size)
     made = graph.trace(network, size, sampling)
     _check(made, pictures[0], (logits, masks), "f32")
     if form == "int8":
+        _LOG.info("M2FP's graph for %s: finding the scales of int8, and comparing again", size)
         made = quantised(made, pictures)
         _check(made, pictures[0], (logits, masks), "int8")
     return made

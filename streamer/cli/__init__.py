@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from streamer.log import show_steps
 from streamer.version import __version__
 
 COMMANDS = {
@@ -41,6 +42,7 @@ class _Commands(TyperGroup):
 
 def load_command(name: str) -> Any:
     """The command as Typer makes it: its function, or the `app` of a module with commands of its own."""
+    show_steps()
     module = import_module(f"streamer.cli.{COMMANDS[name][0]}")
     app = getattr(module, "app", None)
     if app is None:

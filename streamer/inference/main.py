@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 from pipeline import Parser
 from streamer.inference.ahead import Ahead
 from streamer.inference.messages import Answered, Failure, Job, Ready, WorkerSettings
+from streamer.log import show_steps
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
 
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 def serve(parent: Parent) -> None:
     """Answers until the parent wants no more. See `streamer.processes.parent`."""
+    show_steps()
     with suppress(ChannelClosed):
         settings = cast(WorkerSettings, pickle.loads(parent.receive()))
         parser = _attempt(settings.load)

@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import logging
 import os
 import re
 import resource
@@ -271,12 +272,19 @@ def disagreeing(sampling: Any) -> Any:
     return lambda inputs: sampling([openvino.opset13.negative(inputs[0]).output(0), *inputs[1:]])
 
 
-def test_a_graph_that_disagrees_is_refused_and_not_kept(made: Made, elsewhere: Path) -> None:
+def test_a_graph_that_disagrees_is_refused_and_not_kept(
+    made: Made, elsewhere: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And what is done in its minute is told."""
+    caplog.set_level(logging.INFO, "pipeline")
     with pytest.raises(
         ExportMismatch, match="M2FP exported at f32 does not agree with the original in torch: mask logits"
     ):
         made.exported(sampling=disagreeing(made.sampling))
     assert not [each for each in elsewhere.rglob("*") if each.name != "exported"]
+    steps = [each.getMessage() for each in caplog.records if each.name == "pipeline.m2fp.export"]
+    assert len(steps) == 3
+    assert all(str(SIZE) in each for each in steps)
 
 
 @contextmanager
