@@ -22,7 +22,8 @@ ZOOM_STEPS = (1.0, 1.25, 1.5)
 STILL_ZOOM = 1.5
 """A picture that belongs to no stream is first seen with this many times the usual rows and columns."""
 STILL_TALL_PX = 400
-"""Nobody in such a picture is shown taller than this: photos of one tall person lose more than small people gain."""
+"""Where somebody in it is taller than this, it is seen again at the usual size: photos of one tall person and heads
+that fill the picture lose more than small people gain."""
 SMALLER = (0.7, 0.5, 0.35)
 """Shares of the usual pixels that a machine may parse that is too slow for all of them."""
 UP_AFTER_S, DOWN_AFTER_S = 0.5, 3.0
@@ -81,15 +82,13 @@ def times_for(people: Sequence[Person], usual: Letterbox) -> float:
 
 
 def still_times(people: Sequence[Person], usual: Letterbox) -> float:
-    """Which of `ZOOM_STEPS` shows the people of a picture by itself best, after a look at `STILL_ZOOM`.
+    """How many times the usual rows and columns show a picture by itself best, after a look at `STILL_ZOOM`.
 
     It stays at that but where somebody is taller than `STILL_TALL_PX`: whoever is cut by an edge counts, too.
     """
     shown = usual.content_size.height / usual.frame_size.height
     tall = max((shown * (each.box.bottom - each.box.top) for each in people), default=0.0)
-    if tall * STILL_ZOOM <= STILL_TALL_PX:
-        return STILL_ZOOM
-    return min(ZOOM_STEPS, key=lambda step: abs(step - STILL_TALL_PX / tall))
+    return STILL_ZOOM if tall * STILL_ZOOM <= STILL_TALL_PX else ZOOM_STEPS[0]
 
 
 def larger(usual: Letterbox, times: float) -> Size:
