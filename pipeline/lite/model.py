@@ -15,7 +15,7 @@ from pipeline.network.quantize import int8_form, is_quick
 from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
-SHA256 = "8cd61c8abefb5fca7c7d11847f1e27b9fb60be126e274acc4e21312794ae464f"
+SHA256 = "6aa02b587fac2b37438da0ffdd3dbe81cb46217c1c3bceeed550bc08da43e3d8"
 
 
 def lite_model(model_dir: Path | None = None) -> Model:
