@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,14 @@ NEEDS = {"media": ("ffmpeg", "ffprobe"), "screen": ("Xvfb", "xdotool"), "browser
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--short", action="store_true", help="a short form of the tests marked cluster and slow")
+
+
+def pytest_configure() -> None:
+    """Programs that the tests start take Ctrl-C and the end of a terminal as usual, however the tests were started."""
+    for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

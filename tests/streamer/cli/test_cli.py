@@ -262,7 +262,7 @@ def _labelled(folder: Path) -> tuple[Path, Path, Path]:
     with open_source(sample("portrait.mp4")) as source:
         for frame, _ in zip(source, range(3)):
             cv2.imwrite(str(images / f"{frame.index}.png"), frame.bgr)
-            parsing = parser.still(frame)
+            parsing = parser.still(frame.bgr)  # as it is in the file: YUV is shrunk otherwise, by a hair
             ids, persons = (
                 cv2.resize(each, frame.size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
                 for each in (parsing.labels, parsing.instances)
