@@ -5,7 +5,7 @@ import sys
 
 COMMANDS = {
     "train": "from a pack of labelled pictures to a network file",
-    "relabel": "a pack with labels corrected by a network that was trained on it",
+    "relabel": "a pack with labels corrected by a pose and by a network that was trained on it",
     "measure": "scores of network files, side by side",
 }
 
