@@ -114,6 +114,8 @@ class Setting:
             value = names(value)
         if isinstance(value, Path) and self.kind is str:
             return value
+        if self.choices and value not in self.choices:
+            raise ConfigError(f"{value!r}: {self.short} is {' or '.join(self.choices)}")
         try:
             return msgspec.convert(value, self.kind)
         except msgspec.ValidationError as exc:

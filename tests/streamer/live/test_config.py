@@ -190,7 +190,7 @@ clip_seconds = "1min"
         ("codec = 'divx'\nrecord = 'a.mp4'", "no codec 'divx'; there are: h264"),
         ("preset = 'hasty'\nrecord = 'a.mp4'", "h264 has no preset 'hasty'"),
         ("outline = 1", r"door\.toml: outline = 1: expected `bool"),
-        ("sync = 'late'", r"door\.toml: sync = 'late': invalid enum value 'late'"),
+        ("sync = 'late'", r"door\.toml: sync = 'late': sync is live or exact"),
         ("segment = '1h'", "segment_s is for a recording, and nothing is recorded: set record, or leave segment_s out"),
         ("keep_free = '1GB'", "keep_free_bytes is for a recording"),
         ("force = true", "force is for a recording"),
