@@ -210,6 +210,7 @@ def test_a_free_name_is_numbered(tmp_path: Path) -> None:
     assert free_name(tmp_path / "demo.mp4") == tmp_path / "demo-2.mp4"
 
 
+@pytest.mark.slow
 def test_persons_keep_their_numbers_over_the_clip(parser: Parser) -> None:
     """Of the persons of one frame nearly all are numbered the same in the next."""
     tracker = load_parser("lite", size=(576, 768))

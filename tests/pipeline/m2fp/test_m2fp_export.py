@@ -40,6 +40,8 @@ from pipeline.network.options import RunOptions
 from pipeline.network.runtime import compile_network
 from tests.support.weights_made_up import ROOT, SMALL, SMALL_SINGLE, Tensors, golden, network, weights
 
+pytestmark = pytest.mark.slow
+
 SIZE = Size(64, 96)
 EXPORTED = 1e-3
 """Of logits up to 30: the plugin fuses and reorders float32 sums, which makes 1e-5 of a layer and less than this of

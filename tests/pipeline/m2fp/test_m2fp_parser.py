@@ -36,6 +36,8 @@ from tests.support.weights_made_up import (
     write_model,
 )
 
+pytestmark = pytest.mark.slow
+
 SIZE = Size(64, 96)
 SAME_LABELS = 0.999
 """Share of cells: threads shared out differently sum in another order, and where two classes are nearly level either

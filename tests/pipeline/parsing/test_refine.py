@@ -179,6 +179,7 @@ def street() -> list[Frame]:
         return [Frame.still(each.to_ndarray(format="bgr24")) for each in islice(container.decode(video=0), 40, None, 3)]
 
 
+@pytest.mark.slow
 def test_people_on_a_street_are_seen_as_in_the_whole_picture() -> None:
     """Nearer to what the network says of the whole clip unreduced, and on maps of that size."""
     frames = street()
