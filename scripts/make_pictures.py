@@ -3,8 +3,8 @@
     python scripts/make_pictures.py
 
 docs/people.jpg is three frames of sample_videos/people.mp4 side by side over the names of what is in them;
-docs/window.jpg is the window of a live stream, photographed on a screen that Xvfb makes (Debian's packages xvfb and
-ffmpeg).
+docs/effects.jpg is one frame with an effect each; docs/window.jpg is the window of a live stream, photographed on a
+screen that Xvfb makes (Debian's packages xvfb and ffmpeg).
 """
 
 import os
@@ -20,12 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import Box, Frame, LabelSet, Look, Parsing, blend, load_parser
+from pipeline.drawing.treatment import COVERS, Effect
 from streamer import Stream, StreamConfig, open_source
 from streamer.sources.open import sample
 
 DOCS = Path(__file__).parent.parent / "docs"
 FRAMES = {49: 640, 18: 320, 104: 320}
 """Which frames are shown, from left to right, and how wide a piece of each."""
+EFFECTS_FRAME = 60
+EFFECTS = ("blur", "pixelate", "fill=#404040", "background=green", "blur-background")
+HIDDEN = "Face,Hair"
+"""What the effects are on that hide people."""
+TILE = (320, 320)
 QUALITY = 86
 
 STRIP = 84
@@ -43,6 +49,7 @@ PATIENCE_S = 60.0
 
 def main() -> None:
     write(DOCS / "people.jpg", side_by_side())
+    write(DOCS / "effects.jpg", effects())
     write(DOCS / "window.jpg", window())
 
 
@@ -71,6 +78,20 @@ def piece(frame: Frame, parsing: Parsing, width: int) -> NDArray[np.uint8]:
     box = Box(*parsing.people[0].box).around(person.box for person in parsing.people[1:])
     left = min(max(0, (box.left + box.right - width) // 2), frame.size.width - width)
     return np.ascontiguousarray(picture[:, left : left + width])
+
+
+def effects() -> NDArray[np.uint8]:
+    """One frame as it is and with each effect, in two rows of three, cut to a square around its people."""
+    parser = load_parser("lite")
+    frames = (frame for frame in open_source(sample("people.mp4")) if frame.index <= EFFECTS_FRAME)
+    frame, parsing = [(frame, parser(frame)) for frame in frames][-1]
+    looks = [Look(effect=(each,), on=HIDDEN if Effect.read(each).kind in COVERS else "all") for each in EFFECTS]
+    pictures = [frame.bgr, *(blend(frame, parsing, look) for look in looks)]
+    side = frame.size.height
+    middle = (parsing.people[0].box.left + parsing.people[0].box.right) // 2
+    left = min(max(0, middle - side // 2), frame.size.width - side)
+    tiles = [cv2.resize(each[:, left : left + side], TILE, interpolation=cv2.INTER_AREA) for each in pictures]
+    return np.vstack([np.hstack(tiles[:3]), np.hstack(tiles[3:])])
 
 
 def strip(label_set: LabelSet, present: list[int], width: int) -> NDArray[np.uint8]:

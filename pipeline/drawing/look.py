@@ -6,6 +6,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.drawing.selection import On
+from pipeline.drawing.treatment import Effect
 from pipeline.errors import PipelineError
 from pipeline.labels import LabelSet
 
@@ -32,12 +34,41 @@ class Look:
     """Classes, or groups of them, that are not drawn."""
     only: frozenset[str] = frozenset()
     """The only classes, or groups of them, that are drawn; all by default."""
+    effect: tuple[str, ...] = ()
+    """Effects in place of colours: blur, pixelate, fill=COLOUR, blur-background, background=COLOUR or PICTURE."""
+    on: str = "all"
+    """Selection that effects hide or keep: classes (Face,Hair), a person (person:3), all, or not: and the others."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.opacity <= 1.0:
             raise PipelineError(f"opacity is between 0 and 1, not {self.opacity}")
         if self.legend not in LEGEND_PLACES:
             raise PipelineError(f"legend is one of {', '.join(LEGEND_PLACES)}, not {self.legend!r}")
+        if self.on != "all" and not self.effect:
+            raise PipelineError(f"on {self.on!r} says where an effect is, and there is none; name one, such as blur")
+        self.effects, self.selection  # noqa: B018  (refuse what cannot be read)
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """What `effect` names. Raises PipelineError."""
+        return tuple(Effect.read(each) for each in self.effect)
+
+    @property
+    def selection(self) -> On:
+        """What `on` names. Raises PipelineError."""
+        return On.read(self.on)
+
+    def check(self, label_set: LabelSet) -> None:
+        """Refuses what could fail only when a picture is drawn.
+
+        Raises:
+            UnknownName: a class or group that the label set lacks.
+            BadPicture: a background that cannot be read.
+        """
+        self.shown(label_set)
+        self.selection.ids(label_set)
+        for each in self.effects:
+            each.check()
 
     def shown(self, label_set: LabelSet) -> NDArray[np.bool_]:
         """Whether each class is drawn: bool (n,); never class 0, the background.

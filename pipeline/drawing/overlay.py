@@ -17,6 +17,7 @@ from pipeline.drawing.look import Look
 from pipeline.drawing.outlines import outlines
 from pipeline.drawing.silhouettes import silhouettes
 from pipeline.drawing.tags import tags
+from pipeline.drawing.treatment import treated
 from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.pictures import AnyPicture, as_frame
@@ -51,6 +52,8 @@ def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, op
     look = look or Look()
     look = look if opacity is None else replace(look, opacity=opacity)
     frame = as_frame(picture)
+    if look.effect:
+        return treated(frame.bgr, parsing, look.effects, look.selection)
     drawn = _with_room(frame.bgr, _band_rows(frame.size, look, parsing.label_set))
     _draw(Canvas.on_bgr(drawn), frame, parsing, look, LegendMemory())
     return drawn
@@ -63,6 +66,8 @@ def draw(frame: Frame, parsing: Parsing, look: Look, memory: LegendMemory | None
         memory: the stream's own, by which its legend lists the classes of the last seconds, by the frames' `pts_s`,
             and keeps its corner; None lists the classes of this parsing.
     """
+    if look.effect:
+        return treated(frame.bgr, parsing, look.effects, look.selection)
     rows = _band_rows(frame.size, look, parsing.label_set)
     picture, canvas = _canvas(frame.picture, rows)
     _draw(canvas, frame, parsing, look, memory or LegendMemory())
@@ -73,11 +78,14 @@ def undrawn(frame: Frame, look: Look, label_set: LabelSet, memory: LegendMemory 
     """A frame without a parsing, of the same size as those with one: a legend below it is there, too.
 
     Returns:
-        The frame's own picture where nothing is added to it.
+        The frame's own picture where nothing is added to it. With effects that hide people, all of it is hidden: who
+        is where is not known.
 
     Raises:
         UnknownName: the look names a class that the label set lacks.
     """
+    if look.effect:
+        return treated(frame.bgr, None, look.effects, look.selection)
     rows = _band_rows(frame.size, look, label_set)
     if not rows:
         return frame.picture
@@ -96,8 +104,9 @@ def drawn_size(size: Size, look: Look, label_set: LabelSet) -> Size:
 
 
 def _band_rows(size: Size, look: Look, label_set: LabelSet) -> int:
-    shown = look.shown(label_set)
-    return band_height(label_set, _ids(shown), size) if look.legend == "below" else 0
+    if look.legend != "below" or look.effect:
+        return 0
+    return band_height(label_set, _ids(look.shown(label_set)), size)
 
 
 def _ids(shown: NDArray[np.bool_]) -> tuple[int, ...]:

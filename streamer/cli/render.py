@@ -69,7 +69,7 @@ def render(
     """
     wanted, look = made(ParserSettings, given), made(Look, given)
     parser = load_parser(wanted)
-    look.shown(parser.label_set)  # refuses names that there are not, before anything is written
+    look.check(parser.label_set)  # refuses names that there are not, before anything is written
     others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force") if name in given}
     settings = Rendering(wanted, look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)

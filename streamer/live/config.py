@@ -168,6 +168,8 @@ class Flat(TypedDict, total=False):
     tags: bool
     hide: frozenset[str] | tuple[str, ...]
     only: frozenset[str] | tuple[str, ...]
+    effect: tuple[str, ...]
+    on: str
     segment_s: float | None
     keep_free_bytes: int
     clip_seconds: float | None

@@ -87,7 +87,7 @@ class Stream:
         )
         saver = Saver(record.keeps_s, self._stats.saved)
         parser = load_parser(config.parser)
-        config.look.shown(parser.label_set)  # refuses names that there are not
+        config.look.check(parser.label_set)  # refuses names that there are not
         controls = Controls(config.look, saver, self._stop.set)
         place = Place(config, parser.label_set, self._stats, controls, remaining.failed_partly)
         parse = ParseLoop(parser, config, ring.reader(), self._newest, self._stop, rows.parsings, place, remaining)

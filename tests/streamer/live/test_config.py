@@ -33,6 +33,8 @@ EXAMPLES = {
     "sensitivity": '"high"',
     "hide": '["Hat", "Hair"]',
     "only": '["Hat"]',
+    "effect": '"blur"',
+    "on": '"Face,Hair"',
     "record": '"door.mp4"',
     "codec": '"h265"',
     "preset": '"medium"',
@@ -43,6 +45,7 @@ BY_TYPE = {int: "3", float: "0.75"}
 NEEDS = {
     "record": ("segment_s", "keep_free_bytes", "force", "codec", "crf", "preset"),
     "publish": ("insecure",),
+    "effect": ("on",),
 }
 """Settings that mean something only beside another one."""
 

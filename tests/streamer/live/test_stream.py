@@ -363,6 +363,22 @@ def test_a_lost_worker_is_replaced_and_the_picture_plays_on(
     assert stream.stats.drops.behind == 0
 
 
+@pytest.mark.process
+def test_what_hides_people_hides_all_until_somebody_is_known(tmp_path: Path) -> None:
+    """Nobody is in the test pattern: it is shown as it is from the first parsing on, and not before."""
+    out = tmp_path / "private.mp4"
+    config = StreamConfig("test:size=64x64,rate=30", effect=("fill=red",), record=str(out), **SMALL)
+    with Stream(config) as stream:
+        assert eventually(lambda: stream.stats.parsed > 3, 60)
+        assert eventually(lambda: stream.stats.shown > 60, 60)
+        stream.stop()
+        assert stream.join(10)
+    covered = [bool((abs(each.astype(int) - (0, 0, 255)) < 30).all()) for each in pictures_of(out)]
+    assert covered[0]
+    assert not covered[-1]
+    assert covered == sorted(covered, reverse=True)
+
+
 @pytest.mark.usefixtures("in_time")
 def test_a_network_that_never_ran_is_not_tried_again() -> None:
     with Stream(StreamConfig("test:size=64x64,rate=30", runtime="onnx", precision="bf16", **SMALL)) as stream:
