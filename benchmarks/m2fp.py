@@ -24,7 +24,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from modelscope_m2fp import build, made_up_weights
 from numpy.typing import NDArray
 
 from pipeline import Parser, Size, load_parser
@@ -34,6 +33,7 @@ from pipeline.m2fp.decode import decode
 from pipeline.m2fp.export import Agreement, Outputs
 from pipeline.m2fp.weights import CONFIGURATION, SAFETENSORS, find, import_weights
 from pipeline.network.letterbox import Letterbox
+from scripts.modelscope_m2fp import build, made_up_weights
 from streamer import open_source
 
 ROOT = Path(__file__).parent.parent
