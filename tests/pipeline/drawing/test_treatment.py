@@ -43,7 +43,7 @@ def test_what_can_be_written(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "blurr", "blur=3", "blur=", "fill", "fill=", "fill=#12", "fill=#gggggg", "fill=mauve", "background", "cut"],
+    ["", "smear", "blur=3", "blur=", "fill", "fill=", "fill=#12", "fill=#gggggg", "fill=mauve", "background", "cut"],
 )
 def test_what_is_no_effect_is_refused_and_the_forms_are_told(text: str) -> None:
     with pytest.raises(PipelineError, match=r"blur|#rrggbb"):
