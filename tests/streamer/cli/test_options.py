@@ -144,7 +144,7 @@ def test_help_shows_a_default_where_there_is_one(name: str) -> None:
     settings = {setting.option: setting for _, setting in SETTINGS.values()}
     for option, text in help_of(load_command(name)).items():
         setting = settings.get(option)
-        if setting is not None and setting.default not in (None, False, frozenset()):
+        if setting is not None and setting.default not in (None, False, frozenset(), ()):
             assert re.search(r"\[default: .+\]$", text), option
 
 
