@@ -1,7 +1,7 @@
 """Which limb is the left one, by a pose: two networks that never saw a whole person were wrong in every fifth photo.
 
 A pose knows a person's sides from the face, the shoulders and the feet together. Where limbs are apart its word
-stands; where they cross, or it does not see them well, both sides stay open unless it agrees with the label.
+stands where it denies nearly all of a label or nearly none; elsewhere sides stay open unless both agree.
 """
 
 from collections.abc import Callable

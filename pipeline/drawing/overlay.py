@@ -104,9 +104,8 @@ def drawn_size(size: Size, look: Look, label_set: LabelSet) -> Size:
 
 
 def _band_rows(size: Size, look: Look, label_set: LabelSet) -> int:
-    if look.legend != "below" or look.effect:
-        return 0
-    return band_height(label_set, _ids(look.shown(label_set)), size)
+    shown = look.shown(label_set)
+    return band_height(label_set, _ids(shown), size) if look.legend == "below" and not look.effect else 0
 
 
 def _ids(shown: NDArray[np.bool_]) -> tuple[int, ...]:

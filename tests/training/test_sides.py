@@ -36,7 +36,7 @@ def pose(facing: bool = True, knees_apart: float = 60, certainty: float = 1.0) -
             (points.LEFT_TOE, knees_apart / 2, 190),
         ):
             found[point + side] = (80 + towards * away, row)
-    return Pose(found, np.ones(33), certainty)
+    return Pose(found, certainty)
 
 
 def labels(on_the_right: int, on_the_left: int, rows: tuple[int, int] = (60, 108)) -> LabelMap:

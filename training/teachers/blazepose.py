@@ -31,8 +31,6 @@ class Pose:
 
     points: NDArray[np.float64]
     """(33, 2): x, y in pixels of the picture."""
-    seen: NDArray[np.float64]
-    """(33,), 0 to 1: whether a point is in the picture and not hidden."""
     certainty: float
     """0 to 1: whether somebody is there at all."""
 
@@ -73,9 +71,7 @@ class BlazePose:
             if look == _ROUNDS - 1 or not np.isfinite(reach) or reach < 4:
                 break
             middle, side, turned = found[_MIDDLE_OF_HIPS, :2], 2 * _GROWN * reach, float(np.arctan2(up[0], -up[1]))
-        named = found[:_NAMED]
-        seen = 1 / (1 + np.exp(-named[:, 3:5]))
-        return Pose(named[:, :2], seen.min(axis=1), certainty)
+        return Pose(found[:_NAMED, :2], certainty)
 
     def _look(
         self, rgb: Picture, middle: NDArray[np.float64], side: float, turned: float
