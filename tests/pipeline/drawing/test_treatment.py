@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline import CIHP, BadPicture, Box, Frame, Look, Parsing, Person, PipelineError, Size, UnknownName, blend
 from pipeline.drawing.effects import blur, fill
+from pipeline.drawing.look import LegendPlace
 from pipeline.drawing.overlay import draw, drawn_size, undrawn
 from pipeline.drawing.selection import On
 from pipeline.drawing.treatment import Effect, colour_of, treated
@@ -118,3 +119,9 @@ def test_a_picture_behind_is_read(tmp_path: Path) -> None:
     cv2.imwrite(str(path), np.full((50, 70, 3), (9, 8, 7), np.uint8))
     done = blend(noise(), somebody(), Look(effect=(f"background={path}",)))
     assert done[2, 2].tolist() == [9, 8, 7]
+
+
+@pytest.mark.parametrize("legend", ["off", "below"])
+def test_a_name_that_there_is_not_is_refused_for_a_frame_without_a_parsing_too(legend: LegendPlace) -> None:
+    with pytest.raises(UnknownName, match="Nose"):
+        undrawn(Frame.still(noise()), Look(hidden=frozenset({"Nose"}), legend=legend), CIHP)
