@@ -13,9 +13,11 @@ from pathlib import Path
 from pipeline import Frame, Look, Parser, ParserSettings, Parsing, load_parser
 from pipeline.drawing.legend import LegendMemory
 from pipeline.drawing.overlay import draw, drawn_size
+from pipeline.drawing.selection import selected
 from pipeline.labels import LabelSet
 from pipeline.motion.carry import between, carry
 from pipeline.motion.flow import Follower, Grey, is_cut
+from pipeline.motion.linger import Covered, covered_both_ways
 from pipeline.parsing.parser import Pending
 from streamer.errors import ConfigError
 from streamer.media.images import is_picture
@@ -117,8 +119,11 @@ def render_file(
     with open_source(source, audio=True) as opened:
         memory = None if isinstance(opened, Pictures) else LegendMemory()
         with _sink(opened, Path(out), settings, parser.label_set) as sink:
-            for frame, parsing in _parsed(parser, opened, settings.parse_every):
-                sink.write(draw(frame, parsing, settings.look, memory), frame.pts_s, frame.duration_s)
+            parsings = _parsed(parser, opened, settings.parse_every)
+            for each in _covered(parsings, settings.look, stills=_are_stills(opened, settings.parse_every)):
+                frame, parsing = each.frame, each.parsing
+                picture = draw(frame, parsing, settings.look, memory, each.lingering)
+                sink.write(picture, frame.pts_s, frame.duration_s)
                 done += 1
                 shown_s = max(shown_s, frame.pts_s)
                 parsed += parsing.carried_from == frame.index
@@ -131,9 +136,22 @@ def render_file(
     return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)
 
 
+def _covered(parsed: Iterable[tuple[Frame, Parsing]], look: Look, *, stills: bool) -> Iterator[Covered]:
+    """What is hidden in a video is hidden before it is seen first and after it is seen last, too."""
+    if look.hides and not stills:
+        on = look.selection
+        return covered_both_ways(parsed, lambda parsing: selected(parsing, on))
+    return (Covered(frame, parsing, None) for frame, parsing in parsed)
+
+
+def _are_stills(frames: Source, every: int) -> bool:
+    """Whether they are pictures that belong to no stream."""
+    return isinstance(frames, Pictures) and every == 1
+
+
 def _parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:
     """Each frame with its parsing; pictures that belong to no stream, each by itself."""
-    if isinstance(frames, Pictures) and every == 1:
+    if _are_stills(frames, every):
         return ((frame, parser.still(frame)) for frame in frames)
     return _all_parsed(parser, frames) if every == 1 else _some_parsed(parser, frames, every)
 

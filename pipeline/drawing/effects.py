@@ -5,13 +5,14 @@ cover, and nothing of it as a person by those that cut out. What is selected is 
 """
 
 from collections.abc import Callable
+from itertools import chain
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drawing.canvas import Colour, reach, window
-from pipeline.drawing.selection import On, Region, regions, selected
+from pipeline.drawing.selection import Mask, On, Region, connected, regions, selected
 from pipeline.geometry import Box, Size
 from pipeline.types import Parsing, Picture
 
@@ -33,13 +34,14 @@ _Treat = Callable[[Picture, int], Picture]
 """From pixels, and the size of a cell in pixels."""
 
 
-def blur(bgr: Picture, parsing: Parsing | None, on: On) -> Picture:
+def blur(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> Picture:
     """The picture with what is selected blurred, the more the larger it is.
 
     Args:
         bgr: uint8 (H, W, 3); not written to.
         parsing: its maps are scaled to the picture; None covers all of the picture.
         on: what is covered.
+        lingering: what else is covered, of the size of the parsing's maps.
 
     Returns:
         uint8 (H, W, 3), new.
@@ -47,17 +49,17 @@ def blur(bgr: Picture, parsing: Parsing | None, on: On) -> Picture:
     Raises:
         UnknownName: `on` names a class or group that the label set lacks.
     """
-    return _covered(bgr, parsing, on, _blurred)
+    return _covered(bgr, parsing, on, lingering, _blurred)
 
 
-def pixelate(bgr: Picture, parsing: Parsing | None, on: On) -> Picture:
+def pixelate(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> Picture:
     """As `blur`, in squares of one colour."""
-    return _covered(bgr, parsing, on, _pixelated)
+    return _covered(bgr, parsing, on, lingering, _pixelated)
 
 
-def fill(bgr: Picture, parsing: Parsing | None, on: On, colour: Colour) -> Picture:
+def fill(bgr: Picture, parsing: Parsing | None, on: On, colour: Colour, lingering: Mask | None = None) -> Picture:
     """As `blur`, painted over with a colour, BGR."""
-    return _covered(bgr, parsing, on, lambda part, cell: np.full_like(part, colour))
+    return _covered(bgr, parsing, on, lingering, lambda part, cell: np.full_like(part, colour))
 
 
 def cut(bgr: Picture, parsing: Parsing | None, on: On) -> NDArray[np.uint8]:
@@ -87,11 +89,11 @@ def blur_background(bgr: Picture, parsing: Parsing | None, on: On) -> Picture:
     return _mixed(_blurred(bgr, cell), bgr, _alpha(bgr, parsing, on))
 
 
-def _covered(bgr: Picture, parsing: Parsing | None, on: On, treat: _Treat) -> Picture:
+def _covered(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None, treat: _Treat) -> Picture:
     if parsing is None:
         return treat(bgr, max(MIN_CELL_PX, min(bgr.shape[:2]) // WHOLE_CELLS))
     size, done = Size(*bgr.shape[:2]), bgr.copy()
-    for region in regions(parsing, on):
+    for region in chain(regions(parsing, on), () if lingering is None else connected(lingering)):
         area, share = _cover(region, parsing.map_size, size)
         part = done[area.top : area.bottom, area.left : area.right]
         part[:] = _mixed(part, treat(part, _cell(region, parsing.map_size, size)), share)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drawing.selection import On
-from pipeline.drawing.treatment import Effect
+from pipeline.drawing.treatment import COVERS, Effect
 from pipeline.errors import PipelineError
 from pipeline.labels import LabelSet
 
@@ -57,6 +57,11 @@ class Look:
     def selection(self) -> On:
         """What `on` names. Raises PipelineError."""
         return On.read(self.on)
+
+    @property
+    def hides(self) -> bool:
+        """Whether any effect covers what is selected."""
+        return any(each.kind in COVERS for each in self.effects)
 
     def check(self, label_set: LabelSet) -> None:
         """Refuses what could fail only when a picture is drawn.

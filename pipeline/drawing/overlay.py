@@ -15,6 +15,7 @@ from pipeline.drawing.canvas import Canvas
 from pipeline.drawing.legend import LegendMemory, band, band_height, legend, present
 from pipeline.drawing.look import Look
 from pipeline.drawing.outlines import outlines
+from pipeline.drawing.selection import Mask
 from pipeline.drawing.silhouettes import silhouettes
 from pipeline.drawing.tags import tags
 from pipeline.drawing.treatment import treated
@@ -59,15 +60,22 @@ def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, op
     return drawn
 
 
-def draw(frame: Frame, parsing: Parsing, look: Look, memory: LegendMemory | None = None) -> Picture | Yuv420:
+def draw(
+    frame: Frame,
+    parsing: Parsing,
+    look: Look,
+    memory: LegendMemory | None = None,
+    lingering: Mask | None = None,
+) -> Picture | Yuv420:
     """As `blend`, but the picture stays in the form that the frame has: for a recording, at half the cost.
 
     Args:
         memory: the stream's own, by which its legend lists the classes of the last seconds, by the frames' `pts_s`,
             and keeps its corner; None lists the classes of this parsing.
+        lingering: what effects hide beside their selection: see `pipeline.motion.linger`.
     """
     if look.effect:
-        return treated(frame.bgr, parsing, look.effects, look.selection)
+        return treated(frame.bgr, parsing, look.effects, look.selection, lingering)
     rows = _band_rows(frame.size, look, parsing.label_set)
     picture, canvas = _canvas(frame.picture, rows)
     _draw(canvas, frame, parsing, look, memory or LegendMemory())

@@ -14,6 +14,9 @@ from pipeline.geometry import Box
 from pipeline.labels import LabelSet
 from pipeline.types import Parsing
 
+Mask = NDArray[np.uint8]
+"""uint8 (h, w): 255 where something is selected, else 0."""
+
 _FORMS = "name classes or groups (Face,Hair), people (person:3), all, or not: and what is left out"
 
 
@@ -57,11 +60,11 @@ class Region:
 
     box: Box
     """The rectangle around it, in cells of the map."""
-    mask: NDArray[np.uint8]
+    mask: Mask
     """255 where it is: uint8 of the box's height and width."""
 
 
-def selected(parsing: Parsing, on: On) -> NDArray[np.uint8]:
+def selected(parsing: Parsing, on: On) -> Mask:
     """Where a selection is: uint8 (h, w) of the parsing's maps, 255 or 0.
 
     Raises:
@@ -87,6 +90,13 @@ def regions(parsing: Parsing, on: On) -> Iterator[Region]:
         yield from _region(cv2.bitwise_and(mask[top:bottom, left:right], person.mask), left, top)
     nobody = np.asarray(cv2.inRange(parsing.instances, 0, 0), np.uint8)
     yield from _region(cv2.bitwise_and(mask, nobody), 0, 0)
+
+
+def connected(mask: Mask) -> Iterator[Region]:
+    """The connected parts of a mask."""
+    count, parts = cv2.connectedComponents(mask)
+    for number in range(1, count):
+        yield from _region(np.asarray(cv2.inRange(parts, number, number), np.uint8), 0, 0)
 
 
 def _region(mask: NDArray[np.integer | np.floating], left: int, top: int) -> Iterator[Region]:

@@ -8,7 +8,7 @@ from typing import Self
 
 from pipeline.drawing import effects
 from pipeline.drawing.canvas import Colour
-from pipeline.drawing.selection import On
+from pipeline.drawing.selection import Mask, On
 from pipeline.errors import PipelineError
 from pipeline.pictures import read_picture
 from pipeline.types import Parsing, Picture
@@ -61,14 +61,18 @@ class Effect:
         if self.kind == "background":
             _backdrop(self.value)
 
-    def apply(self, bgr: Picture, parsing: Parsing | None, on: On) -> Picture:
+    def apply(self, bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> Picture:
         """A new picture. Raises BadPicture and UnknownName."""
-        if self.kind == "fill":
-            return effects.fill(bgr, parsing, on, colour_of(self.value) or COLOURS["black"])
-        if self.kind == "background":
-            return effects.replace_background(bgr, parsing, on, _backdrop(self.value))
-        simple = {"blur": effects.blur, "pixelate": effects.pixelate, "blur-background": effects.blur_background}
-        return simple[self.kind](bgr, parsing, on)
+        match self.kind:
+            case "blur":
+                return effects.blur(bgr, parsing, on, lingering)
+            case "pixelate":
+                return effects.pixelate(bgr, parsing, on, lingering)
+            case "fill":
+                return effects.fill(bgr, parsing, on, colour_of(self.value) or COLOURS["black"], lingering)
+            case "background":
+                return effects.replace_background(bgr, parsing, on, _backdrop(self.value))
+        return effects.blur_background(bgr, parsing, on)
 
 
 def colour_of(text: str) -> Colour | None:
@@ -84,15 +88,18 @@ def colour_of(text: str) -> Colour | None:
     return (value & 255, value >> 8 & 255, value >> 16)
 
 
-def treated(bgr: Picture, parsing: Parsing | None, wanted: Sequence[Effect], on: On) -> Picture:
+def treated(
+    bgr: Picture, parsing: Parsing | None, wanted: Sequence[Effect], on: On, lingering: Mask | None = None
+) -> Picture:
     """The picture after all effects, in their order: uint8 (H, W, 3), new unless there is none.
 
     Args:
         parsing: None is no knowledge of who is where; what hides people then hides everything.
+        lingering: what is hidden beside the selection: see `pipeline.motion.linger`.
     """
     # What keeps people comes first, or what hides them would be undone at their edges.
     for effect in sorted(wanted, key=lambda each: each.kind in COVERS):
-        bgr = effect.apply(bgr, parsing, on)
+        bgr = effect.apply(bgr, parsing, on, lingering)
     return bgr
 
 

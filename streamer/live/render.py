@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 from pipeline.drawing.legend import LegendMemory
 from pipeline.drawing.overlay import draw, undrawn
+from pipeline.drawing.selection import selected as selection
+from pipeline.motion.linger import Lingering
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
 from streamer.live.ring import EndOfStream, RingReader
@@ -43,6 +45,7 @@ class RenderLoop:
         self._sinks: SinkSet[Drawn] = SinkSet(remaining)
         self._unseen = self._unshown = 0
         self._legend = LegendMemory()
+        self._lingering = Lingering()
 
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""
@@ -98,10 +101,12 @@ class RenderLoop:
             return
         frame, parsing = masked.frame, masked.parsing
         look = self._controls.look
+        selected = None if parsing is None or not look.hides else selection(parsing, look.selection)
+        lingering = self._lingering.add(masked.grey, selected) if look.hides else None
         if parsing is None:
             picture = undrawn(frame, look, self._place.label_set, self._legend)
         else:
-            picture = draw(frame, parsing, look, self._legend)
+            picture = draw(frame, parsing, look, self._legend, lingering)
         drawn = Drawn(picture, frame.index, frame.pts_s, parsing)
         self._controls.saver.show(drawn)
         self._sinks.write(drawn)

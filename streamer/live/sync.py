@@ -24,6 +24,8 @@ class Masked:
     """Its own, or carried to it; None where there is none, or none that is young enough."""
     age_s: float | None
     """Between the capture of the frame and that of the nearest one that was really parsed; None without a parsing."""
+    grey: Grey
+    """Of the frame."""
 
 
 class Sync(Protocol):
@@ -56,11 +58,12 @@ class LiveSync:
 
     def push(self, frame: Frame | None) -> Iterator[Masked]:
         if frame is not None:
-            self._motion.add(Grey.of(frame))
+            grey = Grey.of(frame)
+            self._motion.add(grey)
             parsing = self._newest.wait_for(frame.index, self._wait_s)
             age_s = 0.0 if parsing is None else frame.captured_s - parsing.captured_s
             fresh = None if parsing is None or age_s > self._ttl_s else self._motion.carry(parsing)
-            yield Masked(frame, fresh, None if fresh is None else age_s)
+            yield Masked(frame, fresh, None if fresh is None else age_s, grey)
 
     def rest(self) -> Iterator[Masked]:
         yield from ()
@@ -111,7 +114,7 @@ class ExactSync:
             own = self._waiting.popleft()
             new = _Parsed(parsing, own.grey, own.scene, Follower(own.grey))
             yield from self._between(earlier, new)
-            yield Masked(own.frame, parsing, 0.0)
+            yield Masked(own.frame, parsing, 0.0, own.grey)
             self._last = new
 
     def _overdue(self) -> Iterator[Masked]:
@@ -131,7 +134,7 @@ class ExactSync:
             back = Follower(new.grey)
             made = between(last.parsing, last.follower, greys, back, new.parsing)
             for each, parsing in zip(earlier, made):
-                yield self._young(each.frame, parsing, (last.parsing, new.parsing))
+                yield self._young(each, parsing, (last.parsing, new.parsing))
             return
         yield from self._from_behind([each for each in earlier if each.scene != new.scene])
         yield from self._from_ahead([each for each in earlier if each.scene == new.scene], new)
@@ -140,20 +143,21 @@ class ExactSync:
         last = self._last
         for each in waiting:
             if last is None or each.scene != last.scene:
-                yield Masked(each.frame, None, None)
+                yield Masked(each.frame, None, None, each.grey)
             else:
                 flow = last.follower.follow(each.grey)
-                yield self._young(each.frame, carry(last.parsing, flow), (last.parsing,))
+                yield self._young(each, carry(last.parsing, flow), (last.parsing,))
 
     def _from_ahead(self, waiting: "Sequence[_Waiting]", new: "_Parsed") -> Iterator[Masked]:
         back = Follower(new.grey)
         flows = [back.follow(each.grey) for each in reversed(waiting)]
         for each in waiting:
-            yield self._young(each.frame, carry(new.parsing, flows.pop()), (new.parsing,))
+            yield self._young(each, carry(new.parsing, flows.pop()), (new.parsing,))
 
-    def _young(self, frame: Frame, parsing: Parsing, parsed: Sequence[Parsing]) -> Masked:
+    def _young(self, waiting: "_Waiting", parsing: Parsing, parsed: Sequence[Parsing]) -> Masked:
+        frame, grey = waiting.frame, waiting.grey
         age_s = min(abs(frame.captured_s - each.captured_s) for each in parsed)
-        return Masked(frame, None, None) if age_s > self._ttl_s else Masked(frame, parsing, age_s)
+        return Masked(frame, None, None, grey) if age_s > self._ttl_s else Masked(frame, parsing, age_s, grey)
 
 
 @dataclass(frozen=True, slots=True)

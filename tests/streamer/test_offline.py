@@ -4,6 +4,7 @@ import pickle
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
@@ -12,6 +13,8 @@ import pytest
 
 from pipeline import Frame, Look, Parser, ParserSettings, Parsing, Size, WeightsError, blend, load_parser
 from pipeline.drawing.overlay import drawn_size
+from pipeline.lite.model import lite_model
+from pipeline.parsing.parser import Pending
 from streamer import ConfigError, Encoding, Progress, Rendering, open_source, render_file
 from streamer.media.paths import free_name
 from streamer.sources.open import sample
@@ -272,3 +275,42 @@ def test_the_parser_that_is_loaded_is_the_one_asked_for(tmp_path: Path, parser: 
     with pytest.raises(WeightsError, match="lite is bundled with its weights"):
         render_file(photo, tmp_path / "b.png", asked)
     assert render_file(photo, tmp_path / "b.png", asked, parser=parser).frames == 1
+
+
+class Blinking(Parser):
+    """Sees nobody in some frames."""
+
+    def __init__(self, misses: range) -> None:
+        super().__init__(lite_model(), ParserSettings(size=Size(288, 384)))
+        self.misses = misses
+
+    def start(self, frame: Frame) -> Pending:
+        begun, misses = super().start(frame), self.misses
+
+        class Later:
+            def result(self) -> Parsing:
+                parsing = begun.result()
+                if frame.index not in misses:
+                    return parsing
+                nobody = np.zeros_like(parsing.labels)
+                return replace(parsing, labels=nobody, instances=nobody, people=())
+
+        return cast(Pending, Later())
+
+
+@pytest.mark.parametrize("misses", [range(5, 12), range(0, 6)], ids=["between", "at first"])
+def test_a_face_that_the_parser_misses_for_some_frames_stays_hidden(tmp_path: Path, misses: range) -> None:
+    with open_source(sample("portrait.mp4")) as source:
+        shots = [cv2.resize(frame.bgr, (480, 360), interpolation=cv2.INTER_AREA) for frame, _ in zip(source, range(16))]
+    clip = Clip(size=(360, 480), ticks=range(0, 16 * 512, 512)).make(tmp_path / "clip.mp4", shots)
+    parser, out = Blinking(misses), tmp_path / "out.mp4"
+    look = Look(effect=("fill=red",), on="Face")
+    render_file(clip, out, Rendering(parser.settings, look), parser=parser)
+    parser.misses = range(0)
+    drawn = pictures_of(out)
+    assert len(drawn) == 16
+    for shot, picture in zip(shots, drawn):
+        face = parser.still(shot).mask("Face", full_size=True)
+        red = np.abs(picture.astype(int) - (0, 0, 255)).max(axis=-1) < 80
+        assert red[face].mean() > 0.95
+        assert red.mean() < 2 * face.mean() + 0.05

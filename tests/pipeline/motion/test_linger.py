@@ -1,0 +1,138 @@
+"""What is hidden stays hidden where the masks miss it for a while: after it was seen, and in a recording before it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from pipeline import Frame, Parsing
+from pipeline.drawing.selection import On, selected
+from pipeline.motion.flow import Grey
+from pipeline.motion.linger import LINGER_S, MAX_AHEAD, Covered, Lingering, Mask, covered_both_ways
+from tests.support.scenes import FRAME, Bgr, frame_of, parsing_of, person_at, person_scene, texture
+
+STEP_PX = 3.0
+EVERYBODY = On.read("all")
+
+
+def left_of(index: int) -> float:
+    return 150 + STEP_PX * index
+
+
+def walk(count: int) -> list[Frame]:
+    return [frame_of(person_scene(left_of(index)), index) for index in range(count)]
+
+
+def seen(frame: Frame, seen_at: Sequence[int]) -> Parsing:
+    where = person_at(left_of(frame.index)) if frame.index in seen_at else np.zeros(FRAME, bool)
+    return parsing_of(frame, [where])
+
+
+def hidden(each: Covered) -> Mask:
+    mask = selected(each.parsing, EVERYBODY)
+    return mask if each.lingering is None else mask | each.lingering
+
+
+def share_hidden(mask: Mask | None, index: int) -> float:
+    """Of the person in a frame, without two pixels at the edge, which effects hide anyway."""
+    inside = person_at(left_of(index))
+    return 0.0 if mask is None else float((mask > 0)[inside].mean())
+
+
+def both_ways(frames: Sequence[Frame], seen_at: Sequence[int]) -> list[Covered]:
+    parsed = ((frame, seen(frame, seen_at)) for frame in frames)
+    return list(covered_both_ways(parsed, lambda parsing: selected(parsing, EVERYBODY)))
+
+
+def test_in_a_recording_who_is_seen_before_and_after_is_hidden_between() -> None:
+    """The person walks on by more than its width meanwhile."""
+    frames, missed = walk(34), range(5, 28)
+    done = both_ways(frames, [index for index in range(34) if index not in missed])
+    assert [each.frame.index for each in done] == list(range(34))
+    for each in done:
+        assert share_hidden(hidden(each), each.frame.index) > 0.9
+        assert (each.lingering is None) == (each.frame.index not in missed)
+        elsewhere = hidden(each)[:, : int(left_of(each.frame.index)) - 30]
+        assert np.count_nonzero(elsewhere) < 0.1 * np.count_nonzero(person_at(0.0))
+
+
+def test_in_a_recording_who_is_seen_late_is_hidden_before() -> None:
+    done = both_ways(walk(20), range(10, 20))
+    assert min(share_hidden(hidden(each), each.frame.index) for each in done) > 0.9
+
+
+def test_nobody_is_hidden_longer_than_that() -> None:
+    frames = walk(40)
+    live = Lingering(linger_s=0.5)
+    shares = [
+        share_hidden(live.add(Grey.of(frame), selected(seen(frame, [0]), EVERYBODY)), frame.index) for frame in frames
+    ]
+    assert shares[0] == 0  # its own masks hide it
+    assert min(shares[1:15]) > 0.9
+    assert max(shares[16:]) == 0
+    assert LINGER_S >= 0.5
+
+
+def test_nothing_lingers_where_masks_go_along_with_who_moves() -> None:
+    done = both_ways(walk(12), range(12))
+    assert all(each.lingering is None for each in done)
+
+
+def test_of_two_people_the_one_who_is_missed_lingers() -> None:
+    frames = [frame_of(person_scene(100), index) for index in range(4)]
+    both, one = [person_at(100), person_at(400)], [np.zeros(FRAME, bool), person_at(400)]
+    live = Lingering()
+    for frame in frames:
+        masks = both if frame.index < 2 else one
+        lingering = live.add(Grey.of(frame), selected(parsing_of(frame, masks), EVERYBODY))
+    assert lingering is not None
+    assert (lingering > 0)[person_at(100)].mean() > 0.9
+    assert not (lingering > 0)[person_at(400)].any()
+
+
+def test_nothing_lingers_over_a_cut_in_either_direction() -> None:
+    other: Bgr = texture(9)
+    frames = [*walk(4), *(frame_of(other, index) for index in range(4, 8))]
+    for seen_at in (range(4), range(4, 8)):
+        done = both_ways(frames, seen_at)
+        assert all(each.lingering is None for each in done)
+
+
+def test_without_masks_everything_is_hidden_and_what_was_known_lingers_after() -> None:
+    frames, live = walk(8), Lingering()
+    first = live.add(Grey.of(frames[0]), selected(seen(frames[0], [0]), EVERYBODY))
+    assert first is None
+    for frame in frames[1:7]:
+        assert live.add(Grey.of(frame), None) is None
+    last = live.add(Grey.of(frames[7]), selected(seen(frames[7], []), EVERYBODY))
+    assert share_hidden(last, 7) > 0.9
+
+
+def test_maps_of_another_size_take_over() -> None:
+    """Live, the network's input changes with the load."""
+    frames, live = [frame_of(person_scene(200), index) for index in range(2)], Lingering()
+    live.add(Grey.of(frames[0]), selected(parsing_of(frames[0], [person_at(200)]), EVERYBODY))
+    small = np.zeros((90, 160), np.uint8)
+    lingering = live.add(Grey.of(frames[1]), small)
+    assert lingering is not None
+    assert lingering.shape == small.shape
+    assert (lingering[25:65, 50:65] > 0).mean() > 0.9
+
+
+@pytest.mark.parametrize("count", [0, 1, MAX_AHEAD + 20])
+def test_every_frame_comes_out_in_order_and_few_wait(count: int) -> None:
+    frame = frame_of(texture(1), 0)
+    parsing = parsing_of(frame, [np.zeros(FRAME, bool)])
+    taken: list[int] = []
+    given: list[int] = []
+
+    def parsed() -> object:
+        for index in range(count):
+            taken.append(index)
+            # 200 frames a second
+            yield Frame(frame.picture, index, index / 200, 0.0), parsing
+
+    for each in covered_both_ways(parsed(), lambda parsing: selected(parsing, EVERYBODY)):  # type: ignore[arg-type]
+        given.append(each.frame.index)
+        assert len(taken) - len(given) < MAX_AHEAD
+    assert given == list(range(count))
