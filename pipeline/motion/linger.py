@@ -26,6 +26,10 @@ AROUND_CELLS = 2
 MIN_SHARE = 0.15
 """Smaller shares of a region that are missed are its edge, unless they are `THICK_CELLS` wide."""
 THICK_CELLS = 5
+MIN_CELLS = 4
+"""Less is no part of anybody that can be seen."""
+
+_THICK = np.ones((THICK_CELLS, THICK_CELLS), np.uint8)
 
 Mask = NDArray[np.uint8]
 """uint8 (h, w): 255 where something is selected, else 0."""
@@ -177,18 +181,28 @@ def _rests(blobs: list[_Blob], known: Mask) -> list[_Blob]:
 
 def _parts(placed: Mask, known: Mask) -> Iterator[Mask]:
     """The connected parts of a mask that are missed, without what is only the edge of its regions."""
-    missed = _without(placed, known)
-    if not cv2.countNonZero(missed):
+    left, top, width, height = cv2.boundingRect(placed)
+    here = np.s_[top : top + height, left : left + width]
+    missed = _without(placed[here], known[here])
+    if cv2.countNonZero(missed) < MIN_CELLS:
         return
-    _, regions = cv2.connectedComponents(placed)
-    count, parts = cv2.connectedComponents(missed)
+    _, regions, wholes, _ = cv2.connectedComponentsWithStats(placed[here])
+    count, parts, found, _ = cv2.connectedComponentsWithStats(missed)
     for number in range(1, count):
-        part = np.asarray(cv2.inRange(parts, number, number), np.uint8)
-        region = int(regions[parts == number][0])
-        whole = int(np.count_nonzero(regions == region))
-        thick = cv2.erode(part, np.ones((THICK_CELLS, THICK_CELLS), np.uint8))
-        if cv2.countNonZero(part) >= MIN_SHARE * whole or cv2.countNonZero(thick):
-            yield part
+        across, down, wide, high, area = found[number].tolist()
+        if area < MIN_CELLS:
+            continue
+        inside = np.s_[down : down + high, across : across + wide]
+        part = np.asarray(cv2.inRange(parts[inside], number, number), np.uint8)
+        region = regions[inside][part > 0][0]
+        if area >= MIN_SHARE * wholes[region, cv2.CC_STAT_AREA] or _is_thick(part):
+            rest = np.zeros_like(placed)
+            rest[here][inside] = part
+            yield rest
+
+
+def _is_thick(part: Mask) -> bool:
+    return cv2.countNonZero(cv2.erode(part, _THICK, borderType=cv2.BORDER_CONSTANT, borderValue=0)) > 0
 
 
 def _without(mask: Mask, known: Mask) -> Mask:
@@ -198,9 +212,11 @@ def _without(mask: Mask, known: Mask) -> Mask:
 def _shifted(blob: _Blob, source: NDArray[np.float32]) -> _Blob:
     """A blob, moved as most of what is there moves."""
     height, width = source.shape[:2]
-    rows, columns = np.nonzero(cv2.resize(blob.placed(), (width, height), interpolation=cv2.INTER_AREA))
+    rows, columns = np.nonzero(cv2.resize(blob.placed(), (width, height), interpolation=cv2.INTER_NEAREST))
     if not len(rows):
-        return blob
+        left, top, wide, high = cv2.boundingRect(blob.placed())
+        middle = (top + high / 2) / blob.mask.shape[0], (left + wide / 2) / blob.mask.shape[1]
+        rows, columns = (np.array([int(share * side)]) for share, side in zip(middle, (height, width)))
     across, down = np.median(source[rows, columns], axis=0)
     # The flow tells where a place was: what is there moves the other way.
     scale_down, scale_across = blob.mask.shape[0] / height, blob.mask.shape[1] / width
