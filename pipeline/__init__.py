@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from pipeline.errors import BadPicture, ExportMismatch, PipelineError, RuntimeUnavailable, UnknownName, WeightsError
     from pipeline.evaluation.evaluate import Evaluation, Labelled, evaluate
     from pipeline.evaluation.flicker import Steadiness, steadiness
+    from pipeline.faces.detector import FaceDetector
     from pipeline.geometry import Box, Size
     from pipeline.labels import CIHP, LIP, PART_GROUPS, LabelSet, label_set
     from pipeline.m2fp.model import pull_weights
     from pipeline.parsing.parser import Parser, load_parser
     from pipeline.parsing.settings import PARSERS, ParserSettings
-    from pipeline.types import Frame, Parsing, Person
+    from pipeline.types import Face, Frame, Parsing, Person
 
 __all__ = [
     "CIHP",
@@ -28,6 +29,8 @@ __all__ = [
     "Box",
     "Evaluation",
     "ExportMismatch",
+    "Face",
+    "FaceDetector",
     "Frame",
     "LabelSet",
     "Labelled",
@@ -63,12 +66,13 @@ _HOMES = {
     ),
     "pipeline.evaluation.evaluate": ("Evaluation", "Labelled", "evaluate"),
     "pipeline.evaluation.flicker": ("Steadiness", "steadiness"),
+    "pipeline.faces.detector": ("FaceDetector",),
     "pipeline.geometry": ("Box", "Size"),
     "pipeline.labels": ("CIHP", "LIP", "LabelSet", "PART_GROUPS", "label_set"),
     "pipeline.m2fp.model": ("pull_weights",),
     "pipeline.parsing.parser": ("Parser", "load_parser"),
     "pipeline.parsing.settings": ("PARSERS", "ParserSettings"),
-    "pipeline.types": ("Frame", "Parsing", "Person"),
+    "pipeline.types": ("Face", "Frame", "Parsing", "Person"),
 }
 """The modules that define the public names; the imports above tell type checkers the same."""
 

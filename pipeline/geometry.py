@@ -21,6 +21,15 @@ class Size(NamedTuple):
         return f"{self.height}x{self.width}"
 
 
+class Point(NamedTuple):
+    """A place in frame pixels, whole numbers at the pixels' edges."""
+
+    x: float
+    """From the left edge."""
+    y: float
+    """From the top."""
+
+
 class Box(NamedTuple):
     """A rectangle in frame pixels, half-open: a box of the whole frame is (0, 0, W, H)."""
 

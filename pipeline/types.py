@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture, UnknownName
-from pipeline.geometry import Box, Size
+from pipeline.geometry import Box, Point, Size
 from pipeline.labels import LabelSet
 from pipeline.yuv import Yuv420
 
@@ -83,6 +83,25 @@ class Person:
         return f"<Person {self.track_id}: score {self.score:.2f}, box {tuple(self.box)}>"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Face:
+    """A face in the picture."""
+
+    box: Box
+    """The part of it that is in the picture, from the forehead to the chin, in frame pixels."""
+    points: tuple[Point, ...]
+    """The eyes, the tip of the nose and the corners of the mouth, each pair with the left one in the picture first;
+    they may be outside the picture. Five."""
+    score: float
+    """The confidence that this is a face, in [0, 1]."""
+    person: int | None = None
+    """The `track_id` of the person whose face it is; None for a face of nobody in `people`."""
+
+    def __repr__(self) -> str:
+        whose = "nobody" if self.person is None else f"person {self.person}"
+        return f"<Face of {whose}: score {self.score:.2f}, box {tuple(self.box)}>"
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Parsing:
     """The parts and people of one frame.
@@ -106,6 +125,8 @@ class Parsing:
     """Seconds that the network took."""
     carried_from: int
     """Index of the frame that was really parsed: `frame_index` itself unless motion carried the maps here."""
+    faces: tuple[Face, ...] | None = None
+    """The faces, the surest first; None where nobody looked for faces."""
 
     def __post_init__(self) -> None:
         for name, ids, limit in (

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 NEEDED = (
     "pipeline/py.typed",
     "streamer/py.typed",
+    "pipeline/faces/yunet.onnx",
     "pipeline/lite/lite.onnx",
     "pipeline/lite/NOTICE",
     "pipeline/m2fp/people.jpg",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drawing.canvas import Canvas
+from pipeline.drawing.faces import draw_faces
 from pipeline.drawing.legend import LegendMemory, band, band_height, legend, present
 from pipeline.drawing.look import Look
 from pipeline.drawing.outlines import outlines
@@ -146,6 +147,7 @@ def _draw(canvas: Canvas, frame: Frame, parsing: Parsing, look: Look, memory: Le
     if look.outline:
         stroke = max(1, round(min(size) / OUTLINE_PX_PER_STROKE))
         canvas.contours(outlines(people, labels, size), _WHITE, stroke)
+    draw_faces(canvas, parsing, size)
     placed = None
     if look.legend == "below":
         _draw_band(whole, frame, label_set, shown, memory.listed(present(labels), frame.pts_s))

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Size
+from pipeline.motion.faces import moved
 from pipeline.motion.flow import Field, Flow, Follower, Grey, grid, is_cut, torn
 from pipeline.people.instances import MAX_PEOPLE, boxed
-from pipeline.types import LabelMap, Parsing, Person
+from pipeline.types import Face, LabelMap, Parsing, Person
 
 KEPT = 90
 """Frames from which a parsing can still be carried: three seconds at 30 a second, 2 MB."""
@@ -130,7 +131,16 @@ def carry(parsing: Parsing, flow: Flow) -> Parsing:
         pts_s=to.pts_s,
         captured_s=to.captured_s,
         frame_size=to.frame_size,
+        faces=_moved_faces(parsing, flow, people),
     )
+
+
+def _moved_faces(parsing: Parsing, flow: Flow, people: Sequence[Person]) -> tuple[Face, ...] | None:
+    if not parsing.faces:
+        return parsing.faces
+    there = {person.track_id for person in people}
+    carried = (moved(face, flow) for face in parsing.faces)
+    return tuple(replace(each, person=each.person if each.person in there else None) for each in carried if each)
 
 
 def between(

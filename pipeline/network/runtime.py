@@ -1,7 +1,7 @@
 """Compiled networks and how they run: OpenVINO (the default) or ONNX Runtime.
 
 The contract is `Network`: pictures go in as they are in memory, uint8 BGR, and what turns them into the
-float32 RGB planes that the file asks for is done here, inside the compiled graph where the runtime can.
+float32 planes, RGB or BGR, that the file asks for is done here, inside the compiled graph where the runtime can.
 Several runs may be in flight; what `start` returns is asked for its `result` later.
 """
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from pipeline.errors import BadPicture, RuntimeUnavailable, WeightsError, instal
 from pipeline.geometry import Size
 from pipeline.network.options import RunOptions
 from pipeline.types import Picture
+
+Planes = Literal["rgb", "bgr"]
+"""The order of the planes of a network's input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,17 @@ def compile_network(
     options: RunOptions,
     extensions: Sequence[Any] = (),
     prepare: Callable[[Any], Any] | None = None,
+    planes: Planes = "rgb",
 ) -> Network:
     """Makes the network in a file ready to run.
 
     Args:
-        path: an ONNX file, or OpenVINO's own, whose input is float32 (1, 3, H, W), RGB, 0-255.
+        path: an ONNX file, or OpenVINO's own, whose input is float32 (1, 3, H, W), 0-255.
         input_size: of the pictures that will come.
         options: which runtime, and how.
         extensions: operations that OpenVINO has to know for it.
         prepare: what is done to OpenVINO's graph of it first.
+        planes: the order of the file's input.
 
     Raises:
         WeightsError: the file is missing or is no network.
@@ -72,8 +77,8 @@ def compile_network(
     if not path.is_file():
         raise WeightsError(f"no network file at {path}; reinstall the package")
     if options.runtime == "openvino":
-        return _OpenVinoNetwork(path, input_size, options, extensions, prepare)
-    return _OnnxNetwork(path, input_size, options)
+        return _OpenVinoNetwork(path, input_size, options, extensions, prepare, planes)
+    return _OnnxNetwork(path, input_size, options, planes)
 
 
 def _checked(picture: Picture, size: Size) -> Picture:
@@ -142,6 +147,7 @@ class _OpenVinoNetwork:
         options: RunOptions,
         extensions: Sequence[Any] = (),
         prepare: Callable[[Any], Any] | None = None,
+        planes: Planes = "rgb",
     ) -> None:
         openvino = openvino_package()
         core = openvino.Core()
@@ -166,9 +172,10 @@ class _OpenVinoNetwork:
                 openvino.preprocess.ColorFormat.BGR
             )
             steps.input().model().set_layout(openvino.Layout("NCHW"))
-            steps.input().preprocess().convert_color(openvino.preprocess.ColorFormat.RGB).convert_element_type(
-                openvino.Type.f32
-            )
+            done = steps.input().preprocess()
+            if planes == "rgb":
+                done = done.convert_color(openvino.preprocess.ColorFormat.RGB)
+            done.convert_element_type(openvino.Type.f32)
             compiled = core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as exc:
             raise WeightsError(f"OpenVINO cannot run {path.name} at {input_size}: {exc}") from exc
@@ -203,7 +210,7 @@ class _Ended:
 class _OnnxNetwork:
     """ONNX Runtime. `start` runs the network to its end: nothing overlaps."""
 
-    def __init__(self, path: Path, input_size: Size, options: RunOptions) -> None:
+    def __init__(self, path: Path, input_size: Size, options: RunOptions, planes: Planes = "rgb") -> None:
         try:
             import onnxruntime
             from onnxruntime.capi import onnxruntime_pybind11_state as states
@@ -234,9 +241,10 @@ class _OnnxNetwork:
             raise WeightsError(f"ONNX Runtime cannot run {path.name}: {exc}") from exc
         self._input = self._session.get_inputs()[0].name
         self._size = input_size
+        self._channels = slice(None, None, -1 if planes == "rgb" else 1)
 
     def start(self, picture: Picture) -> Run:
-        planes = _checked(picture, self._size)[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32)
+        planes = _checked(picture, self._size)[..., self._channels].transpose(2, 0, 1)[None].astype(np.float32)
         began = perf_counter()
         outputs = self._session.run(None, {self._input: planes})
         return _Ended(Answer(tuple(each[0] for each in outputs), perf_counter() - began))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from pipeline.errors import PipelineError
+from pipeline.faces.finder import FaceFinder
 from pipeline.labels import LabelSet
 from pipeline.lite.model import lite_model
 from pipeline.m2fp.model import m2fp_model
@@ -33,6 +34,7 @@ class Parser(Reader):
         super().__init__(model, settings)
         self._tracker = PersonTracker()
         self._garment_vote = GarmentVote()
+        self._finder = FaceFinder(settings.run_options) if settings.faces else None
 
     def __repr__(self) -> str:
         given = [(each, getattr(self.settings, each.name)) for each in fields(self.settings) if each.name != "name"]
@@ -59,7 +61,8 @@ class Parser(Reader):
             BadPicture, WeightsError, RuntimeUnavailable, ExportMismatch: as `__call__`.
         """
         frame = as_frame(picture)
-        return _assembled(frame, self.read_alone(frame), self.label_set, PersonTracker(), GarmentVote())
+        parsing = _assembled(frame, self.read_alone(frame), self.label_set, PersonTracker(), GarmentVote())
+        return self._finder(frame, parsing) if self._finder else parsing
 
     def start(self, frame: Frame) -> "Pending":
         """Starts to parse the next frame. Results must be taken in the order of the frames, for tracking."""
@@ -78,7 +81,8 @@ class Parser(Reader):
 
     def assemble(self, frame: Frame, reading: Reading) -> Parsing:
         """The parsing of a frame from its reading, which may come from another process; in order, as `start`."""
-        return _assembled(frame, reading, self.label_set, self._tracker, self._garment_vote)
+        parsing = _assembled(frame, reading, self.label_set, self._tracker, self._garment_vote)
+        return self._finder(frame, parsing) if self._finder else parsing
 
     def reset(self) -> None:
         """Forgets people and averages: the frames to come are of another stream."""
@@ -136,6 +140,7 @@ def load_parser(
     in_flight: int = 1,
     refine: bool = False,
     sensitivity: str = "normal",
+    faces: bool = False,
 ) -> Parser: ...
 
 

@@ -48,6 +48,8 @@ class ParserSettings:
     sensitivity: str = "normal"
     """How readily something is taken for a person: low, normal or high; lite only. High finds more people and takes
     more things for people."""
+    faces: bool = False
+    """Find faces: the box, the eyes, nose and mouth of each, and whose it is."""
 
     def __post_init__(self) -> None:
         if self.name not in PARSERS:

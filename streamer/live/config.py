@@ -156,6 +156,7 @@ class Flat(TypedDict, total=False):
     precision: str
     threads: int | None
     sensitivity: str
+    faces: bool
     parse_hz: float | None
     max_mask_age_s: float
     still_for_s: float

@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline import CIHP, Box, Parsing, Person, Size
+from pipeline import CIHP, Box, Face, Parsing, Person, Size
+from pipeline.geometry import Point
 from pipeline.motion.carry import KEPT, MAX_AHEAD, MAX_STEPS, MIN_LOST_LEVELS, STRIDE, Motion, carry, stops
 from pipeline.motion.flow import Flow, Follower, Grey, is_cut
 from tests.support.scenes import (
@@ -277,3 +278,19 @@ def test_frames_of_any_size(size: tuple[int, int]) -> None:
     assert carried is not None
     np.testing.assert_array_equal(carried.labels > 0, mask)
     assert Grey.of(first).pixels.size <= 64 * 1024
+
+
+@pytest.mark.parametrize(("across", "down"), [(5.3, -3.7), (-18.5, 6.25), (40.0, 0.0)])
+def test_faces_move_with_what_is_in_their_boxes(across: float, down: float) -> None:
+    before, after = frame_of(texture(0)), frame_of(shifted(texture(0), across, down), 1)
+    face = Face(Box(300, 120, 340, 170), tuple(Point(300 + each, 130) for each in range(5)), 0.9, person=1)
+    stranger = Face(Box(300, 120, 340, 170), face.points, 0.9, person=9)
+    gone = Face(Box(0 if across < 0 else 636, 0, 2 if across < 0 else 640, 40), face.points, 0.9)
+    parsing = replace(parsing_of(before, [rectangle(FRAME, (200, 120, 420, 260))]), faces=(face, stranger, gone))
+    carried = carry(parsing, Follower(Grey.of(before)).follow(Grey.of(after))).faces
+    assert carried is not None
+    assert np.abs(np.subtract(carried[0].box, face.box) - (across, down) * 2).max() < 2
+    assert abs(carried[0].points[0].x - 300 - across) < 2
+    assert [each.person for each in carried] == [1, None]
+    nobody = replace(parsing, faces=None)
+    assert carry(nobody, Follower(Grey.of(before)).follow(Grey.of(after))).faces is None
