@@ -48,6 +48,8 @@ class Model:
     """Makes it ready for pictures of one size. Raises what `load_parser` says."""
     decode: Callable[[Answer, Letterbox, Picture], Decoded]
     """Decodes an answer, given the letterbox and the network's input."""
+    weights: Callable[[], str] = str
+    """A digest of the weights, in hex digits; empty for weights that have none. Raises WeightsError."""
     fit: Callable[[Size, Size], Letterbox] = Letterbox.into
     """Makes the letterbox of frames of one size into an input of another."""
     smoothed: bool = False

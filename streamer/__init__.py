@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from streamer.live.stats import Snapshot
     from streamer.live.stream import Stream
     from streamer.media.tags import SourceInfo
-    from streamer.offline import Progress, Rendered, Rendering, render_file
+    from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
     from streamer.recording.codecs import CODECS, Encoding
     from streamer.recording.file import Recorder
     from streamer.sources.open import open_source
@@ -57,6 +57,7 @@ __all__ = [
     "WorkerDied",
     "__version__",
     "open_source",
+    "redraw_file",
     "render_file",
     "subscribe",
 ]
@@ -77,7 +78,7 @@ _HOMES = {
     "streamer.live.stats": ("Snapshot",),
     "streamer.live.stream": ("Stream",),
     "streamer.media.tags": ("SourceInfo",),
-    "streamer.offline": ("Progress", "Rendered", "Rendering", "render_file"),
+    "streamer.offline": ("Progress", "Rendered", "Rendering", "redraw_file", "render_file"),
     "streamer.recording.codecs": ("CODECS", "Encoding"),
     "streamer.recording.file": ("Recorder",),
     "streamer.sources.open": ("open_source",),

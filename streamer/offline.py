@@ -1,36 +1,32 @@
 """Recorded files: every frame parsed, drawn and written, in order. The whole product as a for-loop.
 
-Both cores are busy all the same: the decoder and the encoder work ahead in FFmpeg's threads, and the parser
-keeps a picture in the network while the one before it is drawn here.
+Both cores are busy all the same: the decoder and the encoder work ahead in FFmpeg's threads, and the parser keeps a
+picture in the network while the one before it is drawn here.
 """
 
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline import Frame, Look, Parser, ParserSettings, Parsing, load_parser
+from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
 from pipeline.drawing.overlay import draw, drawn_size
 from pipeline.drawing.selection import selected
 from pipeline.labels import LabelSet
-from pipeline.motion.carry import between, carry
-from pipeline.motion.flow import Follower, Grey, is_cut
 from pipeline.motion.linger import Covered, covered_both_ways
-from pipeline.parsing.parser import Pending
 from streamer.errors import ConfigError
+from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture
 from streamer.media.paths import VIDEO_SUFFIXES, check_apart
 from streamer.media.tags import SourceInfo
+from streamer.parsings.parsed import FramesParsed, are_stills
+from streamer.parsings.take import FromParser, FromSidecar, Parsings
 from streamer.recording.codecs import Encoding
 from streamer.recording.file import PictureFolder, Recorder, Sink
 from streamer.sources.images import Pictures
 from streamer.sources.open import open_source
 from streamer.sources.source import Source
-
-MAX_LOOK_AHEAD = 32
-"""Frames that wait in memory for the next one to be parsed; those further away from it get the masks of the last."""
 
 MIN_MISSING_S = 0.5
 """A source that ends so much earlier than it said is not cut short: headers are rounded."""
@@ -93,6 +89,8 @@ def render_file(
     settings: Rendering,
     on_frame: Callable[[Progress], bool] = _keep_going,
     parser: Parser | None = None,
+    *,
+    masks: str | Path | None = None,
 ) -> Rendered:
     """Writes what `source` shows with every person's parts drawn over it.
 
@@ -103,24 +101,65 @@ def render_file(
         on_frame: called after each frame written; answering False ends the rendering there, the file complete.
         parser: one that is loaded already, in place of loading `settings.parser`; the persons of each source are
             numbered from 1.
+        masks: keep every parsing in this file, for `redraw_file`; the same source gives the same bytes.
 
     Raises:
         SourceError: the source cannot be opened or read.
-        SinkError: the result cannot be written. Nothing half-written stays.
+        SinkError: the result cannot be written. Nothing half-written stays, but of `masks` what was parsed.
         ConfigError: `out` is of no kind that can be written, or the source itself.
     """
     began = time.monotonic()
+    kept = None if masks is None else Path(masks)
+    if kept is not None:
+        check_sidecar_name(kept)
+        check_apart(source, kept)
     parser = parser or load_parser(settings.parser)
-    parser.reset()
+    parsings = FromParser(parser, source, settings.parse_every, kept, settings.force)
+    return _rendered(source, Path(out), settings, on_frame, parsings, began)
+
+
+def redraw_file(
+    source: str | Path,
+    out: str | Path,
+    masks: str | Path,
+    settings: Rendering,
+    on_frame: Callable[[Progress], bool] = _keep_going,
+) -> Rendered:
+    """Writes what `source` shows with parsings drawn over it that were kept, and parses nothing.
+
+    Args:
+        source, out, on_frame: as for `render_file`.
+        masks: what that was told to keep of this source.
+        settings: how; its parser does not matter.
+
+    Raises:
+        SourceError, SinkError: as `render_file`; or `masks` is no such file, or of a later version.
+        ConfigError: as `render_file`; or `masks` is of another source, or torn.
+        BadMessage: `masks` is damaged.
+        UnknownName: the look names a class that the parsings' label set lacks.
+    """
+    began = time.monotonic()
+    with FromSidecar(Path(masks), source) as parsings:
+        settings.look.check(parsings.label_set)
+        return _rendered(source, Path(out), settings, on_frame, parsings, began)
+
+
+def _rendered(
+    source: str | Path,
+    out: Path,
+    settings: Rendering,
+    on_frame: Callable[[Progress], bool],
+    parsings: Parsings,
+    began: float,
+) -> Rendered:
     done = parsed = 0
     shown_s = 0.0
     stopped = False
-    check_apart(source, Path(out))
+    check_apart(source, out)
     with open_source(source, audio=True) as opened:
         memory = None if isinstance(opened, Pictures) else LegendMemory()
-        with _sink(opened, Path(out), settings, parser.label_set) as sink:
-            parsings = _parsed(parser, opened, settings.parse_every)
-            for each in _covered(parsings, settings.look, stills=_are_stills(opened, settings.parse_every)):
+        with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(opened) as pairs:
+            for each in _covered(pairs, settings.look, stills=are_stills(opened, parsings.every)):
                 frame, parsing = each.frame, each.parsing
                 picture = draw(frame, parsing, settings.look, memory, each.lingering)
                 sink.write(picture, frame.pts_s, frame.duration_s)
@@ -136,81 +175,12 @@ def render_file(
     return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)
 
 
-def _covered(parsed: Iterable[tuple[Frame, Parsing]], look: Look, *, stills: bool) -> Iterator[Covered]:
+def _covered(parsed: FramesParsed, look: Look, *, stills: bool) -> Iterator[Covered]:
     """What is hidden in a video is hidden before it is seen first and after it is seen last, too."""
     if look.hides and not stills:
         on = look.selection
         return covered_both_ways(parsed, lambda parsing: selected(parsing, on))
     return (Covered(frame, parsing, None) for frame, parsing in parsed)
-
-
-def _are_stills(frames: Source, every: int) -> bool:
-    """Whether they are pictures that belong to no stream."""
-    return isinstance(frames, Pictures) and every == 1
-
-
-def _parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:
-    """Each frame with its parsing; pictures that belong to no stream, each by itself."""
-    if _are_stills(frames, every):
-        return ((frame, parser.still(frame)) for frame in frames)
-    return _all_parsed(parser, frames) if every == 1 else _some_parsed(parser, frames, every)
-
-
-def _all_parsed(parser: Parser, frames: Source) -> Iterator[tuple[Frame, Parsing]]:
-    waiting: deque[tuple[Frame, Pending]] = deque()
-    for frame in frames:
-        waiting.append((frame, parser.start(frame)))
-        if len(waiting) > parser.settings.in_flight:
-            earlier, begun = waiting.popleft()
-            yield earlier, begun.result()
-    for earlier, begun in waiting:
-        yield earlier, begun.result()
-
-
-def _some_parsed(parser: Parser, frames: Source, every: int) -> Iterator[tuple[Frame, Parsing]]:
-    """Those between two parsed frames wait for the second one, and are made of both."""
-    waiting: deque[tuple[Frame, Grey]] = deque()
-    last: _Parsed | None = None
-    previous: Grey | None = None
-    for count, frame in enumerate(frames):
-        grey = Grey.of(frame)
-        cut = previous is not None and is_cut(previous, grey)
-        previous = grey
-        if last is None or cut or count == last.count + every:
-            new = _Parsed(count, parser(frame), Follower(grey))
-            if last is not None:
-                yield from _from_behind(last, waiting) if cut else _from_both_sides(last, waiting, new)
-            waiting.clear()
-            yield frame, new.parsing
-            last = new
-            continue
-        waiting.append((frame, grey))
-        if len(waiting) > MAX_LOOK_AHEAD:
-            yield from _from_behind(last, [waiting.popleft()])
-    if last is not None:
-        yield from _from_behind(last, waiting)
-
-
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    count: int
-    """The place of the frame among those read."""
-    parsing: Parsing
-    follower: Follower
-    """From that frame on."""
-
-
-def _from_behind(last: _Parsed, waiting: Iterable[tuple[Frame, Grey]]) -> Iterator[tuple[Frame, Parsing]]:
-    for frame, grey in waiting:
-        yield frame, carry(last.parsing, last.follower.follow(grey))
-
-
-def _from_both_sides(
-    last: _Parsed, waiting: Iterable[tuple[Frame, Grey]], new: _Parsed
-) -> Iterator[tuple[Frame, Parsing]]:
-    frames, greys = [frame for frame, _ in waiting], [grey for _, grey in waiting]
-    back = Follower(new.follower.start)
-    return zip(frames, between(last.parsing, last.follower, greys, back, new.parsing))
 
 
 def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:

@@ -31,6 +31,7 @@ FLAT_NAMES = {
     "show": "window",
     "file": "record",
     "address": "publish",
+    "sidecar": "masks",
     "hidden": "hide",
 }
 """Fields that have another name where they stand without their group: `RecordSettings.file` is `record`."""

@@ -22,7 +22,7 @@ def lite_model(model_dir: Path | None = None) -> Model:
     """The bundled model. Raises WeightsError for a folder: this one's weights are where its code is."""
     if model_dir is not None:
         raise WeightsError(f"lite is bundled with its weights; model_dir {model_dir} is for m2fp or m2fp-single")
-    return model_with(compile_lite)
+    return replace(model_with(compile_lite), weights=lambda: SHA256)
 
 
 def model_with(compiled: Callable[[Size, RunOptions], Network]) -> Model:

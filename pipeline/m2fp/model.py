@@ -16,7 +16,7 @@ from pipeline.m2fp.decode import decode
 from pipeline.m2fp.download import Pulled, pull
 from pipeline.m2fp.export import NEEDS_TORCH, exported
 from pipeline.m2fp.masks import masks
-from pipeline.m2fp.weights import CONFIGURATION, WEIGHTS, Folder, find, import_weights
+from pipeline.m2fp.weights import CONFIGURATION, SAFETENSORS, WEIGHTS, Folder, digest_of, find, import_weights
 from pipeline.model import Model
 from pipeline.network.letterbox import Letterbox
 from pipeline.network.options import RunOptions
@@ -47,6 +47,7 @@ def m2fp_model(name: str, model_dir: Path | None = None) -> Model:
         compile=lambda size, options: _compiled(folder, config, size, options),
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, config),
         masks=lambda answer, fit: masks(answer.outputs[0], answer.outputs[1], fit, config),
+        weights=lambda: digest_of(import_weights(folder) / SAFETENSORS),
         fit=Letterbox.centred if config.single_person else Letterbox.into,
     )
 

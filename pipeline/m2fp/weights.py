@@ -134,6 +134,12 @@ def import_weights(folder: Folder) -> Path:
     return made
 
 
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file, in hex digits. Raises WeightsError."""
+    with disk_errors(file), file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def source_of(name: str) -> WeightsSource:
     if name not in WEIGHTS:
         raise UnknownName("weights", name, WEIGHTS)

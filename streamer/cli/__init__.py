@@ -21,6 +21,10 @@ COMMANDS = {
     "render": ("render", "Draw every person's parts over videos and pictures."),
     "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
     "watch": ("watch", "Show the masks that a stream publishes, as they come."),
+    "replay": (
+        "replay",
+        "Play masks that were kept: as lines, in a window, or published as a live stream's.",
+    ),
     "evaluate": ("evaluate", "Measure a parser on labelled pictures, and its flicker."),
     "bench": ("bench", "Time parsers, runtimes, precisions, threads and sizes here."),
     "doctor": ("doctor", "Look at a camera and this machine, and advise settings."),

@@ -1,6 +1,6 @@
 """The commands that render files into files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_parser
+from pipeline import Look, ParserSettings, PipelineError, Size, load_parser
 from streamer.cli.console import complain, progress, say, stop_on_interrupt
 from streamer.cli.options import Given, with_options
-from streamer.cli.targets import Job, Plan, planned
-from streamer.errors import SinkError, StreamerError
+from streamer.cli.targets import Job, Plan, planned, with_masks
+from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.media.paths import free_name
-from streamer.offline import Progress, Rendered, Rendering, render_file
+from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
 from streamer.recording.codecs import Encoding
-from streamer.settings import made
+from streamer.settings import made, settings_of
 from streamer.sources.open import sample
 from streamer.sources.uri import without_password
 
@@ -29,6 +29,8 @@ class DemoClip(StrEnum):
     STREET = "street"
 
 
+RenderOne = Callable[[Job, Callable[[Progress], bool]], Rendered]
+"""Renders a job, and tells how far it has come."""
 DEMO_SIZES = {DemoClip.STREET: Size(576, 768)}
 """Network input sizes that are not chosen by the clip's people: those of `street` are small, so it is not reduced."""
 
@@ -41,7 +43,8 @@ def demo(
     """Parse a bundled clip into demo.mp4, in the current folder."""
     settings = Rendering(ParserSettings("lite", size=DEMO_SIZES.get(clip)), Look(legend="auto"))
     job = Job(str(sample(f"{clip}.mp4")), free_name(Path("demo.mp4")))
-    done = _watched_render(job, settings, load_parser(settings.parser))
+    parser = load_parser(settings.parser)
+    done = _watched_render(job, lambda job, watch: render_file(job.source, job.out, settings, watch, parser))
     _report(done)
 
 
@@ -62,28 +65,69 @@ def render(
         ),
     ],
     recursive: Annotated[bool, typer.Option("--recursive", help="Take folders within folders, too.")] = False,
+    masks: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.hpm", help="Keep every parsing in this .hpm file."),
+    ] = None,
+    parsed: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE.hpm", help="Draw the parsings that --masks kept, and parse nothing."),
+    ] = None,
 ) -> None:
     """Draw every person's parts over videos and pictures.
 
-    Every frame of a video is drawn, at its time, and its sound is kept.
+    Every frame of a video is drawn, at its time, and its sound is kept. Of several videos, --masks and --from name a
+    folder with a file for each.
     """
-    wanted, look = made(ParserSettings, given), made(Look, given)
-    parser = load_parser(wanted)
-    look.check(parser.label_set)  # refuses names that there are not, before anything is written
+    look = made(Look, given)
     others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force") if name in given}
-    settings = Rendering(wanted, look, encoding=made(Encoding, given), **others)
+    settings = Rendering(made(ParserSettings, given), look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)
+    if parsed is not None:
+        _check_only_drawn(given, masks)
+        _render_all(with_masks(plan, parsed), lambda job, watch: _redrawn(job, settings, watch))
+        return
+    parser = load_parser(settings.parser)
+    look.check(parser.label_set)  # refuses names that there are not, before anything is written
+    plan = with_masks(plan, masks) if masks is not None else plan
+    _render_all(
+        plan, lambda job, watch: render_file(job.source, job.out, settings, watch, parser, masks=_new_masks(job, plan))
+    )
+
+
+def _redrawn(job: Job, settings: Rendering, watch: Callable[[Progress], bool]) -> Rendered:
+    assert job.masks is not None
+    return redraw_file(job.source, job.out, job.masks, settings, watch)
+
+
+def _new_masks(job: Job, plan: Plan) -> Path | None:
+    if job.masks is not None and plan.folder is not None:
+        _make_folder(job.masks.parent)
+    return job.masks
+
+
+def _check_only_drawn(given: Given, masks: Path | None) -> None:
+    """Raises ConfigError for options of parsing, where nothing is parsed."""
+    names = {"parse_every", *(each.flat for each in settings_of(ParserSettings))} & given.keys()
+    if masks is not None:
+        names.add("masks")
+    if names:
+        options = ", ".join(sorted(f"--{name.replace('_', '-')}" for name in names))
+        raise ConfigError(f"--from parses nothing, so leave out what is for parsing: {options}")
+
+
+def _render_all(plan: Plan, render_one: RenderOne) -> None:
     with _no_empty_folders(plan):
-        _render_all(plan, settings, parser)
+        _render_each(plan, render_one)
 
 
-def _render_all(plan: Plan, settings: Rendering, parser: Parser) -> None:
+def _render_each(plan: Plan, render_one: RenderOne) -> None:
     failed = []
     for job in plan.jobs:
         try:
             if plan.folder is not None:
                 _make_folder(job.out.parent)
-            done = _watched_render(job, settings, parser)
+            done = _watched_render(job, render_one)
         except (PipelineError, StreamerError) as exc:
             if len(plan.jobs) == 1:
                 raise
@@ -112,7 +156,8 @@ def _make_folder(path: Path) -> None:
 @contextmanager
 def _no_empty_folders(plan: Plan) -> Iterator[None]:
     """Removes the folders that are made meanwhile, if nothing was written into them."""
-    inside = {folder for job in plan.jobs for folder in (job.out.parent, *job.out.parent.parents)}
+    files = [file for job in plan.jobs for file in (job.out, job.masks) if file is not None]
+    inside = {folder for file in files for folder in (file.parent, *file.parent.parents)}
     new = sorted((folder for folder in inside if plan.folder is not None and not folder.exists()), reverse=True)
     try:
         yield
@@ -122,14 +167,14 @@ def _no_empty_folders(plan: Plan) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _watched_render(job: Job, settings: Rendering, parser: Parser) -> Rendered:
+def _watched_render(job: Job, render_one: RenderOne) -> Rendered:
     with stop_on_interrupt() as asked, progress(Path(job.source).name, "frames") as show:
 
         def on_frame(so_far: Progress) -> bool:
             show(so_far.done, so_far.total)
             return not asked()
 
-        return render_file(job.source, job.out, settings, on_frame, parser)
+        return render_one(job, on_frame)
 
 
 def _report(done: Rendered) -> None:

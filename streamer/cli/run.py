@@ -14,7 +14,7 @@ from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig,
 from streamer.live.stream import Stream
 
 STATUS_EVERY_S = 0.5
-WINDOW_DEFAULT = "on, unless the stream is recorded or published"
+WINDOW_DEFAULT = "on, unless the stream is recorded or published, or its masks are kept"
 
 
 @with_options(*GROUPS.values(), without={"uri", *NOT_LIVE}, defaults={"show": WINDOW_DEFAULT})
@@ -42,7 +42,7 @@ def wanted(given: Given, file: Path | None) -> StreamConfig:
         ConfigError, PipelineError: see `read_config`; or clips that nothing could write.
     """
     settings = {**(read_settings(file) if file else {}), **given}
-    settings.setdefault("window", not (settings.get("record") or settings.get("publish")))
+    settings.setdefault("window", not any(settings.get(name) for name in ("record", "publish", "masks")))
     config = configured(settings)
     if config.record.clip_seconds and not config.record.file and not config.window.show:
         raise ConfigError("clip_seconds keeps clips that a key of the window writes, and there is none: add --window")
@@ -76,6 +76,8 @@ def _followed(live: Stream) -> bool:
 def _sum_up(live: Stream, settings: StreamConfig) -> None:
     for line in summary_of(live.stats):
         say(line)
+    if settings.masks.sidecar:
+        say(f"{settings.masks.sidecar}: {live.stats.parsed} parsings")
     if settings.record.file:
         name = Path(settings.record.file)
         shown = f"{live.stats.shown} frames" if live.stats.shown else "no picture came, so it was not written"

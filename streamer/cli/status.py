@@ -27,6 +27,8 @@ def plan_of(config: StreamConfig) -> str:
     if record.file is not None:
         files = "files named after" if record.segment_s else "the file"
         goes.append(f"{files} {record.file}")
+    if config.masks.sidecar is not None:
+        goes.append(f"the masks {config.masks.sidecar}")
     if address is not None:
         goes.append(f"subscribers at {address}")
     if record.clip_seconds and record.file is None:

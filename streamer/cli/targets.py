@@ -3,12 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from streamer.errors import ConfigError, SourceError
+from streamer.masks.records import SUFFIX
 from streamer.media.images import is_picture, natural_order
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.sources.uri import is_address
@@ -26,6 +27,8 @@ class Job:
     source: str
     """As for `open_source`."""
     out: Path
+    masks: Path | None = None
+    """The sidecar to write, or to read the parsings from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,28 @@ class Plan:
     """Files in the folders that are neither pictures nor videos by their names."""
     folder: Path | None = None
     """The folder that the files go into, if they go into one."""
+
+
+def with_masks(plan: Plan, masks: Path) -> Plan:
+    """The plan with a sidecar for each job: the file itself, or of several jobs one each in a folder of that name.
+
+    There `clip.mp4` has `clip.mp4.hpm`, for a folder may have a clip.mov, too.
+
+    Raises ConfigError where several jobs would share a file.
+    """
+    if plan.folder is None:
+        if masks.is_dir():
+            masks = masks / sidecar_name(plan.jobs[0].out).name
+        return replace(plan, jobs=tuple(replace(job, masks=masks) for job in plan.jobs))
+    if masks.is_file() or (masks.suffix == SUFFIX and not masks.is_dir()):
+        raise ConfigError(f"several files have their masks in a folder, and {masks} is a file: name a folder")
+    jobs = [replace(job, masks=masks / sidecar_name(job.out.relative_to(plan.folder))) for job in plan.jobs]
+    return replace(plan, jobs=tuple(jobs))
+
+
+def sidecar_name(out: Path) -> Path:
+    """The name of what is kept of a file's parsings in a folder."""
+    return out.with_name(out.name + SUFFIX)
 
 
 def planned(paths: Sequence[str], *, recursive: bool = False) -> Plan:

@@ -40,9 +40,9 @@ def watch(
         heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
         window = stack.enter_context(Window(f"streamer {address}")) if view else None
         for parsing in heard:
-            if window and {QUIT, CLOSED} & _viewed(parsing, window):
+            if window and {QUIT, CLOSED} & viewed(parsing, window):
                 break
-            say(json.dumps(_row(parsing)) if as_json else _line(parsing))
+            say(json.dumps(row_of(parsing)) if as_json else line_of(parsing))
     if heard.end_reason:
         say(_last_line(heard.end_reason, heard.end_totals, as_json=as_json))
 
@@ -60,13 +60,15 @@ def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
     )
 
 
-def _viewed(parsing: Parsing, window: Window) -> set[str]:
+def viewed(parsing: Parsing, window: Window) -> set[str]:
+    """Shows a parsing; the keys that were pressed."""
     ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
     window.show(blend(ground, parsing, Look(opacity=1.0, legend="auto")))
     return set(window.pressed())
 
 
-def _row(parsing: Parsing) -> dict[str, Any]:
+def row_of(parsing: Parsing) -> dict[str, Any]:
+    """What is said of a parsing in JSON."""
     counts = np.bincount(parsing.labels.ravel(), minlength=len(parsing.label_set)) / parsing.labels.size
     names = parsing.label_set.names
     return {
@@ -78,8 +80,9 @@ def _row(parsing: Parsing) -> dict[str, Any]:
     }
 
 
-def _line(parsing: Parsing) -> str:
-    row = _row(parsing)
+def line_of(parsing: Parsing) -> str:
+    """What is said of a parsing."""
+    row = row_of(parsing)
     most = sorted(row["share"].items(), key=lambda each: -each[1])[:4]
     ids = " ".join(str(person.track_id) for person in parsing.people) or "nobody"
     shares = [", ".join(f"{name} {share:.1%}" for name, share in most)] if most else []

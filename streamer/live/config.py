@@ -15,6 +15,7 @@ from pipeline import Look
 from pipeline.drawing.look import LegendPlace
 from pipeline.parsing.settings import ParserSettings
 from streamer.errors import ConfigError
+from streamer.masks.records import check_sidecar_name
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.codecs import Encoding
 from streamer.settings import Setting, above_0, at_least_0, made, read, settings_of, unknown
@@ -52,8 +53,10 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True)
 class MaskSettings:
-    """How often frames are parsed, and which masks each frame is shown with."""
+    """The masks: where they are kept, how often frames are parsed, and which masks each frame is shown with."""
 
+    sidecar: str | None = None
+    """Keep every parsing in this .hpm file."""
     parse_hz: float | None = None
     """Maximum parsings per second; unlimited by default."""
     max_mask_age_s: float = 0.25
@@ -76,6 +79,8 @@ class MaskSettings:
         above_0(self, "parse_hz", "max_mask_age_s", "mask_ttl_s")
         at_least_0(self, "still_for_s", "mask_wait_s")
         _finite(self, "mask_ttl_s", "mask_wait_s")
+        if self.sidecar is not None:
+            check_sidecar_name(Path(self.sidecar))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,7 @@ class StreamConfig:
         source: SourceSettings | str,
         *,
         parser: ParserSettings | str = "lite",
-        masks: MaskSettings | None = None,
+        masks: MaskSettings | str | None = None,
         look: Look | None = None,
         window: WindowSettings | bool = False,
         record: RecordSettings | str | None = None,
@@ -212,16 +217,17 @@ class StreamConfig:
     ) -> None:
         """
         Args:
-            source, parser, window, record, publish: a group, or its first field alone.
-            masks, look, encoding: a group.
+            source, parser, masks, window, record, publish: a group, or its first field alone.
+            look, encoding: a group.
             stream: the name of the stream.
             **settings: fields of the groups; they win over those of a group that is given.
 
         Raises:
             ConfigError, PipelineError: a value that is not possible, or a name that there is not.
         """
-        given = {"source": source, "parser": parser, "window": window, "record": record, "publish": publish}
-        groups: dict[str, Any] = {"masks": masks, "look": look, "encoding": encoding}
+        given: dict[str, Any] = {"source": source, "parser": parser, "masks": masks}
+        given |= {"window": window, "record": record, "publish": publish}
+        groups: dict[str, Any] = {"look": look, "encoding": encoding}
         flat: dict[str, object] = dict(settings)
         for name, value in given.items():
             whole = isinstance(value, GROUPS[name])

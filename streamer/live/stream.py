@@ -72,6 +72,8 @@ class Stream:
                 check_apart(uri, Path(record.file))
             # It would else be told when the camera is there, maybe hours later.
             check_target(Path(record.file), record.force or record.segment_s is not None)
+        if config.masks.sidecar is not None:
+            check_target(Path(config.masks.sidecar), force=False)
         self.config = config
         self._stop = threading.Event()
         self._stats = Stats()

@@ -12,7 +12,7 @@ from pipeline import CIHP, Box, Frame, Look, Parser, ParserSettings, Parsing, Si
 from pipeline.motion.carry import between
 from pipeline.motion.flow import Follower, Grey
 from streamer import Encoding, Rendering, render_file
-from streamer.offline import MAX_LOOK_AHEAD
+from streamer.parsings.parsed import MAX_LOOK_AHEAD
 from tests.support.media import Clip, pictures_of
 from tests.support.scenes import FACE, FRAME, Bgr, centre, frame_of, iou, parsing_of, person_at, person_scene, texture
 

@@ -12,6 +12,7 @@ from pipeline.drawing.overlay import drawn_size
 from streamer.errors import SinkError
 from streamer.live.config import StreamConfig
 from streamer.live.sinks.controls import Controls
+from streamer.live.sinks.keeping import Keeping
 from streamer.live.sinks.publishing import Publishing
 from streamer.live.sinks.recording import Recording
 from streamer.live.sinks.sink import Drawn, Sink
@@ -20,6 +21,7 @@ from streamer.live.sinks.viewer import Viewer
 from streamer.live.sinks.window import Window
 from streamer.live.sinks.words import Word
 from streamer.live.stats import Stats
+from streamer.parsings.identity import live_origin
 from streamer.recording.segments import Filing
 from streamer.sources.source import Source
 from streamer.zeromq.publisher import Publisher
@@ -105,10 +107,18 @@ def _publisher(place: Place) -> Publishing:
     return Publishing(publisher, lambda: place.stats.snapshot(time.monotonic()).totals())
 
 
+def _sidecar(place: Place) -> Keeping:
+    config = place.config
+    return Keeping(Path(config.masks.sidecar or ""), live_origin(config.source.uri, config.parser))
+
+
 ROWS = Rows(
     pictures=(
         Row("window", lambda config: config.window.show, _window),
         SourceRow(RECORDING, lambda config: config.record.encodes, _recording),
     ),
-    parsings=(Row("publisher", lambda config: config.publish.address is not None, _publisher),),
+    parsings=(
+        Row("publisher", lambda config: config.publish.address is not None, _publisher),
+        Row("masks", lambda config: config.masks.sidecar is not None, _sidecar),
+    ),
 )

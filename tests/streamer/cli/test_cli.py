@@ -17,6 +17,7 @@ import pytest
 
 from pipeline import Evaluation, load_parser
 from streamer.sources.open import sample
+from streamer.zeromq.subscriber import subscribe
 from tests.support.media import Clip, pictures_of, pts_of, quarters
 from tests.support.waiting import eventually
 
@@ -59,6 +60,38 @@ def test_render_one_and_several(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "all").iterdir()} == {"a.mp4", "b.mkv"}
     assert "c.mp4 is not a video" in done.stderr
     assert "1 of 3 could not be rendered" in done.stderr
+
+
+def test_masks_are_kept_drawn_again_and_played(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mkv"):
+        Clip().make(tmp_path / name)
+    assert run("render", "a.mp4", "b.mkv", "out", "--masks", "masks", cwd=tmp_path).returncode == 0
+    assert {path.name for path in (tmp_path / "masks").iterdir()} == {"a.mp4.hpm", "b.mkv.hpm"}
+    assert run("render", "a.mp4", "b.mkv", "again", "--from", "masks", cwd=tmp_path).returncode == 0
+    for name in ("a.mp4", "b.mkv"):
+        assert pictures_of(tmp_path / "again" / name)[3].tobytes() == pictures_of(tmp_path / "out" / name)[3].tobytes()
+    done = run("render", "a.mp4", "c.mp4", "--from", "masks/a.mp4.hpm", "--size", "64x96", cwd=tmp_path)
+    assert "--from parses nothing, so leave out what is for parsing: --size" in done.stderr
+    done = run("render", "a.mp4", "c.mp4", "--from", "masks/b.mkv.hpm", cwd=tmp_path)
+    assert "b.mkv.hpm is of another video: of b.mkv (" in done.stderr
+    done = run("replay", "masks/a.mp4.hpm", "--speed", "inf", "--json", cwd=tmp_path)
+    assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == list(range(12))
+    done = run("replay", "masks/a.mp4.hpm", "--insecure", cwd=tmp_path)
+    assert "nothing is published: add --publish, or leave it out" in done.stderr
+
+
+def test_replayed_masks_reach_subscribers(tmp_path: Path) -> None:
+    Clip(ticks=range(0, 50 * 512, 512)).make(tmp_path / "a.mp4")
+    assert run("render", "a.mp4", "out.mp4", "--masks", "a.hpm", cwd=tmp_path).returncode == 0
+    address = f"ipc://{tmp_path}/socket"
+    with subscribe(address, timeout_s=60.0) as heard:
+        player = subprocess.Popen([*COMMAND, "replay", "a.hpm", "--publish", address, "--speed", "0.5"], cwd=tmp_path)
+        try:
+            frames = [parsing.frame_index for parsing in heard]
+        finally:
+            assert player.wait(60) == 0
+    assert frames[-1] == 49
+    assert frames == sorted(set(frames))
 
 
 def test_render_a_folder(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ PUBLISH = "tcp://127.0.0.1:5556"
         ({"record": "a.mp4"}, False),
         ({"record": "a.mp4", "window": True}, True),
         ({"publish": PUBLISH}, False),
+        ({"masks": "a.hpm"}, False),
         ({"clip_seconds": 5.0}, True),
     ],
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.cli.targets import Job, planned
+from streamer.cli.targets import Job, planned, with_masks
 from streamer.errors import ConfigError, SourceError
 
 
@@ -73,6 +73,21 @@ def test_a_pattern_gives_each_of_its_files(tmp_path: Path) -> None:
     assert jobs(tmp_path / "*.png", tmp_path / "out") == [
         (str(tmp_path / name), str(tmp_path / "out" / name)) for name in ("b9.png", "b10.png")
     ]
+
+
+def test_several_files_have_a_sidecar_each(tmp_path: Path) -> None:
+    touched(tmp_path, "in/a.mov", "in/a.mp4", "in/deep/b.avi")
+    plan = planned([str(tmp_path / "in"), str(tmp_path / "out")], recursive=True)
+    masks = [job.masks for job in with_masks(plan, tmp_path / "masks").jobs]
+    assert masks == [tmp_path / "masks" / name for name in ("a.mov.hpm", "a.mp4.hpm", "deep/b.mp4.hpm")]
+    with pytest.raises(ConfigError, match=r"several files have their masks in a folder, and a\.hpm is a file"):
+        with_masks(plan, Path("a.hpm"))
+
+
+def test_one_file_has_the_sidecar_that_is_named(tmp_path: Path) -> None:
+    plan = planned(["a.mp4", str(tmp_path / "b.mp4")])
+    assert [job.masks for job in with_masks(plan, Path("a.hpm")).jobs] == [Path("a.hpm")]
+    assert [job.masks for job in with_masks(plan, tmp_path).jobs] == [tmp_path / "b.mp4.hpm"]
 
 
 def test_what_cannot_be(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ EXAMPLES = {
     "runtime": '"onnx"',
     "precision": '"int8"',
     "sensitivity": '"high"',
+    "masks": '"door.hpm"',
     "hide": '["Hat", "Hair"]',
     "only": '["Hat"]',
     "effect": '"blur"',
@@ -92,7 +93,7 @@ def test_settings_come_in_groups() -> None:
 
 def test_no_two_settings_have_one_name() -> None:
     assert len(SETTINGS) == sum(len(get_type_hints(group)) for group in GROUPS.values()) - 2  # two are not for streams
-    assert not SETTINGS.keys() & (GROUPS.keys() - {"source", "parser", "window", "record", "publish"})
+    assert not SETTINGS.keys() & (GROUPS.keys() - {"source", "parser", "masks", "window", "record", "publish"})
 
 
 def test_the_keywords_are_the_fields_of_the_groups() -> None:
@@ -168,7 +169,7 @@ clip_seconds = "1min"
         ("sauce = 'test:'", r"door\.toml: no setting 'sauce'; did you mean 'source'\?"),
         ("zzz = 1", r"door\.toml: no setting 'zzz'; there are: source, loop, duration_s, duration"),
         ("[mask]\nmask_ttl = 1", r"door\.toml: no table '\[mask\]'; did you mean '\[masks\]'\?"),
-        ("[masks]\nttl = 1", r"door\.toml: no setting 'ttl'; there are: parse_hz, max_mask_age_s, max_mask_age, "),
+        ("[masks]\nttl = 1", r"door\.toml: no setting 'ttl'; there are: sidecar, masks, parse_hz, "),
         ("[masks]\nopacity = 1", r"door\.toml: no setting 'opacity'; "),
         ("mask_ttl = 1\nmask_ttl_s = 1", r"door\.toml: mask_ttl_s stands there twice"),
         ("mask_ttl = 1\n[masks]\nmask_ttl = 1", r"door\.toml: mask_ttl_s stands there twice"),
@@ -190,6 +191,7 @@ clip_seconds = "1min"
         ("mask_ttl_s = 1e300", "mask_ttl_s must be finite, not 1e\\+300"),
         ("record = 'door.avi'", r"record must end with \.mp4, \.mkv, \.mov, \.webm, not be 'door\.avi'"),
         ("record = '.mp4'", "record must end with"),
+        ("masks = 'door.mp4'", r"masks must end with \.hpm, not be 'door\.mp4'"),
         ("codec = 'divx'\nrecord = 'a.mp4'", "no codec 'divx'; there are: h264"),
         ("preset = 'hasty'\nrecord = 'a.mp4'", "h264 has no preset 'hasty'"),
         ("outline = 1", r"door\.toml: outline = 1: expected `bool"),

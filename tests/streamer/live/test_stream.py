@@ -32,6 +32,7 @@ from streamer import (
     subscribe,
 )
 from streamer.live.opencv_threads import CORES_A_THREAD
+from streamer.masks.sidecar import Sidecar
 from streamer.sources.open import sample
 from tests.support.media import Clip, hang_up, http, pictures_of, pts_of, serving, spread
 from tests.support.paths import ROOT
@@ -144,6 +145,23 @@ def test_subscribers_see_what_is_parsed(tmp_path: Path) -> None:
     assert any(parsing.people for parsing in seen)
     assert stream.newest is not None
     assert (seen[-1].labels == stream.newest.labels).all()
+
+
+def test_what_is_parsed_is_kept_with_its_times(tmp_path: Path) -> None:
+    masks = tmp_path / "door.hpm"
+    began_unix_s = time.time()
+    with Stream(StreamConfig(str(sample("street.mp4")), masks=str(masks), **SMALL)) as stream:
+        stream.join()
+    with Sidecar(masks) as sidecar:
+        assert sidecar.has_index
+        assert len(sidecar) == stream.stats.parsed > 0
+        assert sidecar.origin is not None
+        assert (sidecar.origin.live, sidecar.origin.source.name) == (True, "street.mp4")
+        frames = [each.frame for each in sidecar.masks]
+        assert frames == sorted(set(frames))
+        assert all(each.captured_s > began_unix_s - 1 for each in sidecar)
+    with pytest.raises(SinkError, match=r"door\.hpm exists"):
+        Stream(StreamConfig("test:", masks=str(masks)))
 
 
 def test_duration_and_loop(tmp_path: Path) -> None:

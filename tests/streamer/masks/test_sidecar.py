@@ -10,22 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import CIHP, Box, LabelSet, Parsing, Person, Size
+from pipeline import CIHP, LabelSet, Parsing
 from pipeline.labels import LabelClass
 from streamer.errors import BadMessage, CannotOpen, SinkError
-from streamer.masks.sidecar import Sidecar, SidecarWriter
+from streamer.masks.sidecar import Sidecar
+from streamer.masks.sidecar_writer import SidecarWriter
+from tests.support.parsings import a_parsing
 from tests.support.waiting import eventually
 
-SIZE = Size(12, 20)
 FACES = LabelSet("faces", (LabelClass("None", "000000"), LabelClass("Face", "ff0000")))
 KILLS = 20
 SEED = 18
-
-
-def a_parsing(index: int, label_set: LabelSet = CIHP) -> Parsing:
-    ids = np.random.default_rng(index).integers(0, 2, SIZE, np.uint8)
-    person = Person(3, 0.5, Box(0, 0, 640, 480))
-    return Parsing(ids, ids, (person,), label_set, index, index / 25, 1000.0 + index, Size(480, 640), 0.01, index)
 
 
 PARSINGS = [a_parsing(index, CIHP if index < 8 else FACES) for index in range(12)]

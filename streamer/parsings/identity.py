@@ -1,0 +1,86 @@
+"""What a sidecar's parsings are of and were made by, found out from a source and a parser."""
+
+from pathlib import Path
+
+from pipeline import Parser, ParserSettings
+from pipeline.geometry import Size
+from streamer.errors import ConfigError
+from streamer.masks.origin import MAX_NAME, Origin, ParserKey, SourceKey
+from streamer.masks.sidecar import Sidecar
+from streamer.media.digest import digest_of
+from streamer.media.images import list_pictures
+from streamer.sources.uri import is_address, without_password
+
+
+def source_key(uri: str | Path) -> SourceKey:
+    """Identifies a source by what is in it, where it is a file or a folder of pictures; else by its address.
+
+    Raises CannotOpen.
+    """
+    path = Path(uri)
+    if not is_address(str(uri)) and path.is_file():
+        return SourceKey(_fitting(path.name), digest_of([path]))
+    if not is_address(str(uri)) and path.is_dir():
+        return SourceKey(_fitting(path.resolve().name), digest_of(list_pictures(path)))
+    return SourceKey(_fitting(without_password(str(uri))))
+
+
+def parser_key(parser: Parser, frame_size: Size) -> ParserKey:
+    """Identifies a parser. Compiles its network for frames of this size, to know what `auto` means here.
+
+    Raises WeightsError, RuntimeUnavailable, ExportMismatch.
+    """
+    settings = parser.settings
+    return ParserKey(
+        name=settings.name,
+        weights=parser.model.weights(),
+        runtime=settings.runtime,
+        precision=parser.network(parser.fit_for(frame_size).input_size).precision,
+        size="auto" if settings.input_size is None else str(settings.input_size),
+        refine=settings.refine,
+        sensitivity=settings.sensitivity,
+    )
+
+
+def live_origin(uri: str, settings: ParserSettings) -> Origin:
+    """The origin of what a live stream parses, whose network is in another process: the weights are not looked at.
+
+    Raises CannotOpen for a file that cannot be read.
+    """
+    parser = ParserKey(
+        name=settings.name,
+        weights="",
+        runtime=settings.runtime,
+        precision=settings.precision,
+        size="auto" if settings.input_size is None else str(settings.input_size),
+        refine=settings.refine,
+        sensitivity=settings.sensitivity,
+    )
+    return Origin(source=source_key(uri), parser=parser, live=True)
+
+
+def check_origin(sidecar: Sidecar, wanted: Origin) -> None:
+    """Raises ConfigError where a sidecar is of another source, or was made in another way; with each difference."""
+    if sidecar.origin is None:
+        raise ConfigError(f"{sidecar.path} does not say what it is of; name another file")
+    differences = sidecar.origin.differences(wanted)
+    if differences:
+        raise ConfigError(f"{sidecar.path} is of another run: {'; '.join(differences)}")
+
+
+def check_source(sidecar: Sidecar, uri: str | Path) -> None:
+    """Raises ConfigError where a sidecar is not of this source, or not of each of its frames."""
+    origin, key = sidecar.origin, source_key(uri)
+    if origin is None:
+        raise ConfigError(f"{sidecar.path} does not say which video it is of, so it cannot be drawn on {key.name}")
+    if origin.source != key and (origin.source.digest or key.digest or origin.source.name != key.name):
+        raise ConfigError(f"{sidecar.path} is of another video: of {origin.source}, not of {key}")
+    if origin.live:
+        raise ConfigError(
+            f"{sidecar.path} is of a live run, which parses frames as there is time for; `streamer render --masks`"
+            " parses each"
+        )
+
+
+def _fitting(name: str) -> str:
+    return name[-MAX_NAME:].encode(errors="replace").decode()

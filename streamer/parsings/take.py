@@ -1,0 +1,125 @@
+"""The two ways to parsings of a file's frames: parse them, and keep them if asked to; or read those that were kept."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pipeline import LabelSet, Parser
+from streamer.errors import ConfigError
+from streamer.masks.origin import Origin
+from streamer.masks.sidecar import Sidecar
+from streamer.masks.sidecar_writer import SidecarWriter
+from streamer.parsings.identity import check_source, parser_key, source_key
+from streamer.parsings.parsed import FramesParsed, parsed_frames
+from streamer.sources.source import Source
+
+
+class Parsings(Protocol):
+    """Gives the frames of one source with their parsings."""
+
+    @property
+    def label_set(self) -> LabelSet:
+        """Of the parsings."""
+
+    @property
+    def every(self) -> int:
+        """Every how many frames one was parsed."""
+
+    def over(self, frames: Source) -> AbstractContextManager[FramesParsed]:
+        """A context that yields the frames with their parsings. Raises what parsing, or reading a sidecar, raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromParser:
+    """Parses each frame, or some."""
+
+    parser: Parser
+    uri: str | Path
+    every: int = 1
+    """See `parsed_frames`."""
+    masks: Path | None = None
+    """The sidecar to keep the parsings in."""
+    force: bool = False
+    """Overwrite that."""
+
+    @property
+    def label_set(self) -> LabelSet:
+        return self.parser.label_set
+
+    @contextmanager
+    def over(self, frames: Source) -> Iterator[FramesParsed]:
+        self.parser.reset()
+        pairs = parsed_frames(self.parser, frames, self.every)
+        if self.masks is None:
+            yield pairs
+            return
+        with SidecarWriter.create(self.masks, self._origin(frames), force=self.force) as writer:
+            yield _kept(pairs, writer, self.parser.settings.name)
+
+    def _origin(self, frames: Source) -> Origin:
+        return Origin(
+            source=source_key(self.uri),
+            parser=parser_key(self.parser, frames.info.frame_size),
+            parse_every=self.every,
+        )
+
+
+def _kept(pairs: FramesParsed, writer: SidecarWriter, parser: str) -> FramesParsed:
+    for frame, parsing in pairs:
+        writer.write(parsing, parser=parser)
+        yield frame, parsing
+
+
+class FromSidecar:
+    """Reads the parsings that a sidecar has of each frame. `with` closes it."""
+
+    def __init__(self, path: Path, uri: str | Path) -> None:
+        """
+        Args:
+            uri: the source that it is of.
+
+        Raises:
+            CannotOpen: it is no sidecar, or one of a later version.
+            ConfigError: it is of another source, or of a live run; or it is torn, or has no parsings.
+        """
+        self._sidecar = Sidecar(path)
+        try:
+            check_source(self._sidecar, uri)
+            self._check_whole()
+            self.every = 1 if self._sidecar.origin is None else self._sidecar.origin.parse_every
+            self.label_set = self._sidecar.label_set_of(self._sidecar.masks[0])
+        except BaseException:
+            self._sidecar.close()
+            raise
+
+    @contextmanager
+    def over(self, frames: Source) -> Iterator[FramesParsed]:
+        yield self._read(frames)
+
+    def __enter__(self) -> "FromSidecar":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._sidecar.close()
+
+    def _read(self, frames: Source) -> FramesParsed:
+        sidecar = self._sidecar
+        for frame in frames:
+            entry = sidecar.of(frame.index)
+            if entry is None:
+                raise ConfigError(
+                    f"{sidecar.path} ends at {sidecar.masks[-1].pts_s:.2f} s, before the video does:"
+                    " `streamer render --resume --masks` completes it"
+                )
+            yield frame, sidecar.read(entry)
+
+    def _check_whole(self) -> None:
+        path, count = self._sidecar.path, len(self._sidecar)
+        if not self._sidecar.has_index:
+            raise ConfigError(
+                f"{path} is torn: it has {count} parsings and no index; `streamer render --resume --masks` completes it"
+            )
+        if not count:
+            raise ConfigError(f"{path} has no parsings")
