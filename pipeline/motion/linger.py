@@ -182,6 +182,8 @@ def _rests(blobs: list[_Blob], known: Mask) -> list[_Blob]:
 def _parts(placed: Mask, known: Mask) -> Iterator[Mask]:
     """The connected parts of a mask that are missed, without what is only the edge of its regions."""
     left, top, width, height = cv2.boundingRect(placed)
+    if not width:  # it has left the picture
+        return
     here = np.s_[top : top + height, left : left + width]
     missed = _without(placed[here], known[here])
     if cv2.countNonZero(missed) < MIN_CELLS:

@@ -9,7 +9,7 @@ from pipeline import Frame, Parsing
 from pipeline.drawing.selection import On, selected
 from pipeline.motion.flow import Grey
 from pipeline.motion.linger import LINGER_S, MAX_AHEAD, Covered, Lingering, Mask, covered_both_ways
-from tests.support.scenes import FRAME, Bgr, frame_of, parsing_of, person_at, person_scene, texture
+from tests.support.scenes import FRAME, Bgr, frame_of, parsing_of, person_at, person_scene, rectangle, shifted, texture
 
 STEP_PX = 3.0
 EVERYBODY = On.read("all")
@@ -136,3 +136,15 @@ def test_every_frame_comes_out_in_order_and_few_wait(count: int) -> None:
         given.append(each.frame.index)
         assert len(taken) - len(given) < MAX_AHEAD
     assert given == list(range(count))
+
+
+def test_what_has_left_the_picture_lingers_no_more() -> None:
+    """The camera pans, and what was hidden at the right edge is beyond it."""
+    live, shares = Lingering(), []
+    for index in range(8):
+        frame = frame_of(shifted(texture(0), 15.0 * index, 0.0), index)
+        where = rectangle(FRAME, (560, 100, 620, 200)) if index == 0 else np.zeros(FRAME, bool)
+        lingering = live.add(Grey.of(frame), selected(parsing_of(frame, [where]), EVERYBODY))
+        shares.append(0 if lingering is None else np.count_nonzero(lingering))
+    assert shares[1] > 0
+    assert shares[-1] == 0
