@@ -30,6 +30,7 @@ USES = {
     "pipeline.faces": {"pipeline.network"},
     "pipeline.parsing": SEEING | {"pipeline.motion", "pipeline.faces", "pipeline.lite", "pipeline.m2fp"},
     "pipeline.evaluation": set(),
+    "pipeline.exports": set(),
     "training": SEEING | {"pipeline.lite", "pipeline.parsing", "pipeline.evaluation"},
     "streamer.media": set(),
     "streamer.processes": set(),
@@ -37,6 +38,7 @@ USES = {
     "streamer.sources": {"streamer.media", "streamer.processes"},
     "streamer.recording": {"streamer.media"},
     "streamer.inference": {"streamer.processes"},
+    "streamer.stills": {"streamer.processes"},
     "streamer.zeromq": {"streamer.masks"},
     "streamer.parsings": {"streamer.media", "streamer.masks", "streamer.sources"},
     "streamer.offline": {
@@ -57,6 +59,7 @@ USES = {
         "streamer.zeromq",
     },
     "streamer.diagnose": {"streamer.media", "streamer.sources", "streamer.recording", "streamer.live"},
+    "streamer.web": {"streamer.stills", "streamer.sources"},
     "streamer.cli": {
         "streamer.media",
         "streamer.sources",
@@ -67,6 +70,7 @@ USES = {
         "streamer.offline",
         "streamer.live",
         "streamer.diagnose",
+        "streamer.web",
     },
     "streamer.__main__": {"streamer.cli"},
 }
@@ -83,7 +87,11 @@ HEAVY = {
     "llvmlite": ("pipeline.m2fp.sampling",),
     "modelscope": (),
     "modelscope_hub": ("pipeline.m2fp.download",),
-    "fastapi": (),
+    "PIL": ("streamer.stills.upright", "streamer.stills.answers"),
+    "fastapi": ("streamer.web",),
+    "pydantic": ("streamer.web.models",),
+    "starlette": ("streamer.web",),
+    "uvicorn": ("streamer.web.server",),
     "ray": (),
 }
 # What waits stays out of what computes.
@@ -188,6 +196,14 @@ def test_importing_brings_nothing_heavy(package: str) -> None:
     assert not set(HEAVY) & set(loaded.stdout.split())
 
 
+@pytest.mark.process
+def test_the_web_process_takes_and_gives_bytes() -> None:
+    """What decodes and computes is in other processes, so that a picture can end one of these and no more."""
+    code = "import sys, streamer.cli.serve, streamer.web.server; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"numpy", "cv2", "av", "PIL", "openvino", "rich"} & set(loaded.stdout.split())
+
+
 def test_the_process_of_a_connection_needs_nothing_else_of_ours() -> None:
     """It would be there when a camera has long answered."""
     need = {"streamer.processes.parent", "streamer.processes.framing", "streamer.sources.demuxer.protocol"}
@@ -212,7 +228,15 @@ def test_files_rooms_and_functions_stay_small() -> None:
 
 def test_broad_excepts_stand_only_at_the_boundaries() -> None:
     # The command line, a stream's threads, the inference process, and the thread that reads a subscription.
-    allowed = {"streamer.cli", "streamer.live.stream", "streamer.inference.main", "streamer.zeromq.subscriber"}
+    # Of the service: a request, and a picture in the process for stills.
+    allowed = {
+        "streamer.cli",
+        "streamer.live.stream",
+        "streamer.inference.main",
+        "streamer.zeromq.subscriber",
+        "streamer.web.gate",
+        "streamer.stills.main",
+    }
     found = set()
     for name, path in FILES.items():
         for node in ast.walk(ast.parse(path.read_text())):

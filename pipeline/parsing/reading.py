@@ -20,7 +20,8 @@ from pipeline.people.garments import Garments
 from pipeline.types import Frame, LabelMap, Person, Picture
 
 MAX_SIZES = 8
-"""Networks compiled for this many input sizes stay in memory; a folder of pictures has more than one shape."""
+"""Networks compiled for this many input sizes stay in memory by default; a folder of pictures has more than one
+shape."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -66,6 +67,8 @@ class Reader:
         self._fits: dict[tuple[Size, Size | None], Letterbox] = {}
         self._smoother = TemporalSmoother()
         self._zoom = Zoom()
+        self.max_sizes = MAX_SIZES
+        """Networks compiled for this many input sizes stay in memory."""
 
     @property
     def label_set(self) -> LabelSet:
@@ -134,7 +137,7 @@ class Reader:
         """The letterbox of frames of this size, into the usual input size or another one."""
         key = (frame_size, input_size)
         if key not in self._fits:
-            _make_room(self._fits)
+            _make_room(self._fits, MAX_SIZES)
             chosen = input_size or self._size or network_size(frame_size, self.model.pixels)
             self._fits[key] = self.model.fit(frame_size, chosen)
         return self._fits[key]
@@ -142,13 +145,13 @@ class Reader:
     def network(self, input_size: Size) -> Network:
         """The network for this input size; compiled when first asked for."""
         if input_size not in self._networks:
-            _make_room(self._networks)
+            _make_room(self._networks, self.max_sizes)
             self._networks[input_size] = self.model.compile(input_size, self._options)
         return self._networks[input_size]
 
     def keep_network(self, input_size: Size, network: Network) -> None:
         """Uses a network that was compiled elsewhere, as by another thread, for this input size."""
-        _make_room(self._networks)
+        _make_room(self._networks, self.max_sizes)
         self._networks[input_size] = network
 
     def _seen(self, frame: Frame, fit: Letterbox) -> tuple[Letterbox, Picture, Answer]:
@@ -194,6 +197,6 @@ class Reader:
         return self._reading(merge(afar, fit, closer, seen), closer, picture, seconds)
 
 
-def _make_room(kept: dict[K, V]) -> None:
-    while len(kept) >= MAX_SIZES:
+def _make_room(kept: dict[K, V], most: int) -> None:
+    while len(kept) >= most:
         del kept[next(iter(kept))]

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": ("render", "Parse a bundled clip into demo.mp4, in the current folder."),
     "render": ("render", "Draw every person's parts over videos and pictures."),
     "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
+    "serve": ("serve", "Serve a page and a REST API: pictures in, people and their parts out."),
     "watch": ("watch", "Show the masks that a stream publishes, as they come."),
     "replay": (
         "replay",

@@ -8,7 +8,6 @@ import typer
 
 from pipeline import Size
 from streamer.errors import ConfigError
-from streamer.live.config import GROUPS
 from streamer.settings import Setting, names, settings_of
 from streamer.units import bytes_text, duration_text, read_bytes, read_duration, read_size
 
@@ -28,6 +27,7 @@ def with_options(
     only: Collection[str] | None = None,
     without: Collection[str] = (),
     defaults: Mapping[str, str] | None = None,
+    tables: Mapping[str, type] | None = None,
 ) -> Callable[[Command], Command]:
     """A decorator that gives a command an option for each field of these classes, with the field's sentence.
 
@@ -37,12 +37,13 @@ def with_options(
         only: names of the fields that become options; None is all.
         without: names of fields that do not.
         defaults: what the help says of the default of some options, by the names of the fields.
+        tables: the classes by the names of their tables in a TOML file, which head their options in the help.
     """
 
     def decorate(command: Command) -> Command:
         own = [each for each in inspect.signature(command).parameters.values() if each.name != "given"]
         options = {
-            setting: _parameter(setting, panel=_panel(group), default=(defaults or {}).get(setting.field))
+            setting: _parameter(setting, panel=_panel(group, tables or {}), default=(defaults or {}).get(setting.field))
             for group in groups
             for setting in settings_of(group)
             if (only is None or setting.field in only) and setting.field not in without
@@ -81,10 +82,10 @@ def _help(sentence: str, default: str | None) -> str:
     return sentence if default is None else f"{sentence} [default: {default}]"
 
 
-def _panel(group: type) -> str:
+def _panel(group: type, tables: Mapping[str, type]) -> str:
     """The heading of a group's options in the help: the name of its table in a TOML file, or of its class."""
-    tables = {each: name for name, each in GROUPS.items()}
-    return tables.get(group, group.__name__).capitalize()
+    names_of = {each: name for name, each in tables.items()}
+    return names_of.get(group, group.__name__.removesuffix("Settings")).capitalize()
 
 
 def _shown(setting: Setting) -> str | None:
@@ -92,6 +93,8 @@ def _shown(setting: Setting) -> str | None:
     default = setting.default
     if isinstance(default, bool):
         return "on" if default else None
+    if isinstance(default, tuple):
+        return ", ".join(map(str, default)) or None
     if setting.reader is read_duration and isinstance(default, float):
         return duration_text(default)
     if setting.reader is read_bytes and isinstance(default, int):

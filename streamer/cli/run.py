@@ -17,7 +17,7 @@ STATUS_EVERY_S = 0.5
 WINDOW_DEFAULT = "on, unless the stream is recorded or published, or its masks are kept"
 
 
-@with_options(*GROUPS.values(), without={"uri", *NOT_LIVE}, defaults={"show": WINDOW_DEFAULT})
+@with_options(*GROUPS.values(), without={"uri", *NOT_LIVE}, defaults={"show": WINDOW_DEFAULT}, tables=GROUPS)
 def run(
     given: Given,
     source: Annotated[str | None, typer.Argument(help=SETTINGS["source"][1].sentence, show_default=False)] = None,

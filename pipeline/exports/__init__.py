@@ -1,0 +1,1 @@
+"""A parsing as data for other programs: parts with boxes, areas and masks, run lengths, polygons, COCO."""

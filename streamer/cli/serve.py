@@ -1,0 +1,34 @@
+"""The command that runs the service."""
+
+import typer
+
+from streamer.cli.options import Given, with_options
+from streamer.errors import StreamerError
+from streamer.settings import made
+from streamer.web.settings import AccessSettings, ServeSettings, WorkSettings
+
+
+@with_options(AccessSettings, WorkSettings)
+def serve(given: Given) -> None:
+    """Serve a page and a REST API: pictures in, people and their parts out.
+
+    The page is at http://127.0.0.1:7860/, the API's description at /docs. Nothing is reached from other machines
+    unless --host says so.
+    """
+    settings = ServeSettings(made(AccessSettings, given), made(WorkSettings, given))
+    try:
+        from streamer.web.server import serve as run
+    except ImportError as exc:
+        raise StreamerError(f"{exc.name} is not installed; {_cure()}") from exc
+    run(settings, _started)
+
+
+def _cure() -> str:
+    from pipeline.errors import installs
+
+    return f"{installs('web')} installs it"
+
+
+def _started(address: str, token: str | None) -> None:
+    """Says where the service is; standard output is for people here, the log is on standard error."""
+    typer.echo(f"{address}#token={token}" if token else address)

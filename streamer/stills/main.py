@@ -1,0 +1,190 @@
+"""The inside of the process for stills: decodes a picture, parses it, and encodes what was seen."""
+
+import ctypes
+import pickle
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import cast
+
+import msgspec
+import numpy as np
+import zstandard
+
+from pipeline import PARSERS, BadPicture, Parser, ParserSettings, Parsing, PipelineError, load_parser
+from pipeline.drawing.selection import On
+from pipeline.drawing.treatment import Effect, colour_of, treated
+from pipeline.exports.parts import full_size
+from pipeline.m2fp.weights import WEIGHTS
+from pipeline.types import Frame
+from streamer.log import show_steps
+from streamer.processes.framing import ChannelClosed
+from streamer.processes.parent import Parent
+from streamer.stills.answers import described, jpeg, label_rows, needs_picture, numbered, shown
+from streamer.stills.messages import (
+    Answered,
+    Asked,
+    Describe,
+    Described,
+    Loaded,
+    Parse,
+    Parsed,
+    Refused,
+    Show,
+    Shown,
+    StillSettings,
+    Trouble,
+)
+from streamer.stills.upright import Unreadable, upright
+
+SIZES_KEPT = 4
+"""Networks compiled for so many input sizes stay in memory; each takes some 25 MB."""
+WARM_SIZE = (720, 1280)
+"""A picture of this size is parsed before the process is ready."""
+
+
+def serve(parent: Parent) -> None:
+    """Answers until the parent wants no more. See `streamer.processes.parent`."""
+    show_steps()
+    with suppress(ChannelClosed):
+        settings = cast(StillSettings, pickle.loads(parent.receive()))
+        desk = Desk(settings)
+        loaded = _attempt(desk.load)
+        _send(parent, loaded)
+        if not isinstance(loaded, Loaded):
+            return
+        while True:
+            asked = cast(Asked, pickle.loads(parent.receive()))
+            _send(parent, _attempt(lambda: desk.answer(asked)))  # noqa: B023  (called before the next round)
+
+
+class Desk:
+    """Answers one wish after the other, none of which depends on those before it."""
+
+    def __init__(self, settings: StillSettings) -> None:
+        self._settings = settings
+        self._parsers: dict[tuple[str, tuple[int, int] | None], Parser] = {}
+
+    def load(self) -> Loaded:
+        """Loads the default parser, and looks at a picture with it. Raises PipelineError."""
+        first = self._settings.parsers[0]
+        self._parser(first, None).still(Frame.still(np.zeros((*WARM_SIZE, 3), np.uint8)))
+        give_back_memory()
+        return Loaded(parser_rows(self._settings.parsers), label_rows())
+
+    def answer(self, asked: Asked) -> Answered:
+        """Raises Unreadable and PipelineError."""
+        if isinstance(asked, Parse):
+            return self._parse(asked)
+        parsing, picture = unpacked(asked.kept)
+        if isinstance(asked, Describe):
+            began_s = time.perf_counter()
+            return Described(described(parsing, asked.detail, picture), time.perf_counter() - began_s)
+        return self._show(asked, parsing)
+
+    def _parse(self, asked: Parse) -> Parsed:
+        began_s = time.perf_counter()
+        picture = upright(asked.body, self._settings.limits, first_frame=asked.first_frame, whole=bool(asked.effect))
+        decoded_s = time.perf_counter()
+        parsing = self._parser(asked.parser, asked.size).still(Frame.still(picture.bgr))
+        parsed_s = time.perf_counter()
+        parsing = numbered(full_size(parsing, picture.size))
+        covered = None
+        if asked.effect:
+            effects = _effects(asked.effect)
+            on = On.read(asked.on)
+            on.ids(parsing.label_set)
+            covered = jpeg(treated(picture.bgr, parsing, effects, on))
+        about = {
+            "width": picture.size.width,
+            "height": picture.size.height,
+            "format": picture.format,
+            "orientation": picture.orientation,
+        }
+        answer = described(parsing, asked.detail, about)
+        kept = packed(parsing, about)
+        return Parsed(answer, kept, covered, decoded_s - began_s, parsed_s - decoded_s, time.perf_counter() - parsed_s)
+
+    def _show(self, asked: Show, parsing: Parsing) -> Shown:
+        if not needs_picture(asked):
+            return shown(parsing, parsing.label_set.palette[:1], asked)
+        picture = upright(asked.body, self._settings.limits, first_frame=True, whole=True)
+        return shown(parsing, picture.bgr, asked)
+
+    def _parser(self, name: str, size: tuple[int, int] | None) -> Parser:
+        """The parser of this name; one for each size that was asked for, of which few are kept."""
+        key = (name, size)
+        if key not in self._parsers:
+            sized = [each for each in self._parsers if each[1] is not None]
+            if size is not None and len(sized) >= SIZES_KEPT:
+                del self._parsers[sized[0]]
+            given = ParserSettings(name, size=size, precision=self._settings.precision, threads=self._settings.threads)
+            self._parsers[key] = load_parser(given)
+            self._parsers[key].max_sizes = SIZES_KEPT
+        return self._parsers[key]
+
+
+def _effects(texts: tuple[str, ...]) -> list[Effect]:
+    """Effects that somebody outside named. Raises PipelineError, also for one that would read a file."""
+    effects = [Effect.read(each) for each in texts]
+    for each in effects:
+        if each.kind == "background" and colour_of(each.value) is None:
+            raise PipelineError("a background is a colour here: write background=#rrggbb")
+    return effects
+
+
+def parser_rows(served: tuple[str, ...]) -> bytes:
+    """The parsers as JSON: which are served here, and what each tells apart."""
+    rows = []
+    for name in PARSERS:
+        source = WEIGHTS.get(name)
+        model = load_parser(name).model if source is None else source
+        rows.append(
+            {
+                "name": name,
+                "about": model.about,
+                "label_set": model.label_set.name,
+                "licence": "Apache-2.0" if source is None else f"{source.licence}, non-commercial use only",
+                "weights": source is None or source.ready,
+                "served": name in served,
+                "default": name == served[0],
+            }
+        )
+    return msgspec.json.encode(rows)
+
+
+def packed(parsing: Parsing, picture: dict[str, object]) -> bytes:
+    """A parsing and what is said of its picture as bytes, that only this process reads again."""
+    return zstandard.ZstdCompressor(level=1).compress(pickle.dumps((parsing, picture), pickle.HIGHEST_PROTOCOL))
+
+
+def unpacked(kept: bytes) -> tuple[Parsing, dict[str, object]]:
+    """What `packed` was given. Only for bytes that came from a process of ours."""
+    return cast("tuple[Parsing, dict[str, object]]", pickle.loads(zstandard.ZstdDecompressor().decompress(kept)))
+
+
+def give_back_memory() -> None:
+    """Returns to the system what loading a network took and freed again; glibc keeps it otherwise."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def _send(parent: Parent, value: object) -> None:
+    parent.send(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+
+
+def _attempt(work: Callable[[], Loaded | Answered]) -> Loaded | Answered:
+    try:
+        return work()
+    except Unreadable as exc:
+        return Refused(exc.kind, exc.detail)
+    except BadPicture as exc:
+        return Refused("not-a-picture", str(exc))
+    except PipelineError as exc:
+        return Refused("validation", str(exc))
+    except Exception as exc:  # noqa: BLE001  # the boundary of the process: told to whoever asked
+        return Trouble(f"{type(exc).__name__}: {exc}", traceback.format_exc())

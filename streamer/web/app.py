@@ -1,0 +1,117 @@
+"""The application: routes, errors, and the life of the processes behind them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from os import cpu_count
+from secrets import token_urlsafe
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from streamer.stills.messages import MEGA, Limits, StillSettings
+from streamer.stills.worker import StillWorker
+from streamer.version import __version__
+from streamer.web.gate import API, Gate
+from streamer.web.problems import Problem, answer, of_status
+from streamer.web.service import about, root
+from streamer.web.settings import ServeSettings
+from streamer.web.stills.desk import Desk
+from streamer.web.stills.keeper import Keeper
+from streamer.web.stills.pool import Pool, Worker
+from streamer.web.stills.queue import Queue
+from streamer.web.stills.routes import Service, router
+
+ANSWER_S = 60.0
+"""A process that has a picture for longer than this, and than any request may take, is replaced."""
+_ABOUT = "People, part by part, in pictures, videos and streams, on an ordinary CPU."
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A service that is ready to be run."""
+
+    app: Gate
+    """The ASGI application."""
+    inner: FastAPI
+    """What is behind its gate."""
+    desk: Desk
+    token: str | None
+    """What clients must show, if anything."""
+
+
+def create_app(
+    settings: ServeSettings,
+    port: Callable[[], int] | None = None,
+    start: Callable[[StillSettings], Worker] = StillWorker,
+) -> Made:
+    """The service. Its processes live from the ASGI lifespan's start to its end.
+
+    Args:
+        port: the port that it listens at, if that is not the setting's.
+        start: starts a process for stills.
+    """
+    access, work = settings.access, settings.work
+    token = token_urlsafe(24) if access.secret == "auto" else access.secret
+    workers = work.workers or max(1, (cpu_count() or 1) // 2)
+    answer_s = max(ANSWER_S, 2 * work.deadline_s)
+    pool = Pool(_stills(settings, workers), Queue(workers, work.max_wait_s), answer_s=answer_s, start=start)
+    desk = Desk(pool, Keeper(work.cache_bytes), f"{access.root_path}{API}")
+    app = FastAPI(
+        title="m2fp-streamer",
+        summary=_ABOUT,
+        version=__version__,
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(pool),
+        root_path=access.root_path,
+        redirect_slashes=False,
+    )
+    app.state.stills, app.state.token = Service(settings, pool, desk), token
+    app.include_router(router, prefix=API)
+    app.include_router(about, prefix=API)
+    app.include_router(root)
+    _explain(app)
+    return Made(Gate(app, settings, pool, token, port or (lambda: access.port)), app, desk, token)
+
+
+def _stills(settings: ServeSettings, workers: int) -> StillSettings:
+    work = settings.work
+    threads = None if workers == 1 else max(1, (cpu_count() or 1) // workers)
+    limits = Limits(max_pixels=round(work.max_megapixels * MEGA))
+    return StillSettings(work.parser, work.precision, threads, limits)
+
+
+def _lifespan(pool: Pool) -> Any:
+    @asynccontextmanager
+    async def live(app: FastAPI) -> AsyncIterator[None]:
+        pool.start()
+        try:
+            yield
+        finally:
+            await asyncio.shield(pool.stop())
+
+    return live
+
+
+def _explain(app: FastAPI) -> None:
+    """Makes every error a problem."""
+
+    async def of_http(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, HTTPException)
+        problem = exc if isinstance(exc, Problem) else of_status(exc.status_code, str(exc.detail))
+        return answer(problem, request.state.request_id, exc.headers)
+
+    async def of_validation(request: Request, exc: Exception) -> Response:
+        assert isinstance(exc, RequestValidationError)
+        errors = [{"pointer": "/".join(map(str, each["loc"])), "detail": each["msg"]} for each in exc.errors()]
+        detail = "; ".join(f"{each['pointer']}: {each['detail']}" for each in errors)
+        return answer(Problem("validation", detail, errors=errors), request.state.request_id)
+
+    app.add_exception_handler(HTTPException, of_http)
+    app.add_exception_handler(RequestValidationError, of_validation)

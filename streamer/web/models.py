@@ -1,0 +1,138 @@
+"""The shapes of answers, for the documentation of the API. Boxes are left, top, right, bottom, half-open, in pixels of
+the upright picture; times are in seconds."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Box = tuple[int, int, int, int]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class PngMask(Strict):
+    encoding: Literal["png"]
+    box: Box
+    data: str = Field(description="A PNG of one bit a pixel, of the box's size, in base64.")
+
+
+class RleMask(Strict):
+    encoding: Literal["rle"]
+    size: tuple[int, int] = Field(description="Height and width of the picture.")
+    counts: str = Field(description="COCO's compressed run lengths, of the whole picture.")
+
+
+class PolygonMask(Strict):
+    encoding: Literal["polygon"]
+    polygons: list[list[float]] = Field(description="Outer outlines, each as x, y, x, y, …")
+
+
+class PartAnswer(Strict):
+    label: str
+    label_id: int
+    area_px: int = Field(description="Pixels of the picture.")
+    share: float = Field(description="Share of the picture, in [0, 1].")
+    box: Box
+    mask: PngMask | RleMask | PolygonMask | None = None
+
+
+class PersonAnswer(Strict):
+    person_id: int = Field(description="From 1, the largest first, within this answer and nothing else.")
+    score: float
+    box: Box
+    parts: list[PartAnswer]
+
+
+class PictureInfo(Strict):
+    width: int
+    height: int
+    format: str
+    orientation: int = Field(description="The camera's tag; width and height are those of the upright picture.")
+
+
+class MapInfo(Strict):
+    width: int
+    height: int
+
+
+class PartTotal(Strict):
+    label: str
+    label_id: int
+    people: int
+    area_px: int
+    share: float
+
+
+class LabelsAnswer(Strict):
+    encoding: Literal["png-indexed", "png-grey"]
+    url: str | None = None
+    data: str | None = Field(default=None, description="The PNG in base64, of the map's size.")
+
+
+class Links(Strict):
+    picture: str
+    overlay: str
+    cutout: str
+    labels: str
+    instances: str
+    maps: str
+    coco: str
+
+
+class Timings(Strict):
+    queued_s: float
+    decode_s: float
+    network_s: float
+    encode_s: float
+    total_s: float
+
+
+class ParseAnswer(Strict):
+    id: str | None = Field(description="Of the results that `links` lead to; null where nothing is kept.")
+    parser: str
+    cached: bool
+    timings: Timings
+    links: Links | None
+    picture: PictureInfo
+    map: MapInfo = Field(description="The maps cover the whole picture with so many cells.")
+    label_set: str
+    people: list[PersonAnswer]
+    unassigned: list[PartAnswer] = Field(description="What is seen of a class and belongs to nobody.")
+    parts: list[PartTotal]
+    labels: LabelsAnswer | None = None
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457, as application/problem+json."""
+
+    type: str = Field(examples=["/problems/not-a-picture"])
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    retry_after_s: int | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
+class ParserRow(Strict):
+    name: str
+    about: str
+    label_set: str
+    licence: str
+    weights: bool = Field(description="Whether its weights are on the server.")
+    served: bool = Field(description="Whether requests may name it.")
+    default: bool
+
+
+class LabelRow(Strict):
+    id: int
+    name: str
+    colour: str
+    twin: str | None
+
+
+class Readiness(Strict):
+    ready: bool
+    reasons: list[str]
