@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 # `streamer` all of `pipeline`.
 GROUND = {
     "pipeline": {"errors", "geometry", "labels", "yuv", "types", "pictures"},
-    "streamer": {"errors", "log", "units", "settings", "version"},
+    "streamer": {"errors", "interrupts", "log", "units", "settings", "version"},
     "training": set(),
 }
 SEEING = {"pipeline.network", "pipeline.people", "pipeline.model"}

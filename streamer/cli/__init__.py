@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from streamer.interrupts import ending_silently
 from streamer.log import show_steps
 from streamer.version import __version__
 
@@ -42,7 +43,10 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, known, others = super().resolve_command(ctx, args)
-        return name, None if known is None else load_command(str(name)), others
+        if known is None:
+            return name, None, others
+        with ending_silently():
+            return name, load_command(str(name)), others
 
 
 def load_command(name: str) -> Any:
@@ -85,6 +89,10 @@ def main() -> None:
     """Runs a command. What goes wrong is one line, and 1 the exit status; 2 for usage, 130 for Ctrl-C."""
     try:
         app(prog_name="streamer")
+    except BrokenPipeError:
+        # Who read standard output has seen enough, as `head` has; at its end Python would complain of what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as exc:
         if os.environ.get("STREAMER_DEBUG"):
             raise

@@ -1,7 +1,7 @@
 """The terminal: progress, results and errors; and the handling of Ctrl-C."""
 
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
@@ -9,6 +9,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
+
+from streamer.log import is_json, write_json
 
 Item = TypeVar("Item")
 
@@ -24,12 +26,24 @@ def complain(what: object) -> None:
     lines = [first, *others[:MAX_LINES]]
     if len(others) > MAX_LINES:
         lines.append(f"... and {len(others) - MAX_LINES} more, which STREAMER_DEBUG=1 shows")
-    _console.print(Text.assemble(("error: ", "bold red"), " ".join(" ".join(lines).split())))
+    text = " ".join(" ".join(lines).split())
+    if is_json():
+        write_json("error", text)
+    else:
+        _console.print(Text.assemble(("error: ", "bold red"), text))
 
 
 def say(text: str) -> None:
-    """Prints a line of a result on standard output."""
-    print(text)
+    """Prints a line of a result on standard output, at once: who reads lines there waits for each."""
+    print(text, flush=True)
+
+
+def tell(event: str, text: str, details: Mapping[str, object]) -> None:
+    """Tells on standard error what happened: a line for people, or one for programs with the details."""
+    if is_json():
+        write_json(event, text, details)
+    else:
+        _console.print(Text(text))
 
 
 def terminal() -> Console:

@@ -2,12 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
 from pipeline import Size
 from streamer.errors import ConfigError
+from streamer.log import use_json
 from streamer.settings import Setting, names, settings_of
 from streamer.units import bytes_text, duration_text, read_bytes, read_duration, read_size
 
@@ -135,6 +137,21 @@ def time_option(sentence: str, *, default_s: float, min_s: float) -> Any:
     return typer.Option(parser=reading(read), metavar="TIME", help=told, show_default=False)
 
 
+class LogFormat(StrEnum):
+    """How what happens is written to standard error."""
+
+    text = "text"
+    json = "json"
+
+    def use(self) -> None:
+        """For every line from now on."""
+        if self is LogFormat.json:
+            use_json()
+
+
+Log = Annotated[
+    LogFormat, typer.Option("--log-format", help="How what happens is told: lines of text, or of JSON for programs.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 Sizes = Annotated[
     list[Size] | None,

@@ -1,17 +1,19 @@
 """The command that runs a live stream."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from streamer.cli.console import say, stop_on_interrupt, terminal
-from streamer.cli.options import Given, with_options
-from streamer.cli.status import plan_of, reporting, summary_of
+from streamer.cli.console import say, stop_on_interrupt, tell
+from streamer.cli.options import Given, Log, LogFormat, with_options
+from streamer.cli.status import figures_of, line_of, plan_of, reporting, summary_of
+from streamer.cli.systemd import Supervisor
 from streamer.errors import ConfigError, SinkError
 from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.stream import Stream
+from streamer.log import is_json
 
 STATUS_EVERY_S = 0.5
 WINDOW_DEFAULT = "on, unless the stream is recorded or published, or its masks are kept"
@@ -26,11 +28,13 @@ def run(
         typer.Option(help="Read settings from this TOML file; options win. Its keys are the options, with _ for -."),
     ] = None,
     stream: Annotated[str | None, typer.Option(help=f"{NAME.sentence} [default: {NAME.default}]")] = None,
+    log_format: Log = LogFormat.text,
 ) -> None:
     """Parse a live stream: show it, record it, publish its masks.
 
     Times are written as 250ms, 2s, 10min or 1h; a bare number is seconds.
     """
+    log_format.use()
     named = {name: value for name, value in (("source", source), ("stream", stream)) if value is not None}
     _run(wanted({**given, **named}, config))
 
@@ -51,7 +55,7 @@ def wanted(given: Given, file: Path | None) -> StreamConfig:
 
 def _run(settings: StreamConfig) -> None:
     live = Stream(settings)
-    terminal().print(Text(plan_of(settings)))
+    tell("started", plan_of(settings), {"stream": settings.stream})
     try:
         interrupted = _followed(live)
     except SinkError:
@@ -65,20 +69,35 @@ def _run(settings: StreamConfig) -> None:
 
 def _followed(live: Stream) -> bool:
     """Runs a stream to its end, and tells how it goes; True if somebody asked to stop it."""
-    with stop_on_interrupt() as asked, reporting() as tell, live:
+    with stop_on_interrupt() as asked, Supervisor() as supervisor, reporting(live.config.stream) as show, live:
         while not asked() and not live.join(STATUS_EVERY_S):
-            tell(live.stats)
+            at = live.stats
+            show(at)
+            supervisor.tell(line_of(at), at.silent_s, time.monotonic())
         live.stop()
         live.join()
         return asked()
 
 
 def _sum_up(live: Stream, settings: StreamConfig) -> None:
-    for line in summary_of(live.stats):
-        say(line)
+    at, stream = live.stats, settings.stream
+    lines = summary_of(at)
+    if is_json():
+        tell("ended", lines[0], {"stream": stream, **figures_of(at)})
+    else:
+        for line in lines:
+            say(line)
     if settings.masks.sidecar:
-        say(f"{settings.masks.sidecar}: {live.stats.parsed} parsings")
+        _tell_written(stream, settings.masks.sidecar, f"{at.parsed} parsings")
     if settings.record.file:
         name = Path(settings.record.file)
-        shown = f"{live.stats.shown} frames" if live.stats.shown else "no picture came, so it was not written"
-        say(f"{name.with_stem(f'{name.stem}-*') if settings.record.segment_s else name}: {shown}")
+        path = name.with_stem(f"{name.stem}-*") if settings.record.segment_s else name
+        _tell_written(stream, path, f"{at.shown} frames" if at.shown else "no picture came, so it was not written")
+
+
+def _tell_written(stream: str, path: str | Path, what: str) -> None:
+    text = f"{path}: {what}"
+    if is_json():
+        tell("written", text, {"stream": stream, "path": str(path)})
+    else:
+        say(text)

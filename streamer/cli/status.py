@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import msgspec
 from rich.text import Text
 
-from streamer.cli.console import terminal
+from streamer.cli.console import tell, terminal
 from streamer.live.config import StreamConfig
-from streamer.live.sinks.snapshots import Save, Saved
-from streamer.live.stats import SinkEnd, Snapshot
+from streamer.live.news import News, news_of, troubles_of
+from streamer.live.stats import Snapshot
+from streamer.log import is_json
 from streamer.masks.headers import Percentiles
 from streamer.sources.uri import without_password
 
@@ -61,42 +63,6 @@ def summary_of(at: Snapshot) -> list[str]:
     ]
 
 
-def troubles_of(at: Snapshot) -> list[str]:
-    """What is not as it should be, or was not, and what the last key wrote."""
-    found = [] if at.offline_since_s is None else [f"OFFLINE for {at.offline_since_s:.0f} s: {at.last_loss}"]
-    if at.reconnects:
-        last = "" if at.offline_since_s is not None else f", the last time: {at.last_loss}"
-        found.append(f"reconnected {_times(at.reconnects)}, offline {at.offline_s:.1f} s in all{last}")
-    if at.worker_restarts:
-        found.append(_replaced(at.worker_restarts))
-    if at.too_slow_s is not None:
-        found.append(_too_slow(at, at.too_slow_s))
-    if at.people_too_small:
-        found.append(TOO_SMALL)
-    return [*found, *map(_ended, at.sinks_ended), *map(_saved, at.saves[-1:])]
-
-
-def news_of(before: Snapshot, at: Snapshot) -> list[str]:
-    """What happened from one moment to another; each is worth a line of its own."""
-    news = []
-    if at.offline_since_s is not None and (before.offline_since_s is None or at.last_loss != before.last_loss):
-        news.append(f"OFFLINE: {at.last_loss}")
-    if at.offline_since_s is None and before.offline_since_s is not None:
-        news.append(f"the source is back; offline {at.offline_s:.1f} s in all")
-    if at.worker_restarts > before.worker_restarts:
-        news.append(_replaced(at.worker_restarts))
-    if at.too_slow_s is not None and before.too_slow_s is None:
-        news.append(_too_slow(at, at.too_slow_s))
-    if at.people_too_small and not before.people_too_small:
-        news.append(TOO_SMALL)
-    news += map(_ended, at.sinks_ended[len(before.sinks_ended) :])
-    new_saves = at.saves_total - before.saves_total
-    return [*news, *map(_saved, at.saves[max(0, len(at.saves) - new_saves) :])]
-
-
-TOO_SMALL = "people are too small for this machine: they were found in a larger input than it has time for"
-
-
 class Reporter:
     """What to say next. Pure: it is told the time."""
 
@@ -105,40 +71,51 @@ class Reporter:
         self._before = Snapshot()
         self._due_s: float | None = None
 
-    def lines(self, at: Snapshot, now_s: float) -> list[str]:
-        """Lines that stay, of what happened since the last call; without a terminal the figures, too, when due."""
-        lines = news_of(self._before, at)
+    def news(self, at: Snapshot, now_s: float) -> list[News]:
+        """What happened since the last call; without a terminal the figures, too, when due."""
+        news = news_of(self._before, at)
         self._before = at
         if self._on_terminal:
-            return lines
+            return news
         if self._due_s is None:
             self._due_s = now_s + PLAIN_EVERY_S
         if now_s >= self._due_s:
             self._due_s = now_s + PLAIN_EVERY_S
-            lines.append(line_of(at))
-        return lines
+            news.append(News("figures", line_of(at), figures_of(at)))
+        return news
 
 
 @contextmanager
-def reporting() -> Iterator[Callable[[Snapshot], None]]:
-    """Yields what to call every half second or so. What is said stands on standard error."""
+def reporting(stream: str) -> Iterator[Callable[[Snapshot], None]]:
+    """Yields what to call every half second or so. What is said stands on standard error.
+
+    Args:
+        stream: the name of the stream, for programs.
+    """
     console = terminal()
-    reporter = Reporter(on_terminal=console.is_terminal)
+    on_terminal = console.is_terminal and not is_json()
+    reporter = Reporter(on_terminal=on_terminal)
 
-    def tell(at: Snapshot) -> None:
-        for line in reporter.lines(at, time.monotonic()):
-            console.print(Text(line))
+    def say_news(at: Snapshot) -> None:
+        for each in reporter.news(at, time.monotonic()):
+            tell(each.event, each.text, {"stream": stream, **each.details})
 
-    if not console.is_terminal:
-        yield tell
+    if not on_terminal:
+        yield say_news
         return
     with console.status("starting") as status:
 
         def show(at: Snapshot) -> None:
-            tell(at)
+            say_news(at)
             status.update(Text(line_of(at, console.width - SPINNER_COLUMNS)))
 
         yield show
+
+
+def figures_of(at: Snapshot) -> dict[str, object]:
+    """All counters as JSON has them, but for what is told when it happens."""
+    whole: dict[str, object] = msgspec.to_builtins(replace(at, saves=()))
+    return {name: value for name, value in whole.items() if name not in ("saves", "sinks_ended")}
 
 
 def _figures(at: Snapshot) -> list[str]:
@@ -158,27 +135,6 @@ def _listed(names: list[str]) -> str:
     if len(names) < 2:
         return names[0] if names else "nobody"
     return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _too_slow(at: Snapshot, age_s: float) -> str:
-    size = "" if at.size is None else f" at {at.size}"
-    return f"masks get {age_s * 1e3:.0f} ms old{size}, and nothing smaller may be parsed"
-
-
-def _replaced(restarts: int) -> str:
-    return f"the inference process was replaced {_times(restarts)}"
-
-
-def _ended(sink: SinkEnd) -> str:
-    return f"the {sink.name} ended: {sink.why}"
-
-
-def _saved(save: Save) -> str:
-    return f"wrote {save.path}" if isinstance(save, Saved) else save.why
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"
 
 
 def _ms(delay: Percentiles) -> str:

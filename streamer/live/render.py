@@ -63,6 +63,7 @@ class RenderLoop:
         if not late:
             return True
         while not self._stop.is_set():
+            self._stats.round(time.monotonic())
             ended = self._reader.writer_ended
             source = self._source(WAIT_S)
             if source is not None:
@@ -76,6 +77,7 @@ class RenderLoop:
 
     def _show_until_the_end(self) -> None:
         while not self._stop.is_set():
+            self._stats.round(time.monotonic())
             try:
                 frame = self._reader.next(WAIT_S)
             except EndOfStream:

@@ -77,6 +77,8 @@ class Snapshot:
     """Age that the masks reach, where no size that may be chosen keeps it below the limit; None elsewhere."""
     people_too_small: bool = False
     """True if people are lost because the machine is too slow for an input in which they are found."""
+    silent_s: float = 0.0
+    """Time since the thread that draws and writes the pictures last went round; 0 where nothing is drawn."""
     captured_hz: float = 0.0
     parsed_hz: float = 0.0
     shown_hz: float = 0.0
@@ -126,6 +128,7 @@ class Stats:
         self._size: Size | None = None
         self._too_slow_s: float | None = None
         self._told_behind = 0
+        self._round_s: float | None = None
 
     def captured(self, now_s: float) -> None:
         with self._lock:
@@ -143,6 +146,11 @@ class Stats:
             self._shown_after.append(now_s - captured_s)
             if mask_age_s is not None:
                 self._mask_age.append(mask_age_s)
+
+    def round(self, now_s: float) -> None:
+        """The thread that draws and writes the pictures goes round; told several times a second."""
+        with self._lock:
+            self._round_s = now_s
 
     def dropped(self, cause: str, total: int) -> None:
         """Sets the number of frames dropped for a cause, a field of `Drops`."""
@@ -218,6 +226,7 @@ class Stats:
                 size=self._size,
                 too_slow_s=self._too_slow_s,
                 people_too_small=self._people_too_small,
+                silent_s=0.0 if self._round_s is None else now_s - self._round_s,
                 captured_hz=self._rate("captured", now_s),
                 parsed_hz=self._rate("parsed", now_s),
                 shown_hz=self._rate("shown", now_s),

@@ -1,5 +1,6 @@
 """What is said of a running stream: figures that fit the terminal, and a line for each thing that happens."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import pytest
 
 from pipeline import Size
 from streamer import Snapshot, StreamConfig
-from streamer.cli.status import PLAIN_EVERY_S, Reporter, line_of, news_of, plan_of, summary_of, troubles_of
+from streamer.cli.status import PLAIN_EVERY_S, Reporter, figures_of, line_of, plan_of, summary_of
 from streamer.errors import Cause, Loss
-from streamer.live.sinks.snapshots import NotSaved, Saved
-from streamer.live.stats import Drops, SinkEnd
+from streamer.live.sinks.snapshots import Saved
+from streamer.live.stats import Drops
 from streamer.masks.headers import Percentiles
 
 BUSY = Snapshot(
@@ -58,63 +59,24 @@ def test_at_the_end_all_figures_and_troubles_are_told() -> None:
     assert trouble.startswith("reconnected once, ")
 
 
-def test_what_happened_is_told_once() -> None:
-    assert news_of(Snapshot(), BUSY) == []
-    assert news_of(BUSY, OFFLINE) == [f"OFFLINE: {LOSS}"]
-    assert news_of(OFFLINE, replace(OFFLINE, offline_since_s=14.0)) == []
-    other = replace(OFFLINE, last_loss=Loss(Cause.AUTH, "the password is wrong"))
-    assert news_of(OFFLINE, other) == ["OFFLINE: the password is wrong [auth]"]
-    back = replace(BUSY, reconnects=1, offline_s=15.2, last_loss=LOSS)
-    assert news_of(OFFLINE, back) == ["the source is back; offline 15.2 s in all"]
-    assert news_of(back, back) == []
-
-
-def test_sinks_that_end_and_files_that_are_saved_are_told() -> None:
-    one = replace(BUSY, sinks_ended=(SinkEnd("window", "it was closed"),))
-    both = replace(one, sinks_ended=(*one.sinks_ended, SinkEnd("recording", "the disk is full")))
-    assert news_of(one, both) == ["the recording ended: the disk is full"]
-    saves = (Saved(Path("a.png")), Saved(Path("b.png")), NotSaved("nothing is kept for clips"))
-    first = replace(BUSY, saves=saves[:1], saves_total=1)
-    assert news_of(BUSY, first) == ["wrote a.png"]
-    assert news_of(first, replace(BUSY, saves=saves, saves_total=3)) == ["wrote b.png", "nothing is kept for clips"]
-    # More were pressed than are kept.
-    assert news_of(first, replace(BUSY, saves=saves[1:], saves_total=30)) == [
-        "wrote b.png",
-        "nothing is kept for clips",
-    ]
-
-
-def test_what_the_machine_is_too_slow_for_is_told() -> None:
-    slow = replace(BUSY, too_slow_s=0.8, people_too_small=True, worker_restarts=2)
-    news = news_of(BUSY, slow)
-    assert news[0] == "the inference process was replaced 2 times"
-    assert news[1] == "masks get 800 ms old at 256x448, and nothing smaller may be parsed"
-    assert "people are too small for this machine" in news[2]
-    assert news_of(slow, slow) == []
-    assert troubles_of(slow) == news
-
-
-def test_troubles_are_told_at_the_end() -> None:
-    assert troubles_of(BUSY) == []
-    back = replace(BUSY, reconnects=2, offline_s=15.2, last_loss=LOSS)
-    assert troubles_of(back) == [f"reconnected 2 times, offline 15.2 s in all, the last time: {LOSS}"]
-    assert troubles_of(OFFLINE) == [f"OFFLINE for 12 s: {LOSS}"]
-    ended = replace(BUSY, sinks_ended=(SinkEnd("window", "it was closed"),), saves=(Saved(Path("a.png")),))
-    assert troubles_of(ended) == ["the window ended: it was closed", "wrote a.png"]
-
-
 def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
     log = Reporter(on_terminal=False)
-    said = [log.lines(BUSY, 100.0 + tenth / 10) for tenth in range(int(30 * PLAIN_EVERY_S / 10) * 10 + 1)]
-    lines = [line for lines in said for line in lines]
-    assert lines == 3 * [line_of(BUSY)]
-    assert log.lines(OFFLINE, 130.1) == [f"OFFLINE: {LOSS}"]
+    said = [log.news(BUSY, 100.0 + tenth / 10) for tenth in range(int(30 * PLAIN_EVERY_S / 10) * 10 + 1)]
+    assert [(each.event, each.text) for news in said for each in news] == 3 * [("figures", line_of(BUSY))]
+    assert [each.text for each in log.news(OFFLINE, 130.1)] == [f"OFFLINE: {LOSS}"]
 
 
 def test_on_a_terminal_only_what_happens_stays() -> None:
     reporter = Reporter(on_terminal=True)
-    assert [reporter.lines(BUSY, now_s) for now_s in (0.0, 20.0, 40.0)] == [[], [], []]
-    assert reporter.lines(OFFLINE, 41.0) == [f"OFFLINE: {LOSS}"]
+    assert [reporter.news(BUSY, now_s) for now_s in (0.0, 20.0, 40.0)] == [[], [], []]
+    assert [each.text for each in reporter.news(OFFLINE, 41.0)] == [f"OFFLINE: {LOSS}"]
+
+
+def test_the_figures_are_json() -> None:
+    figures = json.loads(json.dumps(figures_of(replace(OFFLINE, saves=(Saved(Path("a.png")),)))))
+    assert (figures["captured"], figures["size"], figures["offline_since_s"]) == (90_000, [256, 448], 12.4)
+    assert figures["mask_age"] == {"p50_s": 0.12, "p95_s": 0.24, "p99_s": 0.36}
+    assert figures["last_loss"] == {"cause": "refused", "why": LOSS.why}
 
 
 @pytest.mark.parametrize(
