@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from streamer.interrupts import ending_silently
+from streamer.interrupts import ending_at_the_second, ending_silently, leave
 from streamer.log import show_steps
 from streamer.version import __version__
 
@@ -87,6 +87,11 @@ app = _app()
 
 def main() -> None:
     """Runs a command. What goes wrong is one line, and 1 the exit status; 2 for usage, 130 for Ctrl-C."""
+    with ending_at_the_second():
+        _run()
+
+
+def _run() -> None:
     try:
         app(prog_name="streamer")
     except BrokenPipeError:
@@ -99,8 +104,10 @@ def main() -> None:
         # Loaded only now: these bring all of pipeline, and rich.
         from pipeline import PipelineError
         from streamer.cli.console import complain
-        from streamer.errors import StreamerError
+        from streamer.errors import ShutdownTimeout, StreamerError
 
         known = isinstance(exc, (PipelineError, StreamerError))
         complain(exc if known else f"unexpected {type(exc).__name__}: {exc}; STREAMER_DEBUG=1 shows where")
+        if isinstance(exc, ShutdownTimeout):  # a thread waits for what does not come, and the interpreter for it
+            leave(1)
         sys.exit(1)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,7 +11,7 @@ from typing import Self
 from pipeline import Parsing, load_parser
 from streamer.errors import ConfigError, ShutdownTimeout, SinkError
 from streamer.live.capture import capture
-from streamer.live.config import MaskSettings, StreamConfig
+from streamer.live.config import MaskSettings, RecordSettings, StreamConfig
 from streamer.live.latest import LatestParsings
 from streamer.live.opencv_threads import limited_threads
 from streamer.live.parse import WAIT_S, ParseLoop
@@ -23,6 +24,7 @@ from streamer.live.sinks.table import ROWS, Place, Rows
 from streamer.live.stats import Snapshot, Stats
 from streamer.live.sync import ExactSync, LiveSync, Sync
 from streamer.media.paths import check_apart, check_target
+from streamer.recording.disk import patiently
 from streamer.sources.source import Source
 from streamer.sources.uri import comes_by_itself
 
@@ -68,12 +70,11 @@ class Stream:
         """
         record, uri = config.record, config.source.uri
         if record.file is not None:
-            if not comes_by_itself(uri):
-                check_apart(uri, Path(record.file))
             # It would else be told when the camera is there, maybe hours later.
-            check_target(Path(record.file), record.force or record.segment_s is not None)
+            patiently(Path(record.file), partial(_check, uri, Path(record.file), record))
         if config.masks.sidecar is not None:
-            check_target(Path(config.masks.sidecar), force=False)
+            sidecar = Path(config.masks.sidecar)
+            patiently(sidecar, partial(check_target, sidecar, force=False))
         self.config = config
         self._stop = threading.Event()
         self._stats = Stats()
@@ -193,6 +194,12 @@ class Stream:
             self._failures.append(exc)
             if stops_others:
                 self._stop.set()
+
+
+def _check(uri: str, file: Path, record: RecordSettings) -> None:
+    if not comes_by_itself(uri):
+        check_apart(uri, file)
+    check_target(file, record.force or record.segment_s is not None)
 
 
 def _sync(masks: MaskSettings, newest: LatestParsings) -> Sync:

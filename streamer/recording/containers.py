@@ -16,6 +16,7 @@ from streamer.errors import SinkError
 from streamer.media.circles import break_circle
 from streamer.recording.codecs import CODECS
 from streamer.recording.encoder import Tracks
+from streamer.recording.plain_file import PlainFile
 from streamer.recording.transcode import AAC, OPUS, Coding, Recoder
 
 PICTURES = 0
@@ -131,22 +132,21 @@ def try_header(kind: Container, tracks: Tracks, sounds: dict[int, AudioStream]) 
 
 
 def open_container(
-    path: Path, tracks: Tracks, sounds: dict[int, AudioStream], more: dict[str, str]
+    file: PlainFile, kind: Container, tracks: Tracks, sounds: dict[int, AudioStream], more: dict[str, str]
 ) -> tuple[OutputContainer, dict[int, Stream]]:
-    """Nothing of it is on the disk before the first packet. Raises OSError or ValueError.
+    """Nothing is written before the first packet. Raises OSError or ValueError.
 
     Args:
+        file: stays open when the container is closed.
         sounds: as for `try_header`.
         more: options of FFmpeg's, beside those of all files of the kind.
     """
-    kind = container_of(path)
     options = kind.crash_safe | more
     if kind.is_fragmented:
         # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
         units = [tracks.tags.time_base.denominator, *(sound.sample_rate for sound in sounds.values())]
         options["movie_timescale"] = str(min(lcm(*units), MAX_TIMESCALE))
-    # By its protocol: of a name such as 10:30.mp4 FFmpeg would take the beginning for one.
-    container = av.open(f"file:{path}", "w", format=kind.format, options=options)
+    container = av.open(file, "w", format=kind.format, options=options)
     streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
     for each, sound in sounds.items():
         streams[each] = _add_sound(container, sound)

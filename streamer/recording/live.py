@@ -11,7 +11,8 @@ from streamer.recording.clip_buffer import Recent
 from streamer.recording.codecs import Encoding
 from streamer.recording.containers import PICTURES
 from streamer.recording.encoder import Encoder, Packet
-from streamer.recording.segments import Filing, Segments
+from streamer.recording.files import Files
+from streamer.recording.segments import Filing
 
 
 class LiveRecorder:
@@ -35,7 +36,7 @@ class LiveRecorder:
         """
         self._audio = audio
         self._encoder = Encoder(info, audio.streams, encoding, live=True)
-        self._segments = None if filing is None else Segments(filing, self._encoder.tracks)
+        self._files = None if filing is None else Files(filing, self._encoder.tracks)
         self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
         self._recent = recent
         self._broken = False
@@ -49,7 +50,7 @@ class LiveRecorder:
 
     def write(self, picture: Picture | Yuv420, pts_s: float) -> None:
         """Takes a picture. Raises SinkError when the files cannot go on, or the encoder."""
-        key = self._segments is not None and self._segments.due(pts_s)
+        key = self._files is not None and self._files.due(pts_s)
         try:
             packets = self._encoder.encode(picture, pts_s, key=key)
         except SinkError:
@@ -76,16 +77,15 @@ class LiveRecorder:
         if self._recent is not None:
             for track, packet in new:
                 self._recent.put(track, packet)
-        if self._segments is None:
+        if self._files is None or not new:
             return
         try:
-            for track, packet in new:
-                self._segments.put(track, packet)
+            self._files.put(new)
         except SinkError:
-            self._segments = None
+            self._files = None
             raise
 
     def _close_files(self) -> None:
-        segments, self._segments = self._segments, None
-        if segments is not None:
-            segments.close()
+        files, self._files = self._files, None
+        if files is not None:
+            files.close()

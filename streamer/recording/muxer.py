@@ -27,6 +27,7 @@ from streamer.recording.containers import (
     why_not,
 )
 from streamer.recording.encoder import Packet, Tracks
+from streamer.recording.plain_file import PlainFile
 
 HEARD_WITHIN_S = 0.9
 """How long the pictures of a live mp4 wait to be written for a first packet of each track of sound."""
@@ -65,13 +66,14 @@ class Muxer:
         self._delays = live and self._kind.is_fragmented
         self._early = False
         self._recoded = conversions(self._kind, tracks)
-        self._open(all_sounds(tracks) if sounds is None else sounds)
+        templates = self._templates(all_sounds(tracks) if sounds is None else sounds)
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
         # between the two. Making the file now tells of a folder that cannot be written before any work is done.
         try:
-            self._at.touch()
+            self._file = PlainFile(self._at)
         except OSError as exc:
             raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
+        self._open(templates)
         self._waiting: list[tuple[int, Packet]] | None = [] if self._delays and tracks.sounds else None
         self._bare: dict[int, BitStreamFilterContext] = {}
         self._newest_s: dict[int, Fraction] = {}
@@ -131,6 +133,7 @@ class Muxer:
             self._container.close()
         finally:
             break_circle(self._container)
+            self._file.close()
 
     def _waited_s(self) -> float:
         times = [packet.dts * packet.time_base for track, packet in self._waiting or () if track == PICTURES]
@@ -146,7 +149,7 @@ class Muxer:
                     self._recoded |= converted(each, self._tracks, self._kind)
             announced = {each for each in all_sounds(self._tracks) if is_announced(self._template(each))}
             self._early = not announced <= heard
-            self._open(sorted(heard | announced))
+            self._open(self._templates(sorted(heard | announced)))
         for track, packet in waiting:
             self._mux(track, packet)
 
@@ -168,6 +171,7 @@ class Muxer:
             packet.stream = self._streams[track]
             if self._grows(track, packet):
                 self._container.mux(packet)
+                self._file.check()
             else:
                 self._damaged += 1
 
@@ -217,12 +221,20 @@ class Muxer:
     def _template(self, track: int) -> AudioStream:
         return self._recoded[track].stream if track in self._recoded else self._tracks.sounds[track - 1]
 
-    def _open(self, sounds: list[int]) -> None:
+    def _templates(self, sounds: list[int]) -> dict[int, AudioStream]:
+        """The tracks of sound as the file will have them. Raises SinkError where it does not take them."""
         templates = {each: self._template(each) for each in sounds}
         try:
             try_header(self._kind, self._tracks, templates)
-            self._container, self._streams = open_container(self._at, self._tracks, templates, self._options())
         except (OSError, ValueError) as exc:
             raise SinkError(f"cannot write {self.path}: {why_not(self.path, self._tracks)} ({exc})") from exc
+        return templates
+
+    def _open(self, sounds: dict[int, AudioStream]) -> None:
+        try:
+            opened = open_container(self._file, self._kind, self._tracks, sounds, self._options())
+        except (OSError, ValueError) as exc:
+            raise self._error(exc) from exc
+        self._container, self._streams = opened
         if self._began is not None:
             self._container.metadata["creation_time"] = self._began.astimezone(UTC).isoformat(timespec="microseconds")

@@ -106,6 +106,12 @@ class Segments:
         except SinkError as exc:
             raise self._kept(exc) from exc
 
+    def keep(self) -> None:
+        """It cannot go on, and what there is stays. Nothing more can be put in."""
+        for part in (self._before, self._part):
+            if part is not None:
+                part.file.keep()
+
     def _put_picture(self, packet: Packet) -> None:
         self._check_disk()
         self._newest_s = packet.pts * packet.time_base
@@ -161,12 +167,9 @@ class Segments:
             )
 
     def _kept(self, why: SinkError) -> SinkError:
-        """What there is stays."""
-        parts = [part for part in (self._before, self._part) if part is not None]
-        for part in parts:
-            part.file.keep()
+        self.keep()
         return (
             why
-            if self._part.file.empty and len(parts) == 1
+            if self._part.file.empty and self._before is None
             else SinkError(f"{why}; what was written until then is kept")
         )

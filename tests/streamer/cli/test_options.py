@@ -135,7 +135,7 @@ def test_run_has_every_setting_of_a_stream() -> None:
     for name, (_, setting) in SETTINGS.items():
         if name != "source":
             assert told.pop(setting.option).startswith(setting.sentence)
-    assert told.keys() == {"--config", "--stream"}
+    assert told.keys() == {"--config", "--stream", "--log-format"}
     assert not {f"--{name.replace('_', '-')}" for name in NOT_LIVE} & help_of(load_command("run")).keys()
 
 
