@@ -45,6 +45,9 @@ class Rendering:
     """Of videos."""
     force: bool = False
     """Overwrite files that exist."""
+    resume: bool = False
+    """Keep the parsings that the file of --masks has from a run that was stopped or killed, and go on behind them;
+    what is complete is left as it is."""
 
     def __post_init__(self) -> None:
         if self.parse_every < 1:
@@ -110,11 +113,13 @@ def render_file(
     """
     began = time.monotonic()
     kept = None if masks is None else Path(masks)
+    if kept is None and settings.resume:
+        raise ConfigError("resume goes on with masks that were kept, and none are: add masks, or leave it out")
     if kept is not None:
         check_sidecar_name(kept)
         check_apart(source, kept)
     parser = parser or load_parser(settings.parser)
-    parsings = FromParser(parser, source, settings.parse_every, kept, settings.force)
+    parsings = FromParser(parser, source, settings.parse_every, kept, settings.force, settings.resume)
     return _rendered(source, Path(out), settings, on_frame, parsings, began)
 
 

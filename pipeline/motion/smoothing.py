@@ -5,7 +5,7 @@ warped along the optical flow, cell by cell; their weight falls with their age, 
 what was warped there, so that new things are seen at once. Only cells around people are averaged.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -36,12 +36,43 @@ _SAMENESS = np.clip((OTHER_LEVELS - np.arange(256, dtype=np.float32)) / (OTHER_L
 """By levels of grey."""
 
 
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """All that a smoother remembers. Raises ValueError where its arrays do not belong together."""
+
+    planes: NDArray[np.float32]
+    """(classes + others, h, w) of the last answer, averaged."""
+    classes: int
+    grey: NDArray[np.uint8]
+    """The last picture, `GREY_PX` times as many rows and columns as the planes have."""
+    picture_size: Size
+    pts_s: float
+
+    def __post_init__(self) -> None:
+        if self.planes.dtype != np.float32 or self.planes.ndim != 3 or not 0 < self.classes <= len(self.planes):
+            raise ValueError(f"planes {self.planes.dtype} {self.planes.shape} of {self.classes} classes")
+        if self.grey.dtype != np.uint8 or self.grey.shape != tuple(GREY_PX * side for side in self.planes.shape[1:]):
+            raise ValueError(f"planes {self.planes.shape} with a picture {self.grey.dtype} {self.grey.shape}")
+
+
 class _Said:
     """One answer, kept as it came: of a picture by itself nothing is ever made of it."""
 
     def __init__(self, scores: Planes, others: Planes, picture: Picture, pts_s: float) -> None:
         self._scores, self._others, self._picture = scores, others, picture
         self.pts_s = pts_s
+
+    @classmethod
+    def restored(cls, state: Smoothed) -> Self:
+        """The answer of which `state` was made."""
+        said = cls(state.planes[: state.classes], state.planes[state.classes :], state.grey, state.pts_s)
+        said.planes = state.planes
+        said.grey = Grey(state.grey, 0, state.pts_s, state.pts_s, state.picture_size)
+        return said
+
+    @property
+    def state(self) -> Smoothed:
+        return Smoothed(self.planes, len(self._scores), self.grey.pixels, self.grey.frame_size, self.pts_s)
 
     @cached_property
     def planes(self) -> Planes:
@@ -74,6 +105,17 @@ class TemporalSmoother:
     def __init__(self) -> None:
         self._last: _Said | None = None
         self._dis = dis_flow()
+
+    @classmethod
+    def of(cls, state: Smoothed | None) -> Self:
+        """A smoother that remembers what another one did."""
+        smoother = cls()
+        smoother._last = None if state is None else _Said.restored(state)
+        return smoother
+
+    def state(self) -> Smoothed | None:
+        """All that it remembers; None before the first answer."""
+        return None if self._last is None else self._last.state
 
     def __call__(self, scores: Planes, others: Planes, picture: Picture, pts_s: float) -> tuple[Planes, Planes]:
         """The answer, averaged with those before it.

@@ -6,6 +6,7 @@ it is done only where somebody small is, and nobody who would become too tall.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -31,13 +32,13 @@ UP_AFTER_S, DOWN_AFTER_S = 0.5, 3.0
 for a frame changes nothing."""
 
 
+@dataclass(slots=True)
 class Zoom:
     """The zoom over the frames of one stream, in their order."""
 
-    def __init__(self) -> None:
-        self._times = ZOOM_STEPS[0]
-        self._pts_s: float | None = None
-        self._since_s: float | None = None
+    _times: float = ZOOM_STEPS[0]
+    _pts_s: float | None = None
+    _since_s: float | None = None
 
     def times(self, pts_s: float) -> float:
         """The zoom of the frame of this time."""

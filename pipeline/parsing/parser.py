@@ -32,8 +32,6 @@ class Parser(Reader):
 
     def __init__(self, model: Model, settings: ParserSettings) -> None:
         super().__init__(model, settings)
-        self._tracker = PersonTracker()
-        self._garment_vote = GarmentVote()
         self._finder = FaceFinder(settings.run_options) if settings.faces else None
 
     def __repr__(self) -> str:
@@ -81,14 +79,8 @@ class Parser(Reader):
 
     def assemble(self, frame: Frame, reading: Reading) -> Parsing:
         """The parsing of a frame from its reading, which may come from another process; in order, as `start`."""
-        parsing = _assembled(frame, reading, self.label_set, self._tracker, self._garment_vote)
+        parsing = _assembled(frame, reading, self.label_set, self.memory.tracker, self.memory.garment_vote)
         return self._finder(frame, parsing) if self._finder else parsing
-
-    def reset(self) -> None:
-        """Forgets people and averages: the frames to come are of another stream."""
-        super().reset()
-        self._tracker = PersonTracker()
-        self._garment_vote = GarmentVote()
 
 
 def _assembled(

@@ -9,10 +9,10 @@ from typing import TypeVar
 from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.model import Decoded, Model
-from pipeline.motion.smoothing import TemporalSmoother
 from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.runtime import Answer, Network, Run
-from pipeline.parsing.input_size import STILL_ZOOM, Zoom, larger, still_times
+from pipeline.parsing.input_size import STILL_ZOOM, larger, still_times
+from pipeline.parsing.memory import Memory
 from pipeline.parsing.refine import Cutout, cutouts, how_close, merge
 from pipeline.parsing.settings import SENSITIVITIES, ParserSettings
 from pipeline.people.appearance import Appearance, appearances
@@ -65,8 +65,7 @@ class Reader:
         self._background = SENSITIVITIES[settings.sensitivity]
         self._networks: dict[Size, Network] = {}
         self._fits: dict[tuple[Size, Size | None], Letterbox] = {}
-        self._smoother = TemporalSmoother()
-        self._zoom = Zoom()
+        self.memory = Memory()
         self.max_sizes = MAX_SIZES
         """Networks compiled for this many input sizes stay in memory."""
 
@@ -86,22 +85,30 @@ class Reader:
         return self._reading(self._decoded(answer, fit, small, pts_s), fit, small, answer.seconds)
 
     def begin(self, frame: Frame) -> Begun:
-        """Starts to read the next frame of a stream."""
-        fit = self.zoomed(frame.size, self._zoom.times(frame.pts_s))
+        """Starts to read the next frame of a stream, at the size that is due as far as is known now."""
+        return self.begin_at(frame, self.memory.zoom.times(frame.pts_s))
+
+    def begin_at(self, frame: Frame, times: float) -> Begun:
+        """Starts to read a frame at a multiple of the usual rows and columns. Needs no memory, and changes none."""
+        fit = self.zoomed(frame.size, times)
         small = fit.shrink(frame.picture)
         return Begun(frame, fit, small, self.network(fit.input_size).start(small))
 
     def read(self, begun: Begun) -> Reading:
-        """The reading of a frame, larger where people turn out to be small; in the order of the frames."""
+        """The reading of a frame, larger where people turn out to be small; in the order of the frames.
+
+        The frames before it alone decide on the size: one that was begun at another size is begun again, so that it
+        does not matter how far ahead of the readings frames are begun, nor where.
+        """
         frame, fit, small = begun.frame, begun.fit, begun.small
         answer = self._result(begun.run)
         seconds = answer.seconds
-        due = self.zoomed(frame.size, self._zoom.times(frame.pts_s))
-        if due.input_size.area > fit.input_size.area:  # it was begun before that was known
+        due = self.zoomed(frame.size, self.memory.zoom.times(frame.pts_s))
+        if due.input_size != fit.input_size:  # it was begun before that was known
             fit, small, answer = self._seen(frame, due)
             seconds += answer.seconds
         afar = self._decoded(answer, fit, small, frame.pts_s)
-        wanted = self.zoomed(frame.size, self._zoom.seen(afar.people, self.fit_for(frame.size), frame.pts_s))
+        wanted = self.zoomed(frame.size, self.memory.zoom.seen(afar.people, self.fit_for(frame.size), frame.pts_s))
         if wanted.input_size.area > fit.input_size.area:
             fit, small, answer = self._seen(frame, wanted)
             seconds += answer.seconds
@@ -119,9 +126,19 @@ class Reader:
         return self._refined(frame, decoded, fit, small, seconds)
 
     def reset(self) -> None:
-        """Forgets averages: the frames to come are of another stream."""
-        self._smoother = TemporalSmoother()
-        self._zoom = Zoom()
+        """Forgets people and averages: the frames to come are of another stream."""
+        self.memory = Memory()
+
+    def save(self) -> bytes:
+        """The memory after the frames so far; see `load`."""
+        return self.memory.save()
+
+    def load(self, saved: bytes) -> None:
+        """Goes on behind the frames after which the memory was saved, by a parser of the same settings.
+
+        Raises PipelineError for bytes that `save` of this version did not make.
+        """
+        self.memory = Memory.load(saved)
 
     def zoomed(self, frame_size: Size, times: float) -> Letterbox:
         """The letterbox of frames of this size at a multiple of the usual rows and columns.
@@ -162,7 +179,7 @@ class Reader:
         """Decodes an answer after averaging it with those before it."""
         if self.model.smoothed:
             scores, others = answer.outputs
-            answer = replace(answer, outputs=self._smoother(scores, others, small, pts_s))
+            answer = replace(answer, outputs=self.memory.smoother(scores, others, small, pts_s))
         return self.model.decode(answer, fit, small)
 
     def _result(self, run: Run) -> Answer:

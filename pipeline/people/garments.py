@@ -7,7 +7,7 @@ were seen in is believed on. A shirt in an open coat stays, for at its pixels no
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -63,12 +63,12 @@ class _Worn:
             self.below = None
 
 
+@dataclass(slots=True)
 class GarmentVote:
     """The vote on what each person of one stream wears, by `track_id`."""
 
-    def __init__(self) -> None:
-        self._worn: dict[int, _Worn] = {}
-        self._pts_s = 0.0
+    _worn: dict[int, _Worn] = field(default_factory=dict)
+    _pts_s: float = 0.0
 
     def decide(
         self,

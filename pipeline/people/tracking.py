@@ -8,7 +8,7 @@ colour alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -77,13 +77,13 @@ class _Track:
         return None if looks is None or self.looks is None else likeness(self.looks, looks)
 
 
+@dataclass(slots=True)
 class PersonTracker:
     """Gives the same person the same number over the parsings of one stream, in the order of time."""
 
-    def __init__(self) -> None:
-        self._tracks: list[_Track] = []
-        self._last_id = 0
-        self._pts_s = 0.0
+    _tracks: list[_Track] = field(default_factory=list)
+    _last_id: int = 0
+    _pts_s: float = 0.0
 
     def update(
         self, people: Sequence[Person], pts_s: float, looks: Sequence[Appearance] | None = None

@@ -15,6 +15,7 @@ from streamer.cli.targets import Job, Plan, planned, with_masks
 from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.media.paths import free_name
 from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
+from streamer.parsings.resume import is_finished
 from streamer.recording.codecs import Encoding
 from streamer.settings import made, settings_of
 from streamer.sources.open import sample
@@ -80,7 +81,7 @@ def render(
     folder with a file for each.
     """
     look = made(Look, given)
-    others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force") if name in given}
+    others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force", "resume") if name in given}
     settings = Rendering(made(ParserSettings, given), look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)
     if parsed is not None:
@@ -91,7 +92,9 @@ def render(
     look.check(parser.label_set)  # refuses names that there are not, before anything is written
     plan = with_masks(plan, masks) if masks is not None else plan
     _render_all(
-        plan, lambda job, watch: render_file(job.source, job.out, settings, watch, parser, masks=_new_masks(job, plan))
+        plan,
+        lambda job, watch: render_file(job.source, job.out, settings, watch, parser, masks=_new_masks(job, plan)),
+        resume=settings.resume and not settings.force,
     )
 
 
@@ -108,7 +111,7 @@ def _new_masks(job: Job, plan: Plan) -> Path | None:
 
 def _check_only_drawn(given: Given, masks: Path | None) -> None:
     """Raises ConfigError for options of parsing, where nothing is parsed."""
-    names = {"parse_every", *(each.flat for each in settings_of(ParserSettings))} & given.keys()
+    names = {"parse_every", "resume", *(each.flat for each in settings_of(ParserSettings))} & given.keys()
     if masks is not None:
         names.add("masks")
     if names:
@@ -116,17 +119,20 @@ def _check_only_drawn(given: Given, masks: Path | None) -> None:
         raise ConfigError(f"--from parses nothing, so leave out what is for parsing: {options}")
 
 
-def _render_all(plan: Plan, render_one: RenderOne) -> None:
+def _render_all(plan: Plan, render_one: RenderOne, *, resume: bool = False) -> None:
     with _no_empty_folders(plan):
-        _render_each(plan, render_one)
+        _render_each(plan, render_one, resume=resume)
 
 
-def _render_each(plan: Plan, render_one: RenderOne) -> None:
+def _render_each(plan: Plan, render_one: RenderOne, *, resume: bool) -> None:
     failed = []
     for job in plan.jobs:
         try:
             if plan.folder is not None:
                 _make_folder(job.out.parent)
+            if resume and is_complete(job):
+                say(f"{job.out}: complete already")
+                continue
             done = _watched_render(job, render_one)
         except (PipelineError, StreamerError) as exc:
             if len(plan.jobs) == 1:
@@ -139,6 +145,11 @@ def _render_each(plan: Plan, render_one: RenderOne) -> None:
         say(f"skipped {len(plan.skipped)}, neither pictures nor videos by their names: {_some(plan.skipped)}")
     if failed:
         raise StreamerError(f"{len(failed)} of {len(plan.jobs)} could not be rendered: {_some(failed)}")
+
+
+def is_complete(job: Job) -> bool:
+    """Whether nothing is left to do of a job whose masks are kept."""
+    return job.masks is not None and job.out.exists() and is_finished(job.masks)
 
 
 def _some(names: Sequence[object]) -> str:

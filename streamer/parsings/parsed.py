@@ -22,13 +22,14 @@ FramesParsed = Iterator[tuple[Frame, Parsing]]
 """Frames in their order, each with its parsing."""
 
 
-def parsed_frames(parser: Parser, frames: Source, every: int) -> FramesParsed:
-    """Each frame with its parsing; pictures that belong to no stream, each by itself.
+def parsed_frames(parser: Parser, frames: Iterable[Frame], every: int, *, stills: bool) -> FramesParsed:
+    """Each frame with its parsing.
 
     Args:
         every: parse every this many frames, and the first after a cut; masks are carried to the frames between.
+        stills: they belong to no stream, and each is parsed by itself.
     """
-    if are_stills(frames, every):
+    if stills:
         return ((frame, parser.still(frame)) for frame in frames)
     return _all_parsed(parser, frames) if every == 1 else _some_parsed(parser, frames, every)
 

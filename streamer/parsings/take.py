@@ -10,9 +10,9 @@ from pipeline import LabelSet, Parser
 from streamer.errors import ConfigError
 from streamer.masks.origin import Origin
 from streamer.masks.sidecar import Sidecar
-from streamer.masks.sidecar_writer import SidecarWriter
 from streamer.parsings.identity import check_source, parser_key, source_key
-from streamer.parsings.parsed import FramesParsed, parsed_frames
+from streamer.parsings.parsed import FramesParsed, are_stills, parsed_frames
+from streamer.parsings.resume import Keeper
 from streamer.sources.source import Source
 
 
@@ -43,6 +43,8 @@ class FromParser:
     """The sidecar to keep the parsings in."""
     force: bool = False
     """Overwrite that."""
+    resume: bool = False
+    """Read the parsings that it has, and parse on behind them."""
 
     @property
     def label_set(self) -> LabelSet:
@@ -51,12 +53,14 @@ class FromParser:
     @contextmanager
     def over(self, frames: Source) -> Iterator[FramesParsed]:
         self.parser.reset()
-        pairs = parsed_frames(self.parser, frames, self.every)
+        stills = are_stills(frames, self.every)
         if self.masks is None:
-            yield pairs
+            yield parsed_frames(self.parser, frames, self.every, stills=stills)
             return
-        with SidecarWriter.create(self.masks, self._origin(frames), force=self.force) as writer:
-            yield _kept(pairs, writer, self.parser.settings.name)
+        keeper = Keeper(self.masks, self._origin(frames), self.parser, force=self.force)
+        keeping = keeper.resumed if self.resume and not self.force else keeper.begun
+        with keeping(iter(frames), stills=stills) as pairs:
+            yield pairs
 
     def _origin(self, frames: Source) -> Origin:
         return Origin(
@@ -64,12 +68,6 @@ class FromParser:
             parser=parser_key(self.parser, frames.info.frame_size),
             parse_every=self.every,
         )
-
-
-def _kept(pairs: FramesParsed, writer: SidecarWriter, parser: str) -> FramesParsed:
-    for frame, parsing in pairs:
-        writer.write(parsing, parser=parser)
-        yield frame, parsing
 
 
 class FromSidecar:
