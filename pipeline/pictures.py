@@ -126,6 +126,11 @@ def on_white(bgra: NDArray[np.uint8]) -> Picture:
     return mixed.astype(np.uint8)
 
 
+def on_black(bgra: NDArray[np.uint8]) -> Picture:
+    """A transparent picture, as `on_white` takes it, on black ground."""
+    return np.asarray(cv2.multiply(bgra[..., :3], cv2.merge([bgra[..., 3]] * 3), scale=1 / 255), np.uint8)
+
+
 def _cure_of(array: NDArray[Any]) -> str:
     if np.issubdtype(array.dtype, np.floating):
         return "; of values from 0 to 1, (255 * array).astype(numpy.uint8) makes one"

@@ -11,19 +11,21 @@ from pathlib import Path
 
 from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
-from pipeline.drawing.overlay import draw, drawn_size
-from pipeline.drawing.selection import selected
+from pipeline.drawing.overlay import Memory, draw, drawn_size
+from pipeline.drawing.treatment import hidden
 from pipeline.labels import LabelSet
 from pipeline.motion.linger import Covered, covered_both_ways
 from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture
-from streamer.media.paths import VIDEO_SUFFIXES, check_apart
+from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
 from streamer.media.tags import SourceInfo
 from streamer.parsings.parsed import FramesParsed, are_stills
 from streamer.parsings.take import FromParser, FromSidecar, Parsings
-from streamer.recording.codecs import Encoding
+from streamer.recording.animation import Animation
+from streamer.recording.codecs import Encoding, transparent
 from streamer.recording.file import PictureFolder, Recorder, Sink
+from streamer.sources.excerpt import Excerpt, Part
 from streamer.sources.images import Pictures
 from streamer.sources.open import open_source
 from streamer.sources.source import Source
@@ -41,6 +43,12 @@ class Rendering:
     parse_every: int = 1
     """Parse every this many frames, and the first after a cut; masks are carried to the frames between.
     Pictures are parsed each by itself, unless this is more than 1: then they are frames of one stream."""
+    start_s: float = 0.0
+    """Begin at this time of the source; what is before is not parsed."""
+    end_s: float | None = None
+    """End at this time of the source; by default at its end."""
+    every: int = 1
+    """Write each so-manieth frame, and parse no other."""
     encoding: Encoding = field(default_factory=Encoding)
     """Of videos."""
     force: bool = False
@@ -52,6 +60,12 @@ class Rendering:
     def __post_init__(self) -> None:
         if self.parse_every < 1:
             raise ConfigError(f"parse_every is at least 1, not {self.parse_every}")
+        self.excerpt  # noqa: B018  (refuse what cannot be)
+
+    @property
+    def excerpt(self) -> Excerpt:
+        """The frames that are written."""
+        return Excerpt(self.start_s, self.end_s, self.every)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,8 @@ class Rendered:
     """How much earlier the pictures ended than the source had said: a file that was cut short."""
     stopped: bool
     """Whether it was asked to stop before the source's end."""
+    unseen: tuple[int, ...] = ()
+    """The numbers of people that the look selects and that nobody had."""
 
 
 def _keep_going(so_far: Progress) -> bool:
@@ -99,7 +115,8 @@ def render_file(
 
     Args:
         source: as for `open_source`.
-        out: a video file (.mp4, .mkv, .mov, .webm); for pictures also a picture, or a folder that exists.
+        out: a video file (.mp4, .mkv, .mov, .webm) or an animation (.gif, .webp); for pictures also a picture, or a
+            folder that exists.
         settings: how.
         on_frame: called after each frame written; answering False ends the rendering there, the file complete.
         parser: one that is loaded already, in place of loading `settings.parser`; the persons of each source are
@@ -159,33 +176,53 @@ def _rendered(
 ) -> Rendered:
     done = parsed = 0
     shown_s = 0.0
+    unseen = set(settings.look.people)
     stopped = False
     check_apart(source, out)
-    with open_source(source, audio=True) as opened:
-        memory = None if isinstance(opened, Pictures) else LegendMemory()
-        with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(opened) as pairs:
-            for each in _covered(pairs, settings.look, stills=are_stills(opened, parsings.every)):
+    with open_source(source, audio=True) as opened, Memory() as memory:
+        part = _part(opened, settings, parsings)
+        stills = are_stills(part, parsings.every)
+        with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(part) as pairs:
+            for each in _covered(pairs, settings.look, stills=stills):
                 frame, parsing = each.frame, each.parsing
+                if isinstance(opened, Pictures):
+                    memory.legend = LegendMemory()
                 picture = draw(frame, parsing, settings.look, memory, each.lingering)
                 sink.write(picture, frame.pts_s, frame.duration_s)
+                unseen -= {person.track_id for person in parsing.people}
                 done += 1
                 shown_s = max(shown_s, frame.pts_s)
                 parsed += parsing.carried_from == frame.index
-                if not on_frame(Progress(done, opened.info.expected_frames)):
+                if not on_frame(Progress(done, part.info.expected_frames)):
                     stopped = True
                     break
         damaged = opened.health.damaged + sink.damaged
         # The clock of a file whose times jump does not tell how long it is.
-        missing_s = 0.0 if stopped or opened.health.jumps else _missing_s(opened.info, done, shown_s)
-    return Rendered(sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped)
+        whole = not stopped and settings.end_s is None
+        missing_s = _missing_s(opened.info, done, shown_s) if whole and not opened.health.jumps else 0.0
+    return Rendered(
+        sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped, tuple(sorted(unseen))
+    )
 
 
 def _covered(parsed: FramesParsed, look: Look, *, stills: bool) -> Iterator[Covered]:
     """What is hidden in a video is hidden before it is seen first and after it is seen last, too."""
     if look.hides and not stills:
-        on = look.selection
-        return covered_both_ways(parsed, lambda parsing: selected(parsing, on))
+        effects, on = look.effects, look.selection
+        return covered_both_ways(parsed, lambda parsing: hidden(parsing, effects, on))
     return (Covered(frame, parsing, None) for frame, parsing in parsed)
+
+
+def _part(source: Source, settings: Rendering, parsings: Parsings) -> Source:
+    """What is wanted of a source. Raises ConfigError."""
+    excerpt = settings.excerpt
+    if excerpt.is_whole:
+        return source
+    if isinstance(source, Pictures):
+        raise ConfigError("start, end and every are for videos; of pictures, name those that are wanted")
+    if isinstance(parsings, FromParser) and parsings.masks is not None:
+        raise ConfigError("masks are kept of all frames: leave start, end and every out, and name them with --from")
+    return Part(source, excerpt)
 
 
 def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
@@ -197,18 +234,23 @@ def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
 
 
 def _sink(source: Source, out: Path, settings: Rendering, label_set: LabelSet) -> Sink:
-    force = settings.force
+    force, cut = settings.force, settings.look.is_cut
+    info = settings.excerpt.info(source.info)
+    info = replace(info, frame_size=drawn_size(info.frame_size, settings.look, label_set))
     if out.suffix.lower() in VIDEO_SUFFIXES:
-        size = drawn_size(source.info.frame_size, settings.look, label_set)
-        return Recorder(out, replace(source.info, frame_size=size), source.audio, settings.encoding, force=force)
+        encoding = transparent(settings.encoding, str(out)) if cut else settings.encoding
+        return Recorder(out, info, source.audio, encoding, force=force, alpha=cut, end_s=settings.end_s)
     if isinstance(source, Pictures):
         if out.is_dir():
-            for path in source.paths:
-                check_apart(path, out / path.name)
-            return PictureFolder(out, [path.name for path in source.paths], force=force)
+            names = [opaque_or_not(path.name, cut=cut) for path in source.paths]
+            for path, name in zip(source.paths, names):
+                check_apart(path, out / name)
+            return PictureFolder(out, names, force=force)
         if is_picture(out) and len(source.paths) == 1:
-            return PictureFolder(out.parent, [out.name], force=force)
-    allowed = ", ".join(VIDEO_SUFFIXES)
+            return PictureFolder(out.parent, [opaque_or_not(out.name, cut=cut, strict=True)], force=force)
+    if out.suffix.lower() in ANIMATION_SUFFIXES:
+        return Animation(out, info, force=force, alpha=cut)
+    allowed = ", ".join((*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES))
     raise ConfigError(
         f"{out} is no kind of file that can be written here: videos are {allowed}; pictures go into a folder"
     )

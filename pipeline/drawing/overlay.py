@@ -6,12 +6,13 @@ round at a tenth of the time.
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Self, cast
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drawing.canvas import Canvas
+from pipeline.drawing.colours import Scheme, scheme
 from pipeline.drawing.faces import draw_faces
 from pipeline.drawing.legend import LegendMemory, band, band_height, legend, present
 from pipeline.drawing.look import Look
@@ -19,7 +20,7 @@ from pipeline.drawing.outlines import outlines
 from pipeline.drawing.selection import Mask
 from pipeline.drawing.silhouettes import silhouettes
 from pipeline.drawing.tags import tags
-from pipeline.drawing.treatment import treated
+from pipeline.drawing.treatment import Films, Knowledge, treated
 from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.pictures import AnyPicture, as_frame
@@ -34,6 +35,21 @@ OUTLINE_PX_PER_STROKE = 700
 _WHITE = (255, 255, 255)
 
 
+class Memory:
+    """What is drawn on the pictures of a stream depends on those before. For one stream, one thread at a time."""
+
+    def __init__(self) -> None:
+        self.legend = LegendMemory()
+        self.films = Films()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the videos that are backgrounds."""
+        self.films.close()
+
+
 def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, opacity: float | None = None) -> Picture:
     """The picture with the parsing drawn over it.
 
@@ -44,46 +60,51 @@ def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, op
         opacity: in place of the look's own.
 
     Returns:
-        uint8 (H, W, 3), BGR, new, of `drawn_size`.
+        uint8 (H, W, 3), BGR, new, of `drawn_size`; (H, W, 4), BGRA, of what is cut out.
 
     Raises:
-        BadPicture: see `pipeline.pictures.as_frame`.
+        BadPicture: see `pipeline.pictures.as_frame`; or a background that cannot be read.
         UnknownName: the look names a class that the label set lacks.
         PipelineError: an opacity outside [0, 1].
     """
     look = look or Look()
     look = look if opacity is None else replace(look, opacity=opacity)
     frame = as_frame(picture)
-    if look.effect:
-        return treated(frame.bgr, parsing, look.effects, look.selection)
-    drawn = _with_room(frame.bgr, _band_rows(frame.size, look, parsing.label_set))
-    _draw(Canvas.on_bgr(drawn), frame, parsing, look, LegendMemory())
-    return drawn
+    drawn = cast(Picture, draw(replace(frame, picture=frame.bgr), parsing, look))
+    return drawn.copy() if drawn is frame.bgr else drawn
 
 
 def draw(
     frame: Frame,
     parsing: Parsing,
     look: Look,
-    memory: LegendMemory | None = None,
+    memory: Memory | None = None,
     lingering: Mask | None = None,
 ) -> Picture | Yuv420:
     """As `blend`, but the picture stays in the form that the frame has: for a recording, at half the cost.
 
     Args:
         memory: the stream's own, by which its legend lists the classes of the last seconds, by the frames' `pts_s`,
-            and keeps its corner; None lists the classes of this parsing.
+            and keeps its corner, and a video goes on behind it; None lists the classes of this parsing.
         lingering: what effects hide beside their selection: see `pipeline.motion.linger`.
     """
+    if memory is None:
+        with Memory() as own:
+            return draw(frame, parsing, look, own, lingering)
     if look.effect:
-        return treated(frame.bgr, parsing, look.effects, look.selection, lingering)
+        knowledge = Knowledge(parsing, frame.pts_s, lingering, memory.films)
+        return treated(frame.bgr, knowledge, look.effects, look.selection)
+    if look.view == "original":
+        return frame.picture
+    if look.view == "masks":
+        frame, look = _black(frame), replace(look, view="overlay", opacity=1.0, outline=False, tags=False)
     rows = _band_rows(frame.size, look, parsing.label_set)
     picture, canvas = _canvas(frame.picture, rows)
-    _draw(canvas, frame, parsing, look, memory or LegendMemory())
-    return picture
+    _draw(canvas, frame, parsing, look, memory.legend)
+    return _beside(frame, picture) if look.view == "side-by-side" else picture
 
 
-def undrawn(frame: Frame, look: Look, label_set: LabelSet, memory: LegendMemory | None = None) -> Picture | Yuv420:
+def undrawn(frame: Frame, look: Look, label_set: LabelSet, memory: Memory | None = None) -> Picture | Yuv420:
     """A frame without a parsing, of the same size as those with one: a legend below it is there, too.
 
     Returns:
@@ -93,32 +114,54 @@ def undrawn(frame: Frame, look: Look, label_set: LabelSet, memory: LegendMemory 
     Raises:
         UnknownName: the look names a class that the label set lacks.
     """
+    if memory is None:
+        with Memory() as own:
+            return undrawn(frame, look, label_set, own)
     if look.effect:
-        return treated(frame.bgr, None, look.effects, look.selection)
+        knowledge = Knowledge(None, frame.pts_s, None, memory.films)
+        return treated(frame.bgr, knowledge, look.effects, look.selection)
+    frame = _black(frame) if look.view == "masks" else frame
+    picture: Picture | Yuv420 = frame.picture
     rows = _band_rows(frame.size, look, label_set)
-    if not rows:
-        return frame.picture
-    picture, canvas = _canvas(frame.picture, rows)
-    _draw_band(canvas, frame, label_set, look.shown(label_set), (memory or LegendMemory()).listed((), frame.pts_s))
-    return picture
+    if rows:
+        shown = scheme(look, label_set)
+        picture, canvas = _canvas(frame.picture, rows)
+        _draw_band(canvas, frame, shown, memory.legend.listed((), frame.pts_s))
+    return _beside(frame, picture) if look.view == "side-by-side" else picture
 
 
 def drawn_size(size: Size, look: Look, label_set: LabelSet) -> Size:
-    """The size of what `draw`, `blend` and `undrawn` make of a frame of this size: higher by a legend below it.
+    """The size of what `draw`, `blend` and `undrawn` make of a frame of this size: higher by a legend below it, twice
+    as wide side by side.
 
     Raises:
         UnknownName: the look names a class that the label set lacks.
     """
-    return Size(size.height + _band_rows(size, look, label_set), size.width)
+    width = 2 * size.width if look.view == "side-by-side" else size.width
+    return Size(size.height + _band_rows(size, look, label_set), width)
 
 
 def _band_rows(size: Size, look: Look, label_set: LabelSet) -> int:
-    shown = look.shown(label_set)
-    return band_height(label_set, _ids(shown), size) if look.legend == "below" and not look.effect else 0
+    shown = scheme(look, label_set)
+    if look.legend != "below" or look.effect or look.view == "original":
+        return 0
+    return band_height(shown.label_set, _ids(shown.shown), size)
 
 
 def _ids(shown: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(np.flatnonzero(shown).tolist())
+
+
+def _black(frame: Frame) -> Frame:
+    return replace(frame, picture=np.zeros((*frame.size, 3), np.uint8))
+
+
+def _beside(frame: Frame, picture: Picture | Yuv420) -> Picture:
+    """The frame as it is, and beside it what was made of it."""
+    right = picture.bgr if isinstance(picture, Yuv420) else picture
+    both = np.zeros((right.shape[0], 2 * right.shape[1], 3), np.uint8)
+    both[: frame.size.height, : frame.size.width], both[:, right.shape[1] :] = frame.bgr, right
+    return both
 
 
 def _canvas(picture: Picture | Yuv420, rows: int) -> tuple[Picture | Yuv420, Canvas]:
@@ -138,9 +181,8 @@ def _with_room(bgr: Picture, rows: int) -> Picture:
 
 
 def _draw(canvas: Canvas, frame: Frame, parsing: Parsing, look: Look, memory: LegendMemory) -> None:
-    size, label_set = frame.size, parsing.label_set
-    shown = look.shown(label_set)
-    labels = parsing.labels if shown[1:].all() else np.asarray(cv2.LUT(parsing.labels, _kept(shown)), np.uint8)
+    size, shown = frame.size, scheme(look, parsing.label_set)
+    label_set, labels = shown.label_set, shown.coloured(parsing)
     canvas, whole = canvas.rows(0, size.height), canvas
     canvas.tint(labels, label_set.palette, look.opacity, _faint(label_set), look.opacity**2)
     people = silhouettes(parsing.instances, len(parsing.people)) if look.outline or look.tags else []
@@ -150,7 +192,7 @@ def _draw(canvas: Canvas, frame: Frame, parsing: Parsing, look: Look, memory: Le
     draw_faces(canvas, parsing, size)
     placed = None
     if look.legend == "below":
-        _draw_band(whole, frame, label_set, shown, memory.listed(present(labels), frame.pts_s))
+        _draw_band(whole, frame, shown, memory.listed(present(labels), frame.pts_s))
     elif look.legend != "off":
         placed = legend(look.legend, label_set, labels, size, memory, frame.pts_s)
     if look.tags:
@@ -160,17 +202,8 @@ def _draw(canvas: Canvas, frame: Frame, parsing: Parsing, look: Look, memory: Le
         placed.draw(canvas)
 
 
-def _draw_band(
-    canvas: Canvas, frame: Frame, label_set: LabelSet, shown: NDArray[np.bool_], listed: tuple[int, ...]
-) -> None:
-    canvas.lay(band(label_set, _ids(shown), listed, frame.size), 0, frame.size.height, 1.0)
-
-
-def _kept(shown: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Of each of 256 ids, itself if it is shown and else 0."""
-    kept = np.zeros(256, np.uint8)
-    kept[: len(shown)] = np.where(shown, np.arange(len(shown)), 0)
-    return kept
+def _draw_band(canvas: Canvas, frame: Frame, shown: Scheme, listed: tuple[int, ...]) -> None:
+    canvas.lay(band(shown.label_set, _ids(shown.shown), listed, frame.size), 0, frame.size.height, 1.0)
 
 
 @lru_cache(maxsize=8)

@@ -1,15 +1,20 @@
 """The effects that a look names, one after the other, and how they are written: `blur`, `fill=#404040`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Self
 
+import cv2
+import numpy as np
+
 from pipeline.drawing import effects
 from pipeline.drawing.canvas import Colour
-from pipeline.drawing.selection import Mask, On
-from pipeline.errors import PipelineError
+from pipeline.drawing.film import SUFFIXES as FILM_SUFFIXES
+from pipeline.drawing.film import Film
+from pipeline.drawing.selection import Mask, On, selected
+from pipeline.errors import BadPicture, PipelineError
 from pipeline.pictures import read_picture
 from pipeline.types import Parsing, Picture
 
@@ -17,6 +22,8 @@ COVERS = ("blur", "pixelate", "fill")
 """Effects that hide what they are on; without a parsing they hide all of the picture."""
 KEEPS = ("background", "blur-background")
 """Effects that keep what they are on and change the rest; without a parsing they keep nothing."""
+CUTS = ("cut",)
+"""Effects that keep what they are on and leave the rest transparent; without a parsing they keep nothing."""
 _WITH_VALUE = ("fill", "background")
 COLOURS: dict[str, Colour] = {
     "black": (0, 0, 0),
@@ -28,7 +35,7 @@ COLOURS: dict[str, Colour] = {
     "blue": (255, 0, 0),
 }
 """Colours that have a name, BGR; any other is written #rrggbb."""
-_FORMS = "blur, pixelate, fill=COLOUR, background=COLOUR, background=PICTURE or blur-background"
+_FORMS = "blur, pixelate, fill=COLOUR, cut, background=COLOUR, background=PICTURE or VIDEO, or blur-background"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +43,44 @@ class Effect:
     """One effect and what it is made with."""
 
     kind: str
-    """Of `COVERS` or `KEEPS`."""
+    """Of `COVERS`, `KEEPS` or `CUTS`."""
     value: str = ""
-    """A colour, or a picture's path."""
+    """A colour, or the path of a picture or video."""
+    on: On | None = None
+    """Its own selection; None is that of the look."""
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """From `kind` or `kind=value`.
+        """From `kind` or `kind=value`; what hides may have a selection of its own behind it: `blur@Face+Hair`.
 
         Raises:
             PipelineError: no such effect; or a value that is missing, too many, or no colour.
         """
         kind, given, value = text.strip().partition("=")
-        if kind not in COVERS + KEEPS:
+        on = None
+        if kind.partition("@")[0] in COVERS and "@" in text:
+            whole, _, names = text.strip().rpartition("@")
+            on = On.read(names.replace("+", ","))
+            kind, given, value = whole.partition("=")
+        if kind not in COVERS + KEEPS + CUTS:
             raise PipelineError(f"there is no effect {text!r}: {_FORMS}")
         if bool(value) != (kind in _WITH_VALUE) or bool(given) != bool(value):
             raise PipelineError(f"effect {text!r}: {_FORMS}")
         if kind == "fill" and colour_of(value) is None:
             raise PipelineError(f"{value!r} is no colour: write #rrggbb, or {', '.join(COLOURS)}")
-        return cls(kind, value)
+        return cls(kind, value, on)
 
     def check(self) -> None:
-        """Raises BadPicture where the picture that it takes cannot be read."""
-        if self.kind == "background":
-            _backdrop(self.value)
+        """Raises BadPicture where the picture or video that it takes cannot be read."""
+        if self.kind == "background" and not _is_film(self.value):
+            _still(self.value)
+        elif self.kind == "background":
+            Film(Path(self.value)).close()
 
-    def apply(self, bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> Picture:
+    def apply(self, bgr: Picture, knowledge: "Knowledge", on: On) -> Picture:
         """A new picture. Raises BadPicture and UnknownName."""
+        parsing, lingering = knowledge.parsing, knowledge.lingering
+        on = self.on or on
         match self.kind:
             case "blur":
                 return effects.blur(bgr, parsing, on, lingering)
@@ -71,8 +89,43 @@ class Effect:
             case "fill":
                 return effects.fill(bgr, parsing, on, colour_of(self.value) or COLOURS["black"], lingering)
             case "background":
-                return effects.replace_background(bgr, parsing, on, _backdrop(self.value))
+                return effects.replace_background(bgr, parsing, on, self._backdrop(knowledge))
+            case "cut":
+                return effects.cut(bgr, parsing, on)
         return effects.blur_background(bgr, parsing, on)
+
+    def _backdrop(self, knowledge: "Knowledge") -> Picture | Colour:
+        return knowledge.films.at(self.value, knowledge.pts_s) if _is_film(self.value) else _still(self.value)
+
+
+class Films:
+    """The videos that are backgrounds of one stream. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._films: dict[str, Film] = {}
+
+    def at(self, path: str, time_s: float) -> Picture:
+        """The picture that a video shows. Raises BadPicture."""
+        if path not in self._films:
+            self._films[path] = Film(Path(path))
+        return self._films[path].at(time_s)
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        while self._films:
+            self._films.popitem()[1].close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Knowledge:
+    """What is known of a frame."""
+
+    parsing: Parsing | None
+    """None is no knowledge of who is where; what hides people then hides everything."""
+    pts_s: float = 0.0
+    lingering: Mask | None = None
+    """What is hidden beside the selection: see `pipeline.motion.linger`."""
+    films: Films = field(default_factory=Films)
 
 
 def colour_of(text: str) -> Colour | None:
@@ -88,22 +141,33 @@ def colour_of(text: str) -> Colour | None:
     return (value & 255, value >> 8 & 255, value >> 16)
 
 
-def treated(
-    bgr: Picture, parsing: Parsing | None, wanted: Sequence[Effect], on: On, lingering: Mask | None = None
-) -> Picture:
-    """The picture after all effects, in their order: uint8 (H, W, 3), new unless there is none.
-
-    Args:
-        parsing: None is no knowledge of who is where; what hides people then hides everything.
-        lingering: what is hidden beside the selection: see `pipeline.motion.linger`.
-    """
-    # What keeps people comes first, or what hides them would be undone at their edges.
-    for effect in sorted(wanted, key=lambda each: each.kind in COVERS):
-        bgr = effect.apply(bgr, parsing, on, lingering)
+def treated(bgr: Picture, knowledge: Knowledge, wanted: Sequence[Effect], on: On) -> Picture:
+    """The picture after all effects: uint8 (H, W, 3), or (H, W, 4) BGRA after `cut`; new unless there is none."""
+    # What keeps people comes first, or what hides them would be undone at their edges; what cuts them out comes last.
+    for effect in sorted(wanted, key=lambda each: (each.kind in CUTS, each.kind in COVERS)):
+        bgr = effect.apply(bgr, knowledge, on)
     return bgr
 
 
+def hidden(parsing: Parsing, wanted: Sequence[Effect], on: On) -> Mask:
+    """What effects hide, of the parsing's size. Raises UnknownName."""
+    masks = [selected(parsing, each.on or on) for each in wanted if each.kind in COVERS]
+    return reduce(lambda one, other: np.asarray(cv2.bitwise_or(one, other), np.uint8), masks)
+
+
+def _is_film(value: str) -> bool:
+    return colour_of(value) is None and Path(value).suffix.lower() in FILM_SUFFIXES
+
+
 @lru_cache(maxsize=4)
-def _backdrop(value: str) -> Picture | Colour:
+def _still(value: str) -> Picture | Colour:
     colour = colour_of(value)
-    return colour if colour is not None else read_picture(Path(value))
+    if colour is not None:
+        return colour
+    try:
+        return read_picture(Path(value))
+    except BadPicture as exc:
+        raise BadPicture(
+            f"background {value!r} is no colour, and no picture that can be read: {exc}; colours are #rrggbb, or"
+            f" {', '.join(COLOURS)}"
+        ) from exc

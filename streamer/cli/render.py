@@ -11,7 +11,7 @@ import typer
 from pipeline import Look, ParserSettings, PipelineError, Size, load_parser
 from streamer.cli.console import complain, progress, say, stop_on_interrupt
 from streamer.cli.options import Given, with_options
-from streamer.cli.targets import Job, Plan, planned, with_masks
+from streamer.cli.targets import Job, Plan, cut_out, planned, with_masks
 from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.media.paths import free_name
 from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
@@ -53,6 +53,8 @@ MAX_NAMES = 8
 """The maximum number of names in a line that lists files."""
 GROUPS = ("parser", "look", "encoding")
 """The fields of `Rendering` that are settings of their own."""
+OWN = tuple(each.field for each in settings_of(Rendering) if each.field not in GROUPS)
+"""The other fields."""
 
 
 @with_options(ParserSettings, Look, Encoding, Rendering, without=GROUPS)
@@ -81,16 +83,18 @@ def render(
     folder with a file for each.
     """
     look = made(Look, given)
-    others: dict[str, Any] = {name: given[name] for name in ("parse_every", "force", "resume") if name in given}
+    others: dict[str, Any] = {each: given[each] for each in OWN if each in given}
     settings = Rendering(made(ParserSettings, given), look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)
     if parsed is not None:
         _check_only_drawn(given, masks)
-        _render_all(with_masks(plan, parsed), lambda job, watch: _redrawn(job, settings, watch))
+        plan = with_masks(plan, parsed)
+        _render_all(cut_out(plan) if look.is_cut else plan, lambda job, watch: _redrawn(job, settings, watch))
         return
     parser = load_parser(settings.parser)
     look.check(parser.label_set)  # refuses names that there are not, before anything is written
     plan = with_masks(plan, masks) if masks is not None else plan
+    plan = cut_out(plan) if look.is_cut else plan
     _render_all(
         plan,
         lambda job, watch: render_file(job.source, job.out, settings, watch, parser, masks=_new_masks(job, plan)),
@@ -196,6 +200,8 @@ def _report(done: Rendered) -> None:
         say(f"{done.damaged} damaged pieces of the source could not be decoded and were left out")
     if done.missing_s:
         say(f"the source is cut short: its pictures end {done.missing_s:.1f} s before the time that it states")
+    for number in done.unseen:
+        say(f"person:{number} was never seen, so nothing was selected by it; the numbers are at the heads")
     if done.stopped:
         say("stopped before the end; the file is complete as far as it goes")
         raise typer.Exit(130)

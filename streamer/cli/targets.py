@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from streamer.errors import ConfigError, SourceError
 from streamer.masks.records import SUFFIX
 from streamer.media.images import is_picture, natural_order
-from streamer.media.paths import VIDEO_SUFFIXES
+from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, opaque_or_not
 from streamer.sources.uri import is_address
 
 READ_SUFFIXES = frozenset(
@@ -85,18 +85,31 @@ def planned(paths: Sequence[str], *, recursive: bool = False) -> Plan:
         return Plan((Job(sources[0], out),))
     skipped: list[Path] = []
     jobs = [job for source in sources for job in _jobs(source, out, recursive, skipped)]
-    for target, times in Counter(job.out for job in jobs).items():
-        if times > 1:
-            raise ConfigError(f"two of the sources would become {target}; render them into folders of their own")
+    _check_apart(jobs)
     if not jobs:
         raise SourceError(_nothing_in(sources, recursive=recursive))
     return Plan(tuple(jobs), tuple(skipped), out)
 
 
+def cut_out(plan: Plan) -> Plan:
+    """The plan for what has transparency: in a folder, files that hold none become .png or .webm. Raises ConfigError."""
+    if plan.folder is None:
+        return plan
+    jobs = [replace(job, out=job.out.with_name(opaque_or_not(job.out.name, cut=True))) for job in plan.jobs]
+    _check_apart(jobs)
+    return replace(plan, jobs=tuple(jobs))
+
+
+def _check_apart(jobs: Sequence[Job]) -> None:
+    for target, times in Counter(job.out for job in jobs).items():
+        if times > 1:
+            raise ConfigError(f"two of the sources would become {target}; render them into folders of their own")
+
+
 def _goes_into_a_file(source: str, out: Path) -> bool:
     if out.is_dir():
         return False
-    if out.suffix.lower() in VIDEO_SUFFIXES:
+    if out.suffix.lower() in (*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES):
         return True
     return not Path(source).is_dir() and not _is_pattern(source) and (bool(out.suffix) or not _is_still(source))
 

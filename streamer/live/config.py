@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_type_hints
 
 from pipeline import Look
-from pipeline.drawing.look import LegendPlace
+from pipeline.drawing.look import Colours, LegendPlace, View
 from pipeline.parsing.settings import ParserSettings
 from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
 from streamer.media.paths import VIDEO_SUFFIXES
-from streamer.recording.codecs import Encoding
+from streamer.recording.codecs import Encoding, transparent
 from streamer.settings import Setting, above_0, at_least_0, made, read, settings_of, unknown
 
 if TYPE_CHECKING:
@@ -174,6 +174,8 @@ class Flat(TypedDict, total=False):
     tags: bool
     hide: frozenset[str] | tuple[str, ...]
     only: frozenset[str] | tuple[str, ...]
+    view: View
+    colours: Colours
     effect: tuple[str, ...]
     on: str
     segment_s: float | None
@@ -245,6 +247,8 @@ class StreamConfig:
         for name in NOT_LIVE:
             if getattr(self.parser, name) != getattr(ParserSettings(), name):
                 raise ConfigError(f"{name} is for files; a live stream cannot have it")
+        if self.look.is_cut and self.record.encodes:
+            transparent(self.encoding, self.record.file)
         if self.encoding != Encoding() and not self.record.encodes:
             raise ConfigError(
                 "codec, crf and preset are for a recording or clips, and nothing is encoded: set record or"

@@ -4,9 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from pipeline.drawing.legend import LegendMemory
-from pipeline.drawing.overlay import draw, undrawn
-from pipeline.drawing.selection import selected as selection
+from pipeline.drawing.overlay import Memory, draw, undrawn
+from pipeline.drawing.treatment import hidden
 from pipeline.motion.linger import Lingering
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
@@ -44,12 +43,12 @@ class RenderLoop:
         self._rows, self._place = [row for row in rows if row.wanted(config)], place
         self._sinks: SinkSet[Drawn] = SinkSet(remaining)
         self._unseen = self._unshown = 0
-        self._legend = LegendMemory()
+        self._memory = Memory()
         self._lingering = Lingering()
 
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""
-        with self._sinks:
+        with self._sinks, self._memory:
             if self._begin():
                 self._show_until_the_end()
             self._account()
@@ -103,12 +102,12 @@ class RenderLoop:
             return
         frame, parsing = masked.frame, masked.parsing
         look = self._controls.look
-        selected = None if parsing is None or not look.hides else selection(parsing, look.selection)
+        selected = None if parsing is None or not look.hides else hidden(parsing, look.effects, look.selection)
         lingering = self._lingering.add(masked.grey, selected) if look.hides else None
         if parsing is None:
-            picture = undrawn(frame, look, self._place.label_set, self._legend)
+            picture = undrawn(frame, look, self._place.label_set, self._memory)
         else:
-            picture = draw(frame, parsing, look, self._legend, lingering)
+            picture = draw(frame, parsing, look, self._memory, lingering)
         drawn = Drawn(picture, frame.index, frame.pts_s, parsing)
         self._controls.saver.show(drawn)
         self._sinks.write(drawn)

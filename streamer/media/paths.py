@@ -8,6 +8,9 @@ from pathlib import Path
 from streamer.errors import ConfigError, SinkError
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".mov", ".webm")
+ANIMATION_SUFFIXES = (".gif", ".webp")
+TRANSPARENT_PICTURES = (".png", ".webp", ".tif", ".tiff")
+TRANSPARENT_VIDEOS = (".webm", ".mkv", ".mov")
 MAX_NAME_BYTES = 255
 """As most file systems have it."""
 
@@ -22,6 +25,22 @@ def check_target(path: Path, force: bool) -> None:
         raise SinkError(f"{path} is a folder")
     if path.exists() and not force:
         raise SinkError(f"{path} exists; --force overwrites it")
+
+
+def opaque_or_not(name: str, *, cut: bool, strict: bool = False) -> str:
+    """The name of a picture or video, with another suffix if it is to hold transparency and its own kind does not.
+
+    Args:
+        cut: whether it is to hold transparency.
+        strict: raise ConfigError instead.
+    """
+    path = Path(name)
+    suffix = path.suffix.lower()
+    if not cut or suffix in (*TRANSPARENT_PICTURES, *TRANSPARENT_VIDEOS):
+        return name
+    if strict:
+        raise ConfigError(f"{name} holds no transparency, which cut needs: write .png, .webp or .tif")
+    return str(path.with_suffix(".webm" if suffix in VIDEO_SUFFIXES else ".png"))
 
 
 def partial_name(path: Path) -> Path:

@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -14,6 +15,8 @@ from streamer.recording.containers import PICTURES, containers_for
 from streamer.recording.encoder import Packet, Tracks
 from streamer.recording.muxer import Muxer
 
+ALPHA = "matroska_block_additional"
+"""PyAV's name of what VP9 has its transparency in."""
 MAX_CLIP_BYTES = 256_000_000
 """Half a minute of 60 Mbit/s; of more, the oldest seconds go first."""
 
@@ -29,6 +32,8 @@ class _Kept:
     duration: int | None
     time_base: Fraction
     key: bool
+    alpha: Any
+    """The transparency of a picture, which goes beside it; None where there is none."""
 
     @property
     def time_s(self) -> Fraction:
@@ -38,6 +43,8 @@ class _Kept:
         packet: Packet = av.Packet(self.body)
         packet.time_base, packet.pts, packet.dts = self.time_base, self.pts, self.dts
         packet.duration, packet.is_keyframe = self.duration, self.key
+        if self.alpha is not None:
+            packet.set_sidedata(self.alpha)
         return packet
 
 
@@ -65,9 +72,9 @@ class Recent:
         """Keeps a copy, and drops what is older than it has to be, or more than may be kept."""
         if packet.dts is None:
             return
-        kept = _Kept(
-            track, bytes(packet), packet.pts, packet.dts, packet.duration, packet.time_base, packet.is_keyframe
-        )
+        times = packet.pts, packet.dts, packet.duration, packet.time_base
+        alpha = packet.get_sidedata(ALPHA) if packet.has_sidedata(ALPHA) else None
+        kept = _Kept(track, bytes(packet), *times, packet.is_keyframe, alpha)
         with self._lock:
             if track != PICTURES:
                 self._sounds.append(kept)

@@ -1,6 +1,7 @@
 """How video is encoded: the codecs there are, and what can be asked of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from streamer.errors import ConfigError
 
@@ -11,8 +12,8 @@ class Codec:
 
     encoder: str
     """FFmpeg's name of it."""
-    crf: int
-    """Its quality when none is asked for; lower is better and larger."""
+    crf: int | None
+    """Its quality when none is asked for; lower is better and larger. None where it has no such thing."""
     max_crf: int
     presets: tuple[str, ...]
     """How much work to spend, the usual first; empty where the encoder has no such thing."""
@@ -21,6 +22,10 @@ class Codec:
     """Options in which it holds no picture back, and begins anew, needing nothing from before, where it is told to."""
     live_crf: int | None = None
     """What is as good as `crf` then; None is the same."""
+    pixels: str = "yuv420p"
+    alpha: str = ""
+    """Kind of pixels with transparency; empty where it has none."""
+    alpha_options: tuple[tuple[str, str], ...] = ()
 
 
 _X264_PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
@@ -36,6 +41,9 @@ CODECS = {
         (),
         (("deadline", "realtime"), ("cpu-used", "7"), ("row-mt", "1"), ("b", "0")),
         (("lag-in-frames", "0"),),
+        alpha="yuva420p",
+        # libvpx has no alternative reference frames with transparency.
+        alpha_options=(("auto-alt-ref", "0"),),
     ),
     "av1": Codec(
         "libsvtav1",
@@ -45,6 +53,14 @@ CODECS = {
         live=(("svtav1-params", "pred-struct=1:lookahead=0"),),
     ),
 }
+"""The codecs that most files can have."""
+EDITING = {
+    "prores": Codec(
+        "prores_ks", None, 0, (), pixels="yuv422p10le", alpha="yuva444p10le", alpha_options=(("profile", "4444"),)
+    )
+}
+"""What programs that cut films take, in .mov; large."""
+_TRANSPARENT = {".webm": "vp9", ".mkv": "vp9", ".mov": "prores"}
 _ALSO_CALLED = {
     **dict.fromkeys(("h264", "x264", "avc", "avc1"), "h264"),
     **dict.fromkeys(("h265", "x265", "hevc", "hvc1"), "h265"),
@@ -58,29 +74,60 @@ class Encoding:
     """How a recording is encoded."""
 
     codec: str = "h264"
-    """Codec of the video: h264, h265, vp9 or av1."""
+    """Codec of the video: h264, h265, vp9, av1, or prores for a .mov that is edited."""
     crf: int | None = None
     """Constant rate factor: lower is better and larger; by default what is usual with the codec."""
     preset: str | None = None
     """Effort spent on a small file, as in ultrafast or medium; by default what is usual with the codec."""
 
     def __post_init__(self) -> None:
-        if self.codec not in CODECS:
+        known = CODECS | EDITING
+        if self.codec not in known:
             meant = _ALSO_CALLED.get(self.codec.lower().removeprefix("lib").replace(".", ""))
             raise ConfigError(
-                f"no codec {self.codec!r}; there are: {', '.join(CODECS)}{f'; did you mean {meant}?' if meant else ''}"
+                f"no codec {self.codec!r}; there are: {', '.join(known)}{f'; did you mean {meant}?' if meant else ''}"
             )
-        most = CODECS[self.codec].max_crf
+        most = known[self.codec].max_crf
+        if self.crf is not None and known[self.codec].crf is None:
+            raise ConfigError(f"{self.codec} has no crf: its quality is always the same; leave crf out")
         if self.crf is not None and not 0 <= self.crf <= most:
             raise ConfigError(f"crf of {self.codec} is between 0 and {most}, not {self.crf}")
-        presets = CODECS[self.codec].presets
+        presets = known[self.codec].presets
         if self.preset is not None and self.preset not in presets:
             raise ConfigError(f"{self.codec} has no preset {self.preset!r}; there are: {', '.join(presets) or 'none'}")
 
-    def options(self, *, live: bool) -> dict[str, str]:
-        """The encoder's own options; `live`, it holds nothing back."""
-        codec = CODECS[self.codec]
+    @property
+    def details(self) -> Codec:
+        """What is known of the codec."""
+        return (CODECS | EDITING)[self.codec]
+
+    def options(self, *, live: bool, alpha: bool = False) -> dict[str, str]:
+        """The encoder's own options; `live`, it holds nothing back; with `alpha`, it has transparency."""
+        codec = self.details
         usual = codec.live_crf if live and codec.live_crf is not None else codec.crf
-        options = dict(codec.options) | {"crf": str(usual if self.crf is None else self.crf)}
+        crf = usual if self.crf is None else self.crf
+        options = dict(codec.options) | ({} if crf is None else {"crf": str(crf)})
+        options |= dict(codec.alpha_options) if alpha else {}
         preset = self.preset or next(iter(codec.presets), None)
         return options | ({"preset": preset} if preset else {}) | (dict(codec.live) if live else {})
+
+
+def transparent(encoding: Encoding, file: str | Path | None) -> Encoding:
+    """The encoding of what has transparency, for a file; the default codec becomes the usual one of such a file.
+
+    Args:
+        file: None for no file, as for clips alone.
+
+    Raises:
+        ConfigError: such a file, or the codec that was chosen, holds no transparency.
+    """
+    suffix = ".webm" if file is None else Path(file).suffix.lower()
+    if suffix not in _TRANSPARENT:
+        raise ConfigError(
+            f"{file} holds no transparency, which cut needs: write .webm (VP9), .mov (ProRes 4444), .webp or .png; or"
+            " name a background in its place"
+        )
+    codec = _TRANSPARENT[suffix] if encoding.codec == Encoding().codec else encoding.codec
+    if codec != _TRANSPARENT[suffix]:
+        raise ConfigError(f"{codec} in {suffix} holds no transparency, which cut needs: {_TRANSPARENT[suffix]} does")
+    return replace(encoding, codec=codec)

@@ -14,7 +14,7 @@ from av.stream import Stream
 
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
-from streamer.recording.codecs import CODECS
+from streamer.recording.codecs import CODECS, EDITING
 from streamer.recording.encoder import Tracks
 from streamer.recording.plain_file import PlainFile
 from streamer.recording.transcode import AAC, OPUS, Coding, Recoder
@@ -34,6 +34,8 @@ LIVE_FRAGMENTS = {"movflags": "hybrid_fragmented+delay_moov"}
 # What has to be written before all sound has come has no samples in its head, nor when tracks begin: fragments say it.
 EARLY_FRAGMENTS = {"movflags": "hybrid_fragmented+empty_moov+frag_discont"}
 
+_ALPHA = {"vp9": ("webm", "matroska"), "prores": ("mov",)}
+"""FFmpeg's names of the files that hold the transparency of a codec."""
 _SELF_EVIDENT = ("mp2", "mp3", "pcm_")
 """Names of sound, or how they begin, that mp4 can announce without anything of it; else what FFmpeg calls extradata is
 needed, and of AC-3 even that would not do."""
@@ -121,6 +123,8 @@ def try_header(kind: Container, tracks: Tracks, sounds: dict[int, AudioStream]) 
         OSError: the file does not take them, or the encoder not such pictures.
         ValueError: the same.
     """
+    if tracks.alpha and kind.format not in _ALPHA[tracks.codec]:
+        raise ValueError("it holds no transparency")
     container = _in_memory(kind)
     tracks.add_pictures(container)
     for sound in sounds.values():
@@ -195,8 +199,9 @@ def _takes(kind: Container, sound: AudioStream) -> bool:
 def _encodes(kind: Container, codec: str) -> bool:
     try:
         container = _in_memory(kind)
-        stream: Any = container.add_stream(CODECS[codec].encoder, 25, dict(CODECS[codec].options))
-        stream.height, stream.width, stream.pix_fmt = 64, 64, "yuv420p"
+        details = (CODECS | EDITING)[codec]
+        stream: Any = container.add_stream(details.encoder, 25, dict(details.options))
+        stream.height, stream.width, stream.pix_fmt = 64, 64, details.pixels
         container.start_encoding()
     except (OSError, ValueError):
         return False

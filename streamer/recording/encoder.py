@@ -23,7 +23,7 @@ from pipeline.yuv import TRUE_COLOURS, Yuv420
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
 from streamer.media.tags import SourceInfo, VideoTags
-from streamer.recording.codecs import CODECS, Encoding
+from streamer.recording.codecs import Codec, Encoding
 
 FULL_RANGE = 2
 HELD_BACK = 2
@@ -47,21 +47,32 @@ class Tracks:
     size: Size
     """As stored."""
     tags: VideoTags
+    alpha: bool = False
+    """Whether the pictures have transparency."""
 
 
 class Encoder:
     """Encodes one picture after the other."""
 
-    def __init__(self, info: SourceInfo, sounds: tuple[AudioStream, ...], encoding: Encoding, *, live: bool) -> None:
+    def __init__(
+        self,
+        info: SourceInfo,
+        sounds: tuple[AudioStream, ...],
+        encoding: Encoding,
+        *,
+        live: bool,
+        alpha: bool = False,
+    ) -> None:
         """
         Args:
             sounds: what the source has beside its pictures; it is not encoded here.
             live: hold nothing back, so that a kill loses nothing; else look ahead, for smaller files.
+            alpha: pictures are uint8 (H, W, 4), BGRA; the encoding is one of `transparent`.
 
         Raises:
             SinkError: the encoder of what is live does not take such pictures.
         """
-        self._tags, self._live, self._encoding = info.tags, live, encoding
+        self._tags, self._live, self._encoding, self._alpha = info.tags, live, encoding, alpha
         self._rate = info.rate or Fraction(30)
         self._size = Size(*info.tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
         self._to_yuv = VideoReformatter()
@@ -83,7 +94,7 @@ class Encoder:
     def tracks(self) -> Tracks:
         """What files of these pictures have to know. Made when asked for: kept here, it would hold its encoder."""
         add = self._copied if self._live else self._add_pictures
-        return Tracks(add, self._sounds, self._encoding.codec, self._size, self._tags)
+        return Tracks(add, self._sounds, self._encoding.codec, self._size, self._tags, self._alpha)
 
     def encode(
         self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None, *, key: bool = False
@@ -181,13 +192,13 @@ class Encoder:
 
     def _add_pictures(self, container: OutputContainer) -> VideoStream:
         tags = self._tags
-        encoder, options = CODECS[self._encoding.codec].encoder, self._encoding.options(live=self._live)
+        codec, options = self._encoding.details, self._encoding.options(live=self._live, alpha=self._alpha)
         os.environ.setdefault("SVT_LOG", "1")  # or the encoder of av1 tells all about itself on stderr
-        stream = self._stream = cast(VideoStream, container.add_stream(encoder, self._rate, options))
+        stream = self._stream = cast(VideoStream, container.add_stream(codec.encoder, self._rate, options))
         context = stream.codec_context
         # Two colour samples a side share one of brightness: an odd row or column is repeated to make it even.
         context.height, context.width = (side + side % 2 for side in self._size)
-        context.pix_fmt = self._pixels = _pixels(encoder, tags.colour_range)
+        context.pix_fmt = self._pixels = codec.alpha if self._alpha else _pixels(codec, tags.colour_range)
         context.time_base = stream.time_base = tags.time_base
         context.gop_size = max(1, round(KEY_EVERY_S * self._rate))
         context.sample_aspect_ratio = tags.pixel_aspect
@@ -203,9 +214,9 @@ class Encoder:
             if same and not tags.rotation:
                 return picture.video
             picture = picture.bgr
-        bgr = av.VideoFrame.from_ndarray(self._fitted(tags.stored(picture)), format="bgr24")
+        kind = "bgra" if self._alpha else "bgr24"
         return self._to_yuv.reformat(
-            bgr,
+            av.VideoFrame.from_ndarray(self._fitted(tags.stored(picture)), format=kind),
             format=self._pixels,
             interpolation=TRUE_COLOURS,
             dst_colorspace=tags.matrix,
@@ -220,7 +231,7 @@ class Encoder:
             height, width = max(1, round(height * scale)), max(1, round(width * scale))
             scaled = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
             top, left = (self._size.height - height) // 2, (self._size.width - width) // 2
-            bgr = np.zeros((*self._size, 3), np.uint8)
+            bgr = np.zeros((*self._size, bgr.shape[2]), np.uint8)
             bgr[top : top + height, left : left + width] = scaled
         if self._size.height % 2 or self._size.width % 2:
             below, beside = (side % 2 for side in self._size)
@@ -228,8 +239,8 @@ class Encoder:
         return bgr
 
 
-def _pixels(encoder: str, colour_range: int) -> str:
+def _pixels(codec: Codec, colour_range: int) -> str:
     """The kind of pixels to encode. FFmpeg has a name of its own for those that use all 256 levels, and would
     convert them, at the loss of a level of colour, for an encoder that was told of the other kind."""
-    known = [each.name for each in av.Codec(encoder, "w").video_formats or ()]
-    return "yuvj420p" if colour_range == FULL_RANGE and "yuvj420p" in known else "yuv420p"
+    known = [each.name for each in av.Codec(codec.encoder, "w").video_formats or ()]
+    return "yuvj420p" if colour_range == FULL_RANGE and "yuvj420p" in known else codec.pixels

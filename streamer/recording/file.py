@@ -5,6 +5,7 @@ removes what it began. A file carries a hidden name beside its own until it is c
 half of one.
 """
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -49,17 +50,40 @@ class Recorder:
     The file is there when all of it is, and nothing of it after an error.
     """
 
-    def __init__(self, path: Path, info: SourceInfo, audio: AudioQueue, encoding: Encoding, *, force: bool) -> None:
-        """Raises SinkError."""
+    def __init__(
+        self,
+        path: Path,
+        info: SourceInfo,
+        audio: AudioQueue,
+        encoding: Encoding,
+        *,
+        force: bool,
+        alpha: bool = False,
+        end_s: float | None = None,
+    ) -> None:
+        """
+        Args:
+            alpha: pictures are uint8 (H, W, 4), BGRA; the encoding is one of `transparent`.
+            end_s: sound from this time on is left out, as `pts_s` counts it.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
         check_target(path, force)
         self.path = path
         self._audio = audio
-        self._encoder = Encoder(info, audio.streams, encoding, live=False)
+        self._encoder = Encoder(info, audio.streams, encoding, live=False, alpha=alpha)
+        self._start_s = info.tags.start_ticks * info.tags.time_base
+        self._begin_s: Fraction | None = None
+        """Time of the first picture: the file begins with it."""
+        self._end_s = None if end_s is None else self._start_s + Fraction(end_s)
         self._file = Muxer(path, self._encoder.tracks, hidden=True)
         self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
-        self._put(self._encoder.encode(picture, pts_s, duration_s))
+        if self._begin_s is None:
+            self._begin_s = Fraction(pts_s)
+        self._put(self._encoder.encode(picture, pts_s - float(self._begin_s), duration_s))
 
     @property
     def damaged(self) -> int:
@@ -89,7 +113,16 @@ class Recorder:
         for packet in packets:
             self._file.put(PICTURES, packet)
         for packet in self._audio.take():
-            self._file.put(self._places[packet.stream], packet)
+            if self._is_within(packet):
+                self._file.put(self._places[packet.stream], packet, self._begin_s or Fraction(0))
+
+    def _is_within(self, packet: Packet) -> bool:
+        """Whether sound is of the time that the pictures are of; what leads up to a source's first picture is."""
+        if packet.pts is None or (not self._begin_s and self._end_s is None):
+            return True
+        time_s = packet.pts * packet.time_base
+        begins_s = self._start_s + self._begin_s if self._begin_s else None
+        return (begins_s is None or time_s >= begins_s) and (self._end_s is None or time_s < self._end_s)
 
 
 class PictureFolder:

@@ -25,17 +25,20 @@ class LiveRecorder:
         encoding: Encoding,
         filing: Filing | None,
         recent: Recent | None,
+        *,
+        alpha: bool = False,
     ) -> None:
         """
         Args:
             filing: None for no files.
             recent: is given each packet; None for no clips.
+            alpha: pictures are uint8 (H, W, 4), BGRA.
 
         Raises:
             SinkError: it cannot be encoded or written.
         """
         self._audio = audio
-        self._encoder = Encoder(info, audio.streams, encoding, live=True)
+        self._encoder = Encoder(info, audio.streams, encoding, live=True, alpha=alpha)
         self._files = None if filing is None else Files(filing, self._encoder.tracks)
         self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
         self._recent = recent

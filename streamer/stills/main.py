@@ -15,7 +15,7 @@ import zstandard
 
 from pipeline import PARSERS, BadPicture, Parser, ParserSettings, Parsing, PipelineError, load_parser
 from pipeline.drawing.selection import On
-from pipeline.drawing.treatment import Effect, colour_of, treated
+from pipeline.drawing.treatment import Effect, Knowledge, colour_of, treated
 from pipeline.exports.parts import full_size
 from pipeline.m2fp.weights import WEIGHTS
 from pipeline.types import Frame
@@ -96,7 +96,7 @@ class Desk:
             effects = _effects(asked.effect)
             on = On.read(asked.on)
             on.ids(parsing.label_set)
-            covered = jpeg(treated(picture.bgr, parsing, effects, on))
+            covered = jpeg(treated(picture.bgr, Knowledge(parsing), effects, on))
         about = {
             "width": picture.size.width,
             "height": picture.size.height,

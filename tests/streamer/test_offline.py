@@ -184,8 +184,8 @@ def test_what_cannot_be_is_said(parser: Parser, street: Path, tmp_path: Path) ->
     before = street.read_bytes()
     with pytest.raises(ConfigError, match="source itself"):
         render_file(street, street, Rendering(parser.settings, force=True), parser=parser)
-    with pytest.raises(ConfigError, match=r"out\.gif is no kind of file"):
-        render_file(street, tmp_path / "out.gif", Rendering(parser.settings), parser=parser)
+    with pytest.raises(ConfigError, match=r"out\.avi is no kind of file"):
+        render_file(street, tmp_path / "out.avi", Rendering(parser.settings), parser=parser)
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), quarters(64, 96))
     with pytest.raises(ConfigError, match=r"photo\.png is the source itself"):

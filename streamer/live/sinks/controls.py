@@ -37,7 +37,10 @@ class Controls:
             self._look = replace(self._look, opacity=next(later, OPACITIES[0]))
 
     def toggle_legend(self) -> None:
-        """On or off; a legend below the picture stays, for a recording cannot change its size."""
+        """On or off; a legend below the picture stays, for a recording cannot change its size. Where each person has a
+        colour there are no classes to name."""
         with self._lock:
+            if self._look.colours == "person":
+                return
             others: dict[LegendPlace, LegendPlace] = {"below": "below", "off": "auto"}
             self._look = replace(self._look, legend=others.get(self._look.legend, "off"))

@@ -24,12 +24,15 @@ class Recording:
         filing: Filing | None,
         recent: Recent | None,
         on_files_failed: Callable[[SinkError], None] | None = None,
+        *,
+        alpha: bool = False,
     ) -> None:
         """
         Args:
             frame_size: of what is drawn.
             filing: None for no files.
             recent: what clips are cut from; None for no clips.
+            alpha: what is drawn is uint8 (H, W, 4), BGRA.
             on_files_failed: told why there are no more files, where clips are to go on without; None if they are not.
 
         Raises:
@@ -38,7 +41,7 @@ class Recording:
         self._recent = recent
         self._on_files_failed = on_files_failed
         self._recorder = LiveRecorder(
-            replace(source.info, frame_size=frame_size), source.audio, encoding, filing, recent
+            replace(source.info, frame_size=frame_size), source.audio, encoding, filing, recent, alpha=alpha
         )
 
     def write(self, item: Drawn) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.pictures import on_black
 from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
@@ -56,7 +57,8 @@ class Saver:
         drawn = self._last()
         if drawn is None:
             raise SinkError(f"no picture was drawn yet, so {path} was not written")
-        write_picture(path, bgr_of(drawn.picture))
+        picture = drawn.picture
+        write_picture(path, picture.bgr if isinstance(picture, Yuv420) else picture)
 
     def clip(self, path: Path, *, force: bool = False) -> None:
         """Writes the last seconds. Raises SinkError."""
@@ -97,5 +99,7 @@ class Saver:
 
 
 def bgr_of(picture: Picture | Yuv420) -> Picture:
-    """uint8 (H, W, 3); maybe the picture itself."""
-    return picture.bgr if isinstance(picture, Yuv420) else picture
+    """uint8 (H, W, 3); maybe the picture itself. What is cut out is laid on black."""
+    if isinstance(picture, Yuv420):
+        return picture.bgr
+    return picture if picture.shape[2] == 3 else on_black(picture)

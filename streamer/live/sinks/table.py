@@ -22,6 +22,7 @@ from streamer.live.sinks.window import Window
 from streamer.live.sinks.words import Word
 from streamer.live.stats import Stats
 from streamer.parsings.identity import live_origin
+from streamer.recording.codecs import transparent
 from streamer.recording.segments import Filing
 from streamer.sources.source import Source
 from streamer.zeromq.publisher import Publisher
@@ -96,7 +97,9 @@ def _recording(place: Place, source: Source) -> Recording:
         filing = Filing(Path(record.file), record.segment_s, record.keep_free_bytes, record.force)
     on_files_failed = partial(place.on_part_failed, RECORDING) if record.clip_seconds else None
     size = drawn_size(source.info.frame_size, place.config.look, place.label_set)
-    return Recording(source, size, place.config.encoding, filing, place.controls.saver.recent, on_files_failed)
+    cut, encoding, recent = place.config.look.is_cut, place.config.encoding, place.controls.saver.recent
+    encoding = transparent(encoding, record.file) if cut else encoding
+    return Recording(source, size, encoding, filing, recent, on_files_failed, alpha=cut)
 
 
 def _publisher(place: Place) -> Publishing:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline import CIHP, LIP, Box, Frame, LabelSet, Look, Parsing, Size, blend
 from pipeline.drawing.legend import KEPT_S, MOVES_AFTER_S, OPACITY, Corner, LegendMemory, present
 from pipeline.drawing.look import LegendPlace
-from pipeline.drawing.overlay import draw, drawn_size, undrawn
+from pipeline.drawing.overlay import Memory, draw, drawn_size, undrawn
 from pipeline.labels import CIHP_HUMAN
 from pipeline.yuv import Yuv420
 from tests.pipeline.drawing.test_canvas import yuv
@@ -161,7 +161,7 @@ def test_it_moves_only_when_another_corner_stays_emptier() -> None:
 
 
 def test_a_stream_remembers_through_what_it_draws() -> None:
-    memory = LegendMemory()
+    memory = Memory()
     coat, hair = (np.full((8, 10), index, np.uint8) for index in (7, 2))
     first = draw(replace(black(), pts_s=0.0), parsing_of(coat), LEGEND_ONLY, memory)
     second = draw(replace(black(), pts_s=1.0), parsing_of(hair), LEGEND_ONLY, memory)

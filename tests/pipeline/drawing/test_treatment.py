@@ -14,7 +14,7 @@ from pipeline.drawing.effects import blur, fill
 from pipeline.drawing.look import LegendPlace
 from pipeline.drawing.overlay import draw, drawn_size, undrawn
 from pipeline.drawing.selection import On
-from pipeline.drawing.treatment import Effect, colour_of, treated
+from pipeline.drawing.treatment import Effect, Knowledge, colour_of, treated
 from pipeline.yuv import Yuv420
 
 SIZE = Size(120, 160)
@@ -34,7 +34,7 @@ def noise() -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize(
-    "text", ["blur", "pixelate", "fill=#102030", "fill=Grey", "background=white", "blur-background"]
+    "text", ["blur", "pixelate", "fill=#102030", "fill=Grey", "background=white", "blur-background", "cut"]
 )
 def test_what_can_be_written(text: str) -> None:
     effect = Effect.read(text)
@@ -44,10 +44,24 @@ def test_what_can_be_written(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "smear", "blur=3", "blur=", "fill", "fill=", "fill=#12", "fill=#gggggg", "fill=mauve", "background", "cut"],
+    [
+        "",
+        "smear",
+        "blur=3",
+        "blur=",
+        "fill",
+        "fill=",
+        "fill=#12",
+        "fill=#gggggg",
+        "fill=mauve",
+        "background",
+        "cut=red",
+        "blur@",
+        "blur@Face,",
+    ],
 )
 def test_what_is_no_effect_is_refused_and_the_forms_are_told(text: str) -> None:
-    with pytest.raises(PipelineError, match=r"blur|#rrggbb"):
+    with pytest.raises(PipelineError, match=r"blur|#rrggbb|selects nothing"):
         Look(effect=(text,))
 
 
@@ -109,7 +123,7 @@ def test_a_background_alone_is_left_where_nobody_is_known() -> None:
 
 @pytest.mark.parametrize("order", [("fill=black", "background=green"), ("background=green", "fill=black")])
 def test_several_effects_in_any_order(order: tuple[str, str]) -> None:
-    done = treated(noise(), somebody(), [Effect.read(each) for each in order], On.read("all"))
+    done = treated(noise(), Knowledge(somebody()), [Effect.read(each) for each in order], On.read("all"))
     assert done[80, 60].tolist() == [0, 0, 0]
     assert done[5, 5].tolist() == [0, 255, 0]
 
