@@ -92,7 +92,7 @@ def planned(paths: Sequence[str], *, recursive: bool = False) -> Plan:
 
 
 def cut_out(plan: Plan) -> Plan:
-    """The plan for what has transparency: in a folder, files that hold none become .png or .webm. Raises ConfigError."""
+    """The plan for what has transparency: in a folder, files without become .png or .webm. Raises ConfigError."""
     if plan.folder is None:
         return plan
     jobs = [replace(job, out=job.out.with_name(opaque_or_not(job.out.name, cut=True))) for job in plan.jobs]

@@ -15,7 +15,7 @@ import zstandard
 
 from pipeline import PARSERS, BadPicture, Parser, ParserSettings, Parsing, PipelineError, load_parser
 from pipeline.drawing.selection import On
-from pipeline.drawing.treatment import Effect, Knowledge, colour_of, treated
+from pipeline.drawing.treatment import CUTS, Effect, Knowledge, colour_of, treated
 from pipeline.exports.parts import full_size
 from pipeline.m2fp.weights import WEIGHTS
 from pipeline.types import Frame
@@ -132,6 +132,8 @@ def _effects(texts: tuple[str, ...]) -> list[Effect]:
     for each in effects:
         if each.kind == "background" and colour_of(each.value) is None:
             raise PipelineError("a background is a colour here: write background=#rrggbb")
+        if each.kind in CUTS:
+            raise PipelineError("a JPEG holds no transparency, which cut needs; the view `cutout` is a PNG")
     return effects
 
 
