@@ -1,10 +1,11 @@
-"""python -m training train | relabel | measure: makes the bundled network, its labels, its figures."""
+"""python -m training train | label | relabel | measure: makes the bundled network, its labels, its figures."""
 
 import importlib
 import sys
 
 COMMANDS = {
     "train": "from a pack of labelled pictures to a network file",
+    "label": "a part of a pack from pictures, labelled by networks that have to agree",
     "relabel": "a pack with labels corrected by a pose and by a network that was trained on it",
     "measure": "scores of network files, side by side",
 }

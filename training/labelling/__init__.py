@@ -1,0 +1,1 @@
+"""Labels of ordinary pictures by networks that have to agree."""
