@@ -19,6 +19,7 @@ from pipeline.network.letterbox import Letterbox
 from pipeline.network.upsampling import lead_of
 from pipeline.people.garments import GARMENTS, Garments
 from pipeline.people.instances import MAX_PEOPLE, persons_of
+from pipeline.people.sides import pairs_of, settle_sides
 from pipeline.types import LabelMap, Picture
 
 OFFSET_CELLS = 8.0
@@ -36,6 +37,7 @@ size is the root of its cells: so the same rules hold far away and close by."""
 MIN_CELLS = 12
 """A person of fewer cells is a speck."""
 
+_SIDES = pairs_of(CIHP)
 _GARMENTS = tuple(CIHP.id_of(name) for name in GARMENTS)
 
 
@@ -57,8 +59,8 @@ def decode(
         picture: the network's input, whose borders the labels follow; None leaves them as the grid has them.
     """
     lead = lead_of(scores)
-    labels = fit.labels(scores, picture, lead)
     ids, kept = _persons(_centres(people[0]), people[1:], lead > 0)
+    labels = fit.labels(settle_sides(scores, ids, _SIDES), picture, lead)
     instances = fit.enlarge_ids(ids)
     # What belongs to nobody is a ball, a chair or a coat on a hook: clothes are of persons.
     theirs = np.logical_and(labels, instances)
