@@ -19,6 +19,8 @@ _APART = ("Left-leg", "Left-shoe")
 """Not arms: a bag or a fold often cuts one arm in two."""
 MIN_SHARE = 0.2
 """A piece of less than this share of a person's pair is no limb of its own."""
+MIN_MARGIN = 1.0
+"""Two limbs that both look like the left one, or the right one, stay so unless one is surer by this much, in logits."""
 
 
 def pairs_of(label_set: LabelSet) -> Pairs:
@@ -57,6 +59,8 @@ def _on_wrong_side(to_right: NDArray[np.float32], limbs: NDArray[np.bool_]) -> N
     large = np.flatnonzero(areas >= MIN_SHARE * areas.sum()) + 1
     if len(large) != 2:  # one limb, or both as one piece
         return np.zeros(limbs.shape, np.bool_)
-    evidence = np.bincount(pieces.ravel(), weights=to_right.ravel(), minlength=count)
-    right, left = large if evidence[large[0]] > evidence[large[1]] else large[::-1]
+    evidence = np.bincount(pieces.ravel(), weights=to_right.ravel(), minlength=count)[large] / areas[large - 1]
+    if evidence[0] * evidence[1] > 0 and abs(evidence[0] - evidence[1]) < MIN_MARGIN:
+        return np.zeros(limbs.shape, np.bool_)
+    right, left = large if evidence[0] > evidence[1] else large[::-1]
     return np.asarray(((pieces == right) & (to_right < 0)) | ((pieces == left) & (to_right > 0)), np.bool_)

@@ -44,6 +44,11 @@ def test_of_two_left_shoes_the_less_sure_one_is_the_right_one():
     assert (seen[1:8, 12:15] == LEFT).all()
 
 
+def test_two_left_shoes_of_which_neither_is_surer_stay_so():
+    scores = shoes((np.s_[1:8], np.s_[2:5], -2.5), (np.s_[1:8], np.s_[12:15], -3.0))
+    assert settle_sides(scores, ONE, PAIRS) is scores
+
+
 def test_shoes_that_touch_stay_as_they_are():
     scores = shoes((np.s_[1:8], np.s_[2:5], -3.0), (np.s_[1:8], np.s_[5:8], 3.0))
     assert settle_sides(scores, ONE, PAIRS) is scores
