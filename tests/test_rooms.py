@@ -41,6 +41,7 @@ USES = {
     "streamer.stills": {"streamer.processes"},
     "streamer.zeromq": {"streamer.masks"},
     "streamer.parsings": {"streamer.media", "streamer.masks", "streamer.sources"},
+    "streamer.export": {"streamer.media", "streamer.masks"},
     "streamer.offline": {
         "streamer.media",
         "streamer.masks",
@@ -66,6 +67,7 @@ USES = {
         "streamer.recording",
         "streamer.masks",
         "streamer.parsings",
+        "streamer.export",
         "streamer.zeromq",
         "streamer.offline",
         "streamer.live",

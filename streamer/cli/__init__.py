@@ -27,6 +27,8 @@ COMMANDS = {
         "replay",
         "Play masks that were kept: as lines, in a window, or published as a live stream's.",
     ),
+    "export": ("export", "Write masks as files for other tools."),
+    "stats": ("stats", "Tell what was seen in a video: areas of parts, who was there and for how long, in what."),
     "evaluate": ("evaluate", "Measure a parser on labelled pictures, and its flicker."),
     "bench": ("bench", "Time parsers, runtimes, precisions, threads and sizes here."),
     "doctor": ("doctor", "Look at a camera and this machine, and advise settings."),

@@ -47,6 +47,15 @@ def check_sidecar_name(path: Path) -> None:
         raise ConfigError(f"masks must end with {SUFFIX}, not be {str(path)!r}")
 
 
+def is_sidecar(path: Path) -> bool:
+    """Whether a file begins as a sidecar does, of any version; False if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False
+
+
 def packed(kind: int, body: bytes) -> bytes:
     """The bytes of a record."""
     return HEAD.pack(MARKER, kind, len(body), crc_of(kind, body)) + body

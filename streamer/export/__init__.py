@@ -1,0 +1,1 @@
+"""Parsings as files for other tools, and figures of them."""
