@@ -30,7 +30,7 @@ from pipeline import Size
 from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer import Encoding, SourceInfo, Stream, StreamConfig, open_source
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import VideoTags
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.live import LiveRecorder
@@ -107,7 +107,7 @@ def report_costs(source: Path, folder: Path, seconds: float) -> None:
         ("30 s for clips alone", None, Recent(30)),
     ):
         took, begun_s = [], time.process_time()
-        with LiveRecorder(info, AudioQueue(), Encoding(), filing, recent) as recorder:
+        with LiveRecorder(info, PacketQueue(), Encoding(), filing, recent) as recorder:
             for picture, pts_s in street(source, seconds):
                 start_s = time.perf_counter()
                 recorder.write(picture, pts_s)

@@ -50,8 +50,8 @@ class Model:
     """Decodes an answer, given the letterbox and the network's input."""
     weights: Callable[[], str] = str
     """A digest of the weights, in hex digits; empty for weights that have none. Raises WeightsError."""
-    fit: Callable[[Size, Size], Letterbox] = Letterbox.into
-    """Makes the letterbox of frames of one size into an input of another."""
+    fit: Callable[[Size, Size, float], Letterbox] = Letterbox.into
+    """Makes the letterbox of frames of one size into an input of another, given the shape of the frames' pixels."""
     smoothed: bool = False
     """True if answers are class logits and other planes, to be averaged by `pipeline.motion.smoothing`."""
     compiles_at_once: bool = False

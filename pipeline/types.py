@@ -38,6 +38,8 @@ class Frame:
     """`time.monotonic()` when decoded; means nothing on another machine."""
     duration_s: float | None = None
     """Seconds for which it is shown, where the source says; None means until the next frame."""
+    pixel_aspect: float = 1.0
+    """Width over height of a pixel, as it is to be shown: networks see people in their own shape."""
 
     def __post_init__(self) -> None:
         if isinstance(self.picture, Yuv420):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
@@ -51,6 +52,11 @@ class Rendering:
     """Write each so-manieth frame, and parse no other."""
     encoding: Encoding = field(default_factory=Encoding)
     """Of videos."""
+    tracks: Literal["all", "first"] = "all"
+    """Tracks of a video that are kept beside its pictures: all, also subtitles, data and other videos, or its first
+    track of sound."""
+    video_track: int | None = None
+    """Number of the video track to parse, from 1; by default the one that a file says, else its largest."""
     force: bool = False
     """Overwrite files that exist."""
     resume: bool = False
@@ -60,6 +66,8 @@ class Rendering:
     def __post_init__(self) -> None:
         if self.parse_every < 1:
             raise ConfigError(f"parse_every is at least 1, not {self.parse_every}")
+        if self.video_track is not None and self.video_track < 1:
+            raise ConfigError(f"video_track is at least 1, not {self.video_track}")
         self.excerpt  # noqa: B018  (refuse what cannot be)
 
     @property
@@ -92,6 +100,8 @@ class Rendered:
     """Pieces of the source that could not be decoded and were left out."""
     missing_s: float
     """How much earlier the pictures ended than the source had said: a file that was cut short."""
+    left_out: tuple[str, ...]
+    """What the source has and the result cannot hold, in words: tracks, covers, tags."""
     stopped: bool
     """Whether it was asked to stop before the source's end."""
     unseen: tuple[int, ...] = ()
@@ -179,7 +189,10 @@ def _rendered(
     unseen = set(settings.look.people)
     stopped = False
     check_apart(source, out)
-    with open_source(source, audio=True) as opened, Memory() as memory:
+    with (
+        open_source(source, audio=True, tracks=settings.tracks, video_track=settings.video_track) as opened,
+        Memory() as memory,
+    ):
         part = _part(opened, settings, parsings)
         stills = are_stills(part, parsings.every)
         with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(part) as pairs:
@@ -200,9 +213,8 @@ def _rendered(
         # The clock of a file whose times jump does not tell how long it is.
         whole = not stopped and settings.end_s is None
         missing_s = _missing_s(opened.info, done, shown_s) if whole and not opened.health.jumps else 0.0
-    return Rendered(
-        sink.path, done, parsed, time.monotonic() - began, damaged, missing_s, stopped, tuple(sorted(unseen))
-    )
+    took_s = time.monotonic() - began
+    return Rendered(sink.path, done, parsed, took_s, damaged, missing_s, sink.left_out, stopped, tuple(sorted(unseen)))
 
 
 def _covered(parsed: FramesParsed, look: Look, *, stills: bool) -> Iterator[Covered]:
@@ -239,7 +251,9 @@ def _sink(source: Source, out: Path, settings: Rendering, label_set: LabelSet) -
     info = replace(info, frame_size=drawn_size(info.frame_size, settings.look, label_set))
     if out.suffix.lower() in VIDEO_SUFFIXES:
         encoding = transparent(settings.encoding, str(out)) if cut else settings.encoding
-        return Recorder(out, info, source.audio, encoding, force=force, alpha=cut, end_s=settings.end_s)
+        return Recorder(
+            out, info, source.audio, encoding, force=force, alpha=cut, end_s=settings.end_s, extras=source.extras
+        )
     if isinstance(source, Pictures):
         if out.is_dir():
             names = [opaque_or_not(path.name, cut=cut) for path in source.paths]

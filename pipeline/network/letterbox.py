@@ -44,18 +44,26 @@ class Letterbox:
     """Rows of grey above it."""
     left: int = 0
     """Columns of grey left of it."""
+    pixel_aspect: float = 1.0
+    """Width over height of a pixel of the frame; the input's pixels are square."""
 
     @classmethod
-    def into(cls, frame_size: Size, input_size: Size) -> "Letterbox":
-        """The largest fit that keeps the frame's shape, in the top left corner."""
-        return cls(frame_size, input_size, _content(frame_size, input_size, scale_most=float("inf")))
+    def into(cls, frame_size: Size, input_size: Size, pixel_aspect: float = 1.0) -> "Letterbox":
+        """The largest fit that keeps the shape in which the frame is shown, in the top left corner."""
+        content = _content(shown(frame_size, pixel_aspect), input_size, scale_most=float("inf"))
+        return cls(frame_size, input_size, content, pixel_aspect=pixel_aspect)
 
     @classmethod
-    def centred(cls, frame_size: Size, input_size: Size) -> "Letterbox":
+    def centred(cls, frame_size: Size, input_size: Size, pixel_aspect: float = 1.0) -> "Letterbox":
         """The largest fit in the middle of the input that does not enlarge the frame."""
-        content = _content(frame_size, input_size, scale_most=1.0)
+        content = _content(shown(frame_size, pixel_aspect), input_size, scale_most=1.0)
         top, left = ((whole - part) // 2 for whole, part in zip(input_size, content))
-        return cls(frame_size, input_size, content, top, left)
+        return cls(frame_size, input_size, content, top, left, pixel_aspect)
+
+    @property
+    def shown_size(self) -> Size:
+        """The frame's size where its pixels are square."""
+        return shown(self.frame_size, self.pixel_aspect)
 
     @property
     def content(self) -> tuple[slice, slice]:
@@ -137,6 +145,11 @@ class Letterbox:
     def enlarge_ids(self, ids: LabelMap) -> LabelMap:
         """Ids on the scores' grid, enlarged without mixing: uint8 of `content_size`."""
         return np.ascontiguousarray(tiled(ids, self.input_size.height // ids.shape[0])[self.content])
+
+
+def shown(frame_size: Size, pixel_aspect: float) -> Size:
+    """The size of a frame with square pixels, of as many rows."""
+    return Size(frame_size.height, max(1, round(frame_size.width * pixel_aspect)))
 
 
 def network_size(frame_size: Size, pixels: int) -> Size:

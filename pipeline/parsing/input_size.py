@@ -94,7 +94,7 @@ def still_times(people: Sequence[Person], usual: Letterbox) -> float:
 
 def larger(usual: Letterbox, times: float) -> Size:
     """The input of so many times the usual rows and columns; never of more pixels than the frame has."""
-    own, frame = usual.input_size, usual.frame_size
+    own, frame = usual.input_size, usual.shown_size
     grown = network_size(frame, int(min(times * times * own.area, frame.area)))
     return grown if grown.area > own.area else own
 

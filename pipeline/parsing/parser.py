@@ -74,6 +74,7 @@ class Parser(Reader):
         read = self.model.masks
         if read is None:
             raise PipelineError(f"{self.model.name} returns no ModelScope masks; only m2fp and m2fp-single do")
+        self.see(frame)
         fit = self.fit_for(frame.size)
         return read(self.network(fit.input_size).start(fit.shrink(frame.picture)).result(), fit)
 

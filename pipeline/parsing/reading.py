@@ -9,7 +9,7 @@ from typing import TypeVar
 from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.model import Decoded, Model
-from pipeline.network.letterbox import Letterbox, network_size
+from pipeline.network.letterbox import Letterbox, network_size, shown
 from pipeline.network.runtime import Answer, Network, Run
 from pipeline.parsing.input_size import STILL_ZOOM, larger, still_times
 from pipeline.parsing.memory import Memory
@@ -66,6 +66,7 @@ class Reader:
         self._networks: dict[Size, Network] = {}
         self._fits: dict[tuple[Size, Size | None], Letterbox] = {}
         self.memory = Memory()
+        self._pixel_aspect = 1.0
         self.max_sizes = MAX_SIZES
         """Networks compiled for this many input sizes stay in memory."""
 
@@ -90,6 +91,7 @@ class Reader:
 
     def begin_at(self, frame: Frame, times: float) -> Begun:
         """Starts to read a frame at a multiple of the usual rows and columns. Needs no memory, and changes none."""
+        self.see(frame)
         fit = self.zoomed(frame.size, times)
         small = fit.shrink(frame.picture)
         return Begun(frame, fit, small, self.network(fit.input_size).start(small))
@@ -117,6 +119,7 @@ class Reader:
 
     def read_alone(self, frame: Frame) -> Reading:
         """The reading of a picture that belongs to no stream: nothing of those before it counts, nor changes."""
+        self.see(frame)
         fit, small, answer = self._seen(frame, self.zoomed(frame.size, STILL_ZOOM))
         decoded, seconds = self.model.decode(answer, fit, small), answer.seconds
         wanted = self.zoomed(frame.size, still_times(decoded.people, self.fit_for(frame.size)))
@@ -140,6 +143,12 @@ class Reader:
         """
         self.memory = Memory.load(saved)
 
+    def see(self, frame: Frame) -> None:
+        """The letterboxes to come are for frames with pixels of this shape."""
+        if frame.pixel_aspect != self._pixel_aspect:
+            self._pixel_aspect = frame.pixel_aspect
+            self._fits.clear()
+
     def zoomed(self, frame_size: Size, times: float) -> Letterbox:
         """The letterbox of frames of this size at a multiple of the usual rows and columns.
 
@@ -155,8 +164,9 @@ class Reader:
         key = (frame_size, input_size)
         if key not in self._fits:
             _make_room(self._fits, MAX_SIZES)
-            chosen = input_size or self._size or network_size(frame_size, self.model.pixels)
-            self._fits[key] = self.model.fit(frame_size, chosen)
+            seen = shown(frame_size, self._pixel_aspect)
+            chosen = input_size or self._size or network_size(seen, self.model.pixels)
+            self._fits[key] = self.model.fit(frame_size, chosen, self._pixel_aspect)
         return self._fits[key]
 
     def network(self, input_size: Size) -> Network:
@@ -203,7 +213,7 @@ class Reader:
         if times == 1:
             return self._reading(afar, fit, small, seconds)
         size = fit.input_size
-        closer = self.model.fit(frame.size, Size(size.height * times, size.width * times))
+        closer = self.model.fit(frame.size, Size(size.height * times, size.width * times), frame.pixel_aspect)
         picture = closer.shrink(frame.picture)
         seen: list[tuple[Cutout, Decoded]] = []
         for cutout in cutouts(afar.people, fit, closer):

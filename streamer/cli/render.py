@@ -51,6 +51,8 @@ def demo(
 
 MAX_NAMES = 8
 """The maximum number of names in a line that lists files."""
+_OWN = ("parse_every", "tracks", "video_track", "force", "resume")
+"""Fields of `Rendering` that are settings by themselves."""
 GROUPS = ("parser", "look", "encoding")
 """The fields of `Rendering` that are settings of their own."""
 OWN = tuple(each.field for each in settings_of(Rendering) if each.field not in GROUPS)
@@ -198,6 +200,8 @@ def _report(done: Rendered) -> None:
     say(f"{done.path}: {frames} in {done.seconds:.1f} s, {rate:.1f} frames/s")
     if done.damaged:
         say(f"{done.damaged} damaged pieces of the source could not be decoded and were left out")
+    if done.left_out:
+        say(f"left out, for {done.path.suffix} files cannot hold it: {', '.join(done.left_out)}")
     if done.missing_s:
         say(f"the source is cut short: its pictures end {done.missing_s:.1f} s before the time that it states")
     for number in done.unseen:

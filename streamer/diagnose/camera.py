@@ -15,7 +15,7 @@ from pipeline.network.letterbox import network_size
 from pipeline.parsing.input_size import SMALLER
 from streamer.diagnose.capacity import Costs, Forecast, Way, best, forecast
 from streamer.errors import SourceLost
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.file import Recorder
@@ -137,7 +137,7 @@ def costs_of(frames: Sequence[Frame], info: SourceInfo, decode_s: float, *, reco
     if records:
         with tempfile.TemporaryDirectory() as folder:
             began_s = time.process_time()
-            with Recorder(Path(folder) / "out.mp4", info, AudioQueue(), Encoding(), force=True) as recorder:
+            with Recorder(Path(folder) / "out.mp4", info, PacketQueue(), Encoding(), force=True) as recorder:
                 for frame, picture in zip(frames, drawn):
                     recorder.write(picture, frame.pts_s - frames[0].pts_s)
             encode_s = (time.process_time() - began_s) / len(frames)

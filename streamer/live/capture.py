@@ -77,6 +77,7 @@ def _opened(settings: SourceSettings, audio: bool, limit: _Limit, stats: Stats) 
         return open_source(
             settings.uri,
             audio=audio,
+            video_track=settings.video_track,
             realtime=True,
             loop=settings.loop,
             timeouts=replace(timeouts, open_s=min(within_s, timeouts.open_s)),

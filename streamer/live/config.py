@@ -45,9 +45,11 @@ class SourceSettings:
     it refuses us from the first."""
     stall_after_s: float = 5.0
     """Silence after which a camera or stream counts as lost; HLS is given 20 s at least."""
+    video_track: int | None = None
+    """Number of the video track to parse, from 1; by default the one that a file says, else its largest."""
 
     def __post_init__(self) -> None:
-        above_0(self, "duration_s", "stall_after_s")
+        above_0(self, "duration_s", "stall_after_s", "video_track")
         at_least_0(self, "reconnect_for_s")
 
 
@@ -155,6 +157,7 @@ class Flat(TypedDict, total=False):
     duration_s: float | None
     reconnect_for_s: float | None
     stall_after_s: float
+    video_track: int | None
     model_dir: str | Path | None
     size: tuple[int, int] | None
     runtime: str

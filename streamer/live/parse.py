@@ -112,6 +112,7 @@ class ParseLoop:
         """None if the stream was stopped first, or the process died over it and another will take the next."""
         began_s = time.monotonic()
         planner = self._planner
+        self._parser.see(frame)
         fit = self._parser.fit_for(frame.size, planner.plan(frame.size).size)
         small = fit.shrink(frame.picture)
         reading = planner.recall(small, time.monotonic())

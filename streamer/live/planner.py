@@ -106,10 +106,11 @@ class Planner:
     def _sizes(self) -> list[Size]:
         """The sizes of input that the governor may choose from, the largest first."""
         frame_size = self._frame_size
-        own = self._parser.fit_for(frame_size).input_size
+        usual = self._parser.fit_for(frame_size)
+        own = usual.input_size
         if self._limits.size is not None or not self._parser.model.compiles_at_once:
             return [own]
-        smaller = (network_size(frame_size, int(share * own.area)) for share in SMALLER)
+        smaller = (network_size(usual.shown_size, int(share * own.area)) for share in SMALLER)
         zoomed = self._parser.zoomed(frame_size, self._times).input_size
         return sorted({zoomed, own, *smaller}, key=lambda size: -size.area)
 

@@ -1,13 +1,15 @@
 """What a recording of a source has to know of it, beside its frames and packets."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Self
 
 import cv2
 import numpy as np
 
 from pipeline import Size
 from pipeline.types import Picture
+from streamer.media.about import About
 
 _UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -23,6 +25,8 @@ class VideoTags:
     """Timestamp of the first frame."""
     rotation: int = 0
     """Degrees by which the stored picture is turned counterclockwise to be upright: 0, 90, 180 or 270."""
+    mirrored: bool = False
+    """Whether it is mirrored, left to right, before it is turned."""
     pixel_aspect: Fraction = Fraction(1)
     """Width over height of a stored pixel."""
     matrix: int = 2
@@ -36,11 +40,33 @@ class VideoTags:
 
     def stored(self, bgr: Picture) -> Picture:
         """An upright picture, turned as the video stores it."""
-        return _turned(bgr, _AS_STORED.get(self.rotation))
+        return _mirrored(_turned(bgr, _AS_STORED.get(self.rotation)), self.mirrored)
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether pictures are stored as they are shown."""
+        return not self.rotation and not self.mirrored
+
+    @property
+    def shown_pixel_aspect(self) -> float:
+        """Width over height of a pixel of the upright picture."""
+        return float(1 / self.pixel_aspect if self.rotation % 180 else self.pixel_aspect)
+
+    @property
+    def unmirrored(self) -> Self:
+        """The same of a video that stores the upright pictures, if this one mirrors them."""
+        if not self.mirrored:
+            return self
+        aspect = 1 / self.pixel_aspect if self.rotation % 180 else self.pixel_aspect
+        return replace(self, mirrored=False, rotation=0, pixel_aspect=aspect)
 
     def upright(self, bgr: Picture) -> Picture:
         """A stored picture, turned upright."""
-        return _turned(bgr, _UPRIGHT.get(self.rotation))
+        return _turned(_mirrored(bgr, self.mirrored), _UPRIGHT.get(self.rotation))
+
+
+def _mirrored(bgr: Picture, mirrored: bool) -> Picture:
+    return np.ascontiguousarray(bgr[:, ::-1]) if mirrored else bgr
 
 
 def _turned(bgr: Picture, code: int | None) -> Picture:
@@ -67,6 +93,9 @@ class SourceInfo:
     """Whether it comes by itself, and cannot be wound back."""
     codec: str | None = None
     """FFmpeg's name of it; None of what is not encoded, or not by FFmpeg's account."""
+
+    about: About = field(default_factory=About)
+    """What it says of itself, if it is a file."""
 
     @property
     def expected_frames(self) -> int | None:

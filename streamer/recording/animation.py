@@ -28,6 +28,7 @@ class Animation:
     """A .gif or .webp file that is shown again and again: each picture at its time, whole or not at all."""
 
     damaged = 0
+    left_out: tuple[str, ...] = ()
 
     def __init__(self, path: Path, info: SourceInfo, *, force: bool, alpha: bool = False) -> None:
         """

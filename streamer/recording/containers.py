@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import av
-from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.stream import Stream
 
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
 from streamer.recording.codecs import CODECS, EDITING
-from streamer.recording.encoder import Tracks
+from streamer.recording.encoder import Packet, Tracks
+from streamer.recording.extras import MKV, MOV, MP4, WEBM, Extras, Holds
 from streamer.recording.plain_file import PlainFile
 from streamer.recording.transcode import AAC, OPUS, Coding, Recoder
 
@@ -54,14 +54,16 @@ class Container:
     """FFmpeg's options with which a killed process leaves a file that can be played."""
     coding: Coding
     """The codec for sound that it does not take as it is."""
+    holds: Holds
+    """What it has place for beside them."""
     is_fragmented: bool = False
 
 
 CONTAINERS = {
-    ".mp4": Container("mp4", _FRAGMENTS, AAC, is_fragmented=True),
-    ".mkv": Container("matroska", _CLUSTERS, AAC),
-    ".mov": Container("mov", _FRAGMENTS, AAC, is_fragmented=True),
-    ".webm": Container("webm", _CLUSTERS, OPUS),
+    ".mp4": Container("mp4", _FRAGMENTS, AAC, MP4, is_fragmented=True),
+    ".mkv": Container("matroska", _CLUSTERS, AAC, MKV),
+    ".mov": Container("mov", _FRAGMENTS, AAC, MOV, is_fragmented=True),
+    ".webm": Container("webm", _CLUSTERS, OPUS, WEBM),
 }
 """By the suffix of their files, in the order in which they are advised."""
 
@@ -89,7 +91,7 @@ def conversions(kind: Container, tracks: Tracks) -> dict[int, Recoder]:
     """The recoders of the tracks of sound that a kind of file does not take as they are."""
     found: dict[int, Recoder] = {}
     for each in all_sounds(tracks):
-        if not _takes(kind, tracks.sounds[each - 1]):
+        if not takes(kind, tracks.sounds[each - 1]):
             found |= converted(each, tracks, kind)
     return found
 
@@ -97,9 +99,12 @@ def conversions(kind: Container, tracks: Tracks) -> dict[int, Recoder]:
 def converted(track: int, tracks: Tracks, kind: Container) -> dict[int, Recoder]:
     """The recoder of a track of sound; empty where nothing decodes such sound."""
     try:
-        return {track: Recoder(tracks.sounds[track - 1], kind.coding)}
+        recoder = Recoder(tracks.sounds[track - 1], kind.coding)
     except (OSError, ValueError):
         return {}
+    recoder.stream.metadata.update(tracks.sounds[track - 1].metadata)
+    recoder.stream.disposition = tracks.sounds[track - 1].disposition
+    return {track: recoder}
 
 
 def all_sounds(tracks: Tracks) -> list[int]:
@@ -107,17 +112,23 @@ def all_sounds(tracks: Tracks) -> list[int]:
     return list(range(1, len(tracks.sounds) + 1))
 
 
-def is_announced(sound: AudioStream) -> bool:
+def is_announced(sound: Stream) -> bool:
     """Whether an mp4 can begin with a track of which nothing has come."""
     context = sound.codec_context
     return context.name.startswith(_SELF_EVIDENT) or (context.name in _IN_EXTRADATA and bool(context.extradata))
 
 
-def try_header(kind: Container, tracks: Tracks, sounds: dict[int, AudioStream]) -> None:
+def extras_of(kind: Container, tracks: Tracks) -> Extras:
+    """What of a recording a kind of file holds beside pictures and sound."""
+    first = 1 + len(tracks.sounds)
+    return Extras(kind.holds, tracks, {first + place: takes(kind, each) for place, each in enumerate(tracks.extras)})
+
+
+def try_header(kind: Container, tracks: Tracks, others: dict[int, Stream], extras: Extras | None = None) -> None:
     """Writes the beginning of a file into memory: whether these tracks go together is known only then.
 
     Args:
-        sounds: the tracks of sound, as they come or recoded.
+        others: the tracks of sound, as they come or recoded.
 
     Raises:
         OSError: the file does not take them, or the encoder not such pictures.
@@ -126,9 +137,7 @@ def try_header(kind: Container, tracks: Tracks, sounds: dict[int, AudioStream]) 
     if tracks.alpha and kind.format not in _ALPHA[tracks.codec]:
         raise ValueError("it holds no transparency")
     container = _in_memory(kind)
-    tracks.add_pictures(container)
-    for sound in sounds.values():
-        _add_sound(container, sound)
+    _add_all(container, tracks, others, extras)
     try:
         container.start_encoding()
     finally:
@@ -136,25 +145,44 @@ def try_header(kind: Container, tracks: Tracks, sounds: dict[int, AudioStream]) 
 
 
 def open_container(
-    file: PlainFile, kind: Container, tracks: Tracks, sounds: dict[int, AudioStream], more: dict[str, str]
-) -> tuple[OutputContainer, dict[int, Stream]]:
+    file: PlainFile,
+    kind: Container,
+    tracks: Tracks,
+    others: dict[int, Stream],
+    extras: Extras | None,
+    more: dict[str, str],
+) -> tuple[OutputContainer, dict[int, Stream], list[Packet]]:
     """Nothing is written before the first packet. Raises OSError or ValueError.
 
     Args:
         file: stays open when the container is closed.
-        sounds: as for `try_header`.
+        others: as for `try_header`.
         more: options of FFmpeg's, beside those of all files of the kind.
+
+    Returns:
+        The file, its tracks, and what goes into it before anything else.
     """
-    options = kind.crash_safe | more
+    # FFmpeg writes no fragment before it has something of each track, and no cover into a file of fragments.
+    whole = kind.is_fragmented and extras is not None and extras.are_sparse
+    options = ({} if whole else kind.crash_safe) | more
     if kind.is_fragmented:
         # When a track begins is written in this unit; in the usual thousandths, sound would shift against pictures.
-        units = [tracks.tags.time_base.denominator, *(sound.sample_rate for sound in sounds.values())]
-        options["movie_timescale"] = str(min(lcm(*units), MAX_TIMESCALE))
-    container = av.open(file, "w", format=kind.format, options=options)
+        rates = [rate for each in others.values() if (rate := getattr(each, "sample_rate", 0))]
+        options["movie_timescale"] = str(min(lcm(tracks.tags.time_base.denominator, *rates), MAX_TIMESCALE))
+        flags = [options["movflags"]] if "movflags" in options else []
+        options["movflags"] = "+".join(flags + (extras.options if extras is not None else []))
+    container = av.open(file, "w", format=kind.format, options={name: text for name, text in options.items() if text})
+    streams = _add_all(container, tracks, others, extras)
+    return container, streams, [] if extras is None else extras.describe(container)
+
+
+def _add_all(
+    container: OutputContainer, tracks: Tracks, others: dict[int, Stream], extras: Extras | None
+) -> dict[int, Stream]:
     streams: dict[int, Stream] = {PICTURES: tracks.add_pictures(container)}
-    for each, sound in sounds.items():
-        streams[each] = _add_sound(container, sound)
-    return container, streams
+    for number, each in (others | (extras.copied if extras else {})).items():
+        streams[number] = _add_copy(container, each)
+    return streams | (extras.add_text(container) if extras else {})
 
 
 def why_not(path: Path, tracks: Tracks) -> str:
@@ -177,19 +205,22 @@ def _in_memory(kind: Container) -> OutputContainer:
     return av.open(io.BytesIO(), "w", format=kind.format)
 
 
-def _add_sound(container: OutputContainer, sound: AudioStream) -> AudioStream:
-    stream = container.add_stream_from_template(sound, opaque=True)
-    context = stream.codec_context
+def _add_copy(container: OutputContainer, template: Stream) -> Stream:
+    stream = container.add_stream_from_template(template, opaque=True)
+    stream.metadata.update(template.metadata)
+    stream.disposition = template.disposition
+    context: Any = stream.codec_context
     # FFmpeg's name of a layout that is none.
-    if context.layout.name == f"{context.channels} channels" and context.channels in _USUAL_LAYOUTS:
-        context.layout = _USUAL_LAYOUTS[context.channels]
+    if template.type == "audio" and context.layout.name == f"{context.channels} channels":
+        context.layout = _USUAL_LAYOUTS.get(context.channels, context.layout)
     return stream
 
 
-def _takes(kind: Container, sound: AudioStream) -> bool:
+def takes(kind: Container, track: Stream) -> bool:
+    """Whether a kind of file takes such a track as it is."""
     try:
         container = _in_memory(kind)
-        _add_sound(container, sound)
+        _add_copy(container, track)
         container.start_encoding()
     except (OSError, ValueError):
         return False

@@ -4,7 +4,7 @@ import io
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.stream import Stream
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -21,6 +22,7 @@ from pipeline import Size
 from pipeline.types import Picture
 from pipeline.yuv import TRUE_COLOURS, Yuv420
 from streamer.errors import SinkError
+from streamer.media.about import About
 from streamer.media.circles import break_circle
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.recording.codecs import Codec, Encoding
@@ -42,13 +44,16 @@ class Tracks:
     add_pictures: Callable[[OutputContainer], VideoStream]
     """Into a file that has not been begun; of what is not live, into one only. Raises OSError or ValueError."""
     sounds: tuple[AudioStream, ...]
-    """As in `AudioQueue.streams`."""
+    """As in `PacketQueue.streams`."""
     codec: str
     size: Size
     """As stored."""
     tags: VideoTags
     alpha: bool = False
     """Whether the pictures have transparency."""
+    about: About = field(default_factory=About)
+    extras: tuple[Stream, ...] = ()
+    """As in `PacketQueue.streams`: what is neither pictures nor sound."""
 
 
 class Encoder:
@@ -72,9 +77,13 @@ class Encoder:
         Raises:
             SinkError: the encoder of what is live does not take such pictures.
         """
-        self._tags, self._live, self._encoding, self._alpha = info.tags, live, encoding, alpha
+        # Turned pictures are stored as the source stores them, but mirrored ones as they are shown: not every kind of
+        # file can say it, and few players heed it.
+        self._tags, self._live, self._encoding, self._alpha = info.tags.unmirrored, live, encoding, alpha
+        # What is live may become several files, and clips: what is said of the times of one is true of none.
+        self._about = replace(info.about, chapters=(), covers=()) if live else info.about
         self._rate = info.rate or Fraction(30)
-        self._size = Size(*info.tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
+        self._size = Size(*self._tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
         self._to_yuv = VideoReformatter()
         self._step = max(1, round(1 / (self._rate * info.tags.time_base)))
         self._first_ticks = self._key_ticks = 0
@@ -94,7 +103,7 @@ class Encoder:
     def tracks(self) -> Tracks:
         """What files of these pictures have to know. Made when asked for: kept here, it would hold its encoder."""
         add = self._copied if self._live else self._add_pictures
-        return Tracks(add, self._sounds, self._encoding.codec, self._size, self._tags, self._alpha)
+        return Tracks(add, self._sounds, self._encoding.codec, self._size, self._tags, self._alpha, self._about)
 
     def encode(
         self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None, *, key: bool = False
@@ -183,9 +192,12 @@ class Encoder:
     def _copied(self, container: OutputContainer) -> VideoStream:
         stream = container.add_stream_from_template(self._stream)
         stream.time_base = self._tags.time_base
-        return self._turned(stream)
+        return self._named(stream)
 
-    def _turned(self, stream: VideoStream) -> VideoStream:
+    def _named(self, stream: VideoStream) -> VideoStream:
+        stream.metadata.update(self._about.video)
+        if self._about.disposition:
+            stream.disposition = self._about.disposition  # type: ignore[assignment]
         if self._tags.rotation:
             stream.set_display_rotation(self._tags.rotation)
         return stream
@@ -204,14 +216,14 @@ class Encoder:
         context.sample_aspect_ratio = tags.pixel_aspect
         context.colorspace, context.color_range = tags.matrix, tags.colour_range
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
-        return self._turned(stream)
+        return self._named(stream)
 
     def _encodable(self, picture: Picture | Yuv420) -> av.VideoFrame:
         tags = self._tags
         if isinstance(picture, Yuv420):
             # As the source has it, to the last bit: what is not drawn on is not converted.
             same = picture.shape == self._size and picture.video.format.name == self._pixels
-            if same and not tags.rotation:
+            if same and tags.is_upright:
                 return picture.video
             picture = picture.bgr
         kind = "bgra" if self._alpha else "bgr24"

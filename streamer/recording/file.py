@@ -5,6 +5,7 @@ removes what it began. A file carries a hidden name beside its own until it is c
 half of one.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol, Self
@@ -12,8 +13,8 @@ from typing import Protocol, Self
 from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
-from streamer.media.audio import AudioQueue
 from streamer.media.images import write_picture
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.paths import check_target
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
@@ -31,6 +32,10 @@ class Sink(Protocol):
     @property
     def damaged(self) -> int:
         """Pieces of the source that were left out, for nothing could hold them."""
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the source has and this cannot hold, in words."""
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         """Takes a picture, which nobody writes to any more. Raises SinkError when it cannot be encoded or stored.
@@ -54,31 +59,37 @@ class Recorder:
         self,
         path: Path,
         info: SourceInfo,
-        audio: AudioQueue,
+        audio: PacketQueue,
         encoding: Encoding,
         *,
         force: bool,
         alpha: bool = False,
         end_s: float | None = None,
+        extras: PacketQueue | None = None,
     ) -> None:
         """
         Args:
+            audio: the source's.
             alpha: pictures are uint8 (H, W, 4), BGRA; the encoding is one of `transparent`.
-            end_s: sound from this time on is left out, as `pts_s` counts it.
+            end_s: other tracks are left out from this time on, as `pts_s` counts it.
+            extras: the source's; None for none.
 
         Raises:
             SinkError: it cannot be written.
         """
         check_target(path, force)
         self.path = path
-        self._audio = audio
+        self._queues = [audio] if extras is None else [audio, extras]
+        others = () if extras is None else extras.streams
         self._encoder = Encoder(info, audio.streams, encoding, live=False, alpha=alpha)
         self._start_s = info.tags.start_ticks * info.tags.time_base
         self._begin_s: Fraction | None = None
         """Time of the first picture: the file begins with it."""
         self._end_s = None if end_s is None else self._start_s + Fraction(end_s)
-        self._file = Muxer(path, self._encoder.tracks, hidden=True)
-        self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
+        self._file = Muxer(path, replace(self._encoder.tracks, extras=others), hidden=True)
+        self._places = {stream: number for number, stream in enumerate((*audio.streams, *others), start=1)}
+        for queue in self._queues:
+            queue.on_many = self._put_others
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         if self._begin_s is None:
@@ -87,13 +98,20 @@ class Recorder:
 
     @property
     def damaged(self) -> int:
-        """Packets of sound that were left out: they cannot be decoded, or no file could hold them."""
+        """Packets of other tracks that were left out: they cannot be decoded, or no file could hold them."""
         return self._file.damaged
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the source has and this file cannot hold, in words."""
+        return self._file.left_out
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *exc: object) -> None:
+        for queue in self._queues:
+            queue.on_many = None  # or it would hold the encoder
         if kind is not None and not issubclass(kind, KeyboardInterrupt):
             self._file.discard()
             return
@@ -112,12 +130,18 @@ class Recorder:
     def _put(self, packets: list[Packet]) -> None:
         for packet in packets:
             self._file.put(PICTURES, packet)
-        for packet in self._audio.take():
-            if self._is_within(packet):
-                self._file.put(self._places[packet.stream], packet, self._begin_s or Fraction(0))
+        self._put_others()
+
+    def _put_others(self) -> None:
+        if self._begin_s is None:
+            return  # it is not known yet where the file begins
+        for queue in self._queues:
+            for packet in queue.take():
+                if self._is_within(packet):
+                    self._file.put(self._places[packet.stream], packet, self._begin_s)
 
     def _is_within(self, packet: Packet) -> bool:
-        """Whether sound is of the time that the pictures are of; what leads up to a source's first picture is."""
+        """Whether a packet is of the time that the pictures are of; what leads up to a source's first picture is."""
         if packet.pts is None or (not self._begin_s and self._end_s is None):
             return True
         time_s = packet.pts * packet.time_base
@@ -135,6 +159,7 @@ class PictureFolder:
             check_target(target, force)
         self._written = 0
         self.damaged = 0
+        self.left_out: tuple[str, ...] = ()
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         bgr = picture.bgr if isinstance(picture, Yuv420) else picture

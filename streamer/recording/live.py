@@ -5,7 +5,7 @@ from typing import Self
 from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.codecs import Encoding
@@ -21,7 +21,7 @@ class LiveRecorder:
     def __init__(
         self,
         info: SourceInfo,
-        audio: AudioQueue,
+        audio: PacketQueue,
         encoding: Encoding,
         filing: Filing | None,
         recent: Recent | None,

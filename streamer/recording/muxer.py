@@ -6,8 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
+from av.stream import Stream
 
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
@@ -21,6 +21,7 @@ from streamer.recording.containers import (
     container_of,
     conversions,
     converted,
+    extras_of,
     is_announced,
     open_container,
     try_header,
@@ -66,6 +67,7 @@ class Muxer:
         self._delays = live and self._kind.is_fragmented
         self._early = False
         self._recoded = conversions(self._kind, tracks)
+        self._extras = extras_of(self._kind, tracks)
         templates = self._templates(all_sounds(tracks) if sounds is None else sounds)
         # The header is written with the first packet and not here: FFmpeg's mp4 writer crashes when it is closed
         # between the two. Making the file now tells of a folder that cannot be written before any work is done.
@@ -82,8 +84,13 @@ class Muxer:
 
     @property
     def damaged(self) -> int:
-        """Packets of sound that were left out: they cannot be decoded, or no file could hold them."""
-        return self._damaged + sum(each.damaged for each in self._recoded.values())
+        """Packets that were left out: they cannot be decoded, or no file could hold them."""
+        return self._damaged + self._extras.damaged + sum(each.damaged for each in self._recoded.values())
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the source has and such a file cannot hold, in words."""
+        return self._extras.left_out
 
     def put(self, track: int, packet: Packet, origin_s: Fraction = Fraction(0)) -> None:
         """Adds a packet, its time counted from `origin_s`. Raises SinkError."""
@@ -157,16 +164,23 @@ class Muxer:
         if track not in self._streams:
             return
         try:
-            if track in self._recoded:
-                self._write(track, self._recoded[track].convert(packet))
-            elif track != PICTURES:
-                self._write(track, self._bare_sound(track, packet))
-            else:
-                self._write(track, [packet])
+            self._write(track, self._converted(track, packet))
         except (OSError, ValueError) as exc:
             raise self._error(exc) from exc
 
+    def _converted(self, track: int, packet: Packet) -> list[Packet]:
+        if track in self._recoded:
+            return self._recoded[track].convert(packet)
+        if track in self._extras.recoded:
+            return self._extras.recoded[track].convert(packet)
+        if track == PICTURES or track in self._extras.copied:
+            return [packet]
+        return self._bare_sound(track, packet)
+
     def _write(self, track: int, packets: list[Packet]) -> None:
+        for packet in self._first:
+            self._container.mux(packet)
+        self._first.clear()
         for packet in packets:
             packet.stream = self._streams[track]
             if self._grows(track, packet):
@@ -183,8 +197,11 @@ class Muxer:
         if packet.pts is not None and packet.pts < ticks:
             return False  # shown before it is decoded
         time_s = ticks * packet.time_base
-        if track in self._newest_s and time_s <= self._newest_s[track]:
-            return False
+        if track in self._newest_s:
+            newest_s = self._newest_s[track]
+            # Two subtitles may begin at once.
+            if time_s < newest_s or (time_s == newest_s and self._streams[track].type != "subtitle"):
+                return False
         self._newest_s[track] = time_s
         return True
 
@@ -218,23 +235,23 @@ class Muxer:
         fragments = EARLY_FRAGMENTS if self._early else LIVE_FRAGMENTS
         return (LIVE if self._live else {}) | (fragments if self._delays else {})
 
-    def _template(self, track: int) -> AudioStream:
+    def _template(self, track: int) -> Stream:
         return self._recoded[track].stream if track in self._recoded else self._tracks.sounds[track - 1]
 
-    def _templates(self, sounds: list[int]) -> dict[int, AudioStream]:
+    def _templates(self, sounds: list[int]) -> dict[int, Stream]:
         """The tracks of sound as the file will have them. Raises SinkError where it does not take them."""
         templates = {each: self._template(each) for each in sounds}
         try:
-            try_header(self._kind, self._tracks, templates)
+            try_header(self._kind, self._tracks, templates, self._extras)
         except (OSError, ValueError) as exc:
             raise SinkError(f"cannot write {self.path}: {why_not(self.path, self._tracks)} ({exc})") from exc
         return templates
 
-    def _open(self, sounds: dict[int, AudioStream]) -> None:
+    def _open(self, sounds: dict[int, Stream]) -> None:
         try:
-            opened = open_container(self._file, self._kind, self._tracks, sounds, self._options())
+            opened = open_container(self._file, self._kind, self._tracks, sounds, self._extras, self._options())
         except (OSError, ValueError) as exc:
             raise self._error(exc) from exc
-        self._container, self._streams = opened
+        self._container, self._streams, self._first = opened
         if self._began is not None:
             self._container.metadata["creation_time"] = self._began.astimezone(UTC).isoformat(timespec="microseconds")

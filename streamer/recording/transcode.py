@@ -9,6 +9,7 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.stream import Stream
 from numpy.typing import NDArray
 
 from streamer.recording.encoder import Packet
@@ -58,7 +59,7 @@ class Recoder:
 
     def __init__(self, sound: AudioStream, coding: Coding) -> None:
         """Raises OSError or ValueError where nothing here decodes such sound."""
-        self._decoder, self._coding = _decoder(sound), coding
+        self._decoder, self._coding = decoder_of(sound), coding
         self._layout = "mono" if sound.codec_context.channels == 1 else "stereo"
         self._container = av.open(io.BytesIO(), "w", format="nut")
         channels = 1 if self._layout == "mono" else 2
@@ -181,9 +182,9 @@ class Recoder:
         return ready
 
 
-def _decoder(sound: AudioStream) -> Any:
+def decoder_of(track: Stream) -> Any:
     """One of its own, for the source's may be closed or at work in another thread; all that it says of itself, too."""
     container = av.open(io.BytesIO(), "w", format="null")  # it takes every kind, and is never written
-    decoder = cast(Any, container.add_stream_from_template(sound, opaque=True).codec_context)
+    decoder = cast(Any, container.add_stream_from_template(track, opaque=True).codec_context)
     decoder.open()
     return decoder

@@ -38,6 +38,11 @@ class Splicer:
         self.jumps = 0
         """The number of times that they jumped."""
 
+    @property
+    def newest_shift_s(self) -> Fraction:
+        """Seconds to add to what says nothing of the clock, in the part that was begun last."""
+        return self._shift_s
+
     def shift_s(self, track: int, time_s: Fraction, duration_s: Fraction) -> Fraction:
         """Seconds to add to the times of a packet.
 

@@ -116,6 +116,7 @@ class RemoteFeed:
             opened.duration_s,
             opened.recorded,
             rotation=opened.rotation,
+            mirrored=opened.mirrored,
             unknown=opened.unknown,
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline import Frame
 from streamer.errors import ConfigError
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
 from streamer.sources.source import Health, Source
 
@@ -54,6 +55,7 @@ class Excerpt:
     def info(self, info: SourceInfo) -> SourceInfo:
         """What is known of the excerpt of a source."""
         rate = None if info.rate is None else info.rate / self.every
+        info = replace(info, about=info.about.part(self.start_s, self.end_s))
         if info.duration_s is None:
             return replace(info, rate=rate, frames=None)
         ends_s = info.duration_s if self.end_s is None else min(self.end_s, info.duration_s)
@@ -73,6 +75,10 @@ class Part(Source):
     @property
     def health(self) -> Health:
         return self._source.health
+
+    @property
+    def extras(self) -> PacketQueue:
+        return self._source.extras
 
     def __iter__(self) -> Iterator[Frame]:
         return self._excerpt.of(self._source)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline import Frame, Size
 from streamer.errors import CannotOpen
-from streamer.media.audio import AudioQueue
 from streamer.media.images import read_picture
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.source import Source
 
@@ -23,7 +23,7 @@ class Pictures(Source):
         if not paths:
             raise CannotOpen(f"no pictures in {name}")
         self.paths = paths
-        self.audio = AudioQueue()
+        self.audio = PacketQueue()
         self._first = read_picture(paths[0])
         self.info = SourceInfo(
             name=name,

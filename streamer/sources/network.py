@@ -44,14 +44,14 @@ _OPTIONS = MappingProxyType(
 )
 
 
-def open_address(url: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Video:
+def open_address(url: str, audio: bool, video_track: int | None, timeouts: Timeouts, stopped: Stopped) -> Video:
     """A stream from the network. Raises CannotOpen, in about `timeouts.open_s` at most, or when stopped."""
     name = without_password(url)
     scheme = url.split("://")[0].lower()
     if scheme not in SCHEMES:
         there = ", ".join(SCHEMES)
         raise CannotOpen(f"addresses such as {scheme}://… cannot be opened; there are: {there}", Cause.NOT_FOUND)
-    request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}))
+    request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}), video_track=video_track)
     silence_s = timeouts.segment_s if ".m3u8" in url else timeouts.read_s
     feed = connect(request, name, timeouts.open_s, stopped)
     return Video(feed, name, LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s))

@@ -20,6 +20,7 @@ from threading import Event
 
 from streamer.errors import CannotOpen, ConfigError
 from streamer.media.images import is_picture, list_pictures, natural_order
+from streamer.sources.file_tracks import Kept
 from streamer.sources.images import Pictures
 from streamer.sources.network import TIMEOUTS, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
@@ -34,6 +35,8 @@ def open_source(
     uri: str | Path,
     *,
     audio: bool = False,
+    tracks: Kept = "sound",
+    video_track: int | None = None,
     realtime: bool = False,
     loop: bool = False,
     timeouts: Timeouts = TIMEOUTS,
@@ -47,6 +50,9 @@ def open_source(
             a webcam, as `webcam:0`, `0` or `/dev/video0`; or the address of a stream: RTSP (over TCP), RTMP,
             HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…` (`?listen=1` waits for the sender) or `udp://…`.
         audio: read the packets of sound too, into `Source.audio`.
+        tracks: which tracks of a file are read with `audio`: its "sound"; the "first" track of sound; or "all", also
+            subtitles, data and other videos, into `Source.extras`.
+        video_track: number of the video track to read, from 1; None is the default one, or without one the largest.
         realtime: give each frame of a recording when it is due, as a camera would, and no earlier; that is then
             its `captured_s`. What is live does so anyway.
         loop: give a recording over and over, without its sound.
@@ -58,7 +64,8 @@ def open_source(
         ConfigError: a `test:` pattern with settings that cannot be, or something live that is to be looped.
     """
     stopped = stopped or Event()
-    again = partial(_opened, str(uri), audio and not loop, timeouts, stopped)
+    kept: Kept = tracks if audio and not loop else "none"
+    again = partial(_opened, str(uri), kept, video_track, timeouts, stopped)
     source = again()
     if loop and source.info.live:
         source.close()
@@ -70,11 +77,11 @@ def open_source(
     return source
 
 
-def _opened(text: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Source:
+def _opened(text: str, kept: Kept, video_track: int | None, timeouts: Timeouts, stopped: Stopped) -> Source:
     if text.startswith("test:"):
         return TestPattern(text)
     if is_address(text):
-        return open_address(text, audio, timeouts, stopped)
+        return open_address(text, kept != "none", video_track, timeouts, stopped)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
     path = Path(text)
@@ -87,7 +94,7 @@ def _opened(text: str, audio: bool, timeouts: Timeouts, stopped: Stopped) -> Sou
         return Pictures(text, found)
     if is_picture(path):
         return Pictures(text, [path])
-    return open_file(path, audio)
+    return open_file(path, kept, video_track)
 
 
 def _is_folder(path: Path) -> bool:

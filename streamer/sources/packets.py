@@ -1,19 +1,19 @@
 """Packets of video and sound: from a file here, or (in `connection.py`) from a process that holds a connection."""
 
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 
-from streamer.errors import CannotOpen, Cause
+from streamer.media.about import About
 from streamer.sources.clocks import MAX_AHEAD_S, Splicer
-from streamer.sources.demuxer.main import duration_s, is_known, packets_of
+from streamer.sources.demuxer.main import duration_s, packets_of
+from streamer.sources.file_tracks import Kept, copies, tracks_of
 from streamer.sources.source import Health
 
 _CLOCK_STARTS_ANYWHERE = 0x0200
@@ -47,6 +47,8 @@ class Facts:
     """Its pictures have the times of its packets, in their order."""
     rotation: int | None = None
     """Degrees counterclockwise; None when each picture says it."""
+    mirrored: bool = False
+    """The same of what is mirrored before it is turned."""
     unknown: int = 0
     """Tracks of sound that are announced and left out: what they are is not known, or was not in time."""
 
@@ -56,51 +58,60 @@ class Feed:
     """The packets of a video and its sound, once, in order."""
 
     video: VideoStream
-    audio: tuple[AudioStream, ...]
+    audio: tuple[Stream, ...]
     """They outlive the feed."""
     facts: Facts
     packets: Iterator[Packet | None]
     """All there are; None whenever nothing came for a moment. Raises SourceLost or av's errors."""
     close: Callable[[], None]
     health: Health = field(default_factory=Health)
+    extras: tuple[Stream, ...] = ()
+    """Tracks that are neither the video nor sound; they outlive the feed."""
+    about: About = field(default_factory=About)
 
 
-def file_feed(container: InputContainer, name: str, audio: bool) -> Feed:
-    """The packets of a file that PyAV has opened. Raises CannotOpen."""
-    video = _picture_stream(container, name)
-    sounds = [each for each in container.streams.audio if audio and is_known(each)]
-    copies = dict(zip(sounds, _copies(sounds)))
+def file_feed(container: InputContainer, name: str, kept: Kept, video_track: int | None = None) -> Feed:
+    """The packets of a file that PyAV has opened. Raises CannotOpen.
+
+    Args:
+        video_track: number of the track to parse; see `tracks_of`.
+    """
+    origin_s = _origin_s(container)
+    tracks = tracks_of(container, name, kept, origin_s, video_track)
+    video, origins = tracks.video, (*tracks.sounds, *tracks.extras)
+    copied = copies(origins)
     facts = Facts(
         video.time_base,
         _rate(container, video),
         video.frames or None,
         duration_s(container, video),
         True,
-        _origin_s(container),
+        origin_s,
         in_decoding_order=container.format.name in _IN_DECODING_ORDER,
-        unknown=len(container.streams.audio) - len(sounds) if audio else 0,
+        unknown=tracks.unknown,
     )
     health = Health()
-    packets = _file_packets(container, video, copies, health)
-    return Feed(video, tuple(copies.values()), facts, packets, container.close, health)
+    packets = _file_packets(container, video, dict(zip(origins, copied)), health)
+    sounds, extras = copied[: len(tracks.sounds)], copied[len(tracks.sounds) :]
+    return Feed(video, sounds, facts, packets, container.close, health, extras, tracks.about)
 
 
 def _file_packets(
-    container: InputContainer, video: VideoStream, copies: dict[AudioStream, AudioStream], health: Health
+    container: InputContainer, video: VideoStream, copied: Mapping[Stream, Stream], health: Health
 ) -> Iterator[Packet]:
     splicer = Splicer(starts_anywhere=bool(container.format.flags & _CLOCK_STARTS_ANYWHERE))
-    for packet in packets_of(container, (video, *copies)):
+    for packet in packets_of(container, (video, *copied)):
         if packet.dts is not None:
-            _splice(packet, splicer)
+            _splice(packet, splicer, leads=packet.stream is video or packet.stream.type == "audio")
             health.jumps = splicer.jumps
-        if isinstance(packet.stream, AudioStream):
-            packet.stream = copies[packet.stream]
+        packet.stream = copied.get(packet.stream, packet.stream)
         yield packet
 
 
-def _splice(packet: Packet, splicer: Splicer) -> None:
-    time_base = packet.time_base
-    shift_s = splicer.shift_s(packet.stream.index, packet.dts * time_base, (packet.duration or 0) * time_base)
+def _splice(packet: Packet, splicer: Splicer, *, leads: bool) -> None:
+    time_base, shift_s = packet.time_base, splicer.newest_shift_s
+    if leads:  # subtitles and data come as they like, and say nothing of the file's clock
+        shift_s = splicer.shift_s(packet.stream.index, packet.dts * time_base, (packet.duration or 0) * time_base)
     shift = round(shift_s / time_base)
     packet.dts += shift
     if packet.pts is not None:
@@ -113,20 +124,6 @@ def _rate(container: InputContainer, video: VideoStream) -> Fraction | None:
     if container.format.flags & _NO_TIMES:
         return video.guessed_rate  # the video's own; the other is what FFmpeg reads such files at
     return video.average_rate or video.guessed_rate
-
-
-def _copies(sounds: Sequence[AudioStream]) -> tuple[AudioStream, ...]:
-    """What records the sound may ask for its streams when the file is closed, and then PyAV reads freed memory."""
-    container = av.open(io.BytesIO(), "w", format="null")  # it takes every kind, and is never written
-    return tuple(container.add_stream_from_template(each, opaque=True) for each in sounds)
-
-
-def _picture_stream(container: InputContainer, name: str) -> VideoStream:
-    # A song's cover is a video stream of one picture; it is not what somebody opens a file for.
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    raise CannotOpen(f"{name} has no video in it", Cause.CODEC)
 
 
 def _origin_s(container: InputContainer) -> Fraction:

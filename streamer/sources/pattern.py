@@ -12,7 +12,7 @@ import numpy as np
 from pipeline import Frame, Size
 from pipeline.types import Picture
 from streamer.errors import ConfigError
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.source import Source
 
@@ -73,7 +73,7 @@ class TestPattern(Source):
 
     def __init__(self, uri: str) -> None:
         self.pattern = pattern = read_pattern(uri)
-        self.audio = AudioQueue()
+        self.audio = PacketQueue()
         self.info = SourceInfo(
             name=uri,
             frame_size=pattern.size,

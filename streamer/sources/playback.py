@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pipeline import Frame
 from streamer.errors import CannotOpen, SourceLost
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.sources.images import PICTURE_RATE
 from streamer.sources.source import Health, Source
 
@@ -81,7 +81,7 @@ class Looped(Source):
     def __init__(self, source: Source, again: Callable[[], Source]) -> None:
         self._source, self._again = source, again
         self._damaged_before = 0
-        self.audio = AudioQueue()
+        self.audio = PacketQueue()
         self.info = replace(source.info, frames=None, duration_s=None)
 
     @property

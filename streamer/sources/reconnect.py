@@ -9,7 +9,7 @@ from av.audio.stream import AudioStream
 
 from pipeline import Frame
 from streamer.errors import CannotOpen, Cause, SourceError, SourceLost
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Health, Source
 from streamer.sources.timeline import MIN_WAIT_S, Backoff, Seam
@@ -88,7 +88,7 @@ class Reconnecting(Source):
         self._damaged_before = 0
         self._seam = Seam()
         self.info = source.info
-        self.audio = AudioQueue(source.audio.streams)
+        self.audio = PacketQueue(source.audio.streams)
 
     @property
     def health(self) -> Health:

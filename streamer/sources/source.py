@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from pipeline import Frame
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
 
 
@@ -43,13 +43,18 @@ class Source(ABC):
     """Frames, once, in order; a context that closes the source."""
 
     info: SourceInfo
-    audio: AudioQueue
+    audio: PacketQueue
     """Packets of sound that were read along with the frames; empty where there are none."""
 
     @property
     def health(self) -> Health:
         """The counts of what was read so far."""
         return Health()
+
+    @property
+    def extras(self) -> PacketQueue:
+        """Packets of other tracks that were read along with the frames: subtitles, data, other videos of a file."""
+        return PacketQueue()
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]: ...

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
@@ -20,15 +19,21 @@ from pipeline.pictures import on_white
 from pipeline.types import Picture
 from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.clocks import FileClock, LiveClock
+from streamer.sources.demuxer.main import turn_of
+from streamer.sources.file_tracks import Kept
 from streamer.sources.packets import Feed, Packet, file_feed
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Health, Source
 
 _LOG = logging.getLogger(__name__)
 
+BT709 = 1
+YUV_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
+"""H.273's numbers of ways from YUV to RGB, of those that swscale knows."""
+LIMITED_RANGE = 1
 MAX_DAMAGED_IN_A_ROW = 500
 """So many pieces in a row that cannot be decoded are no video."""
 
@@ -63,7 +68,9 @@ class Video(Source):
         self._sent: deque[int] = deque()
         """The times of the packets whose pictures have not come."""
         try:
-            self.audio = AudioQueue(feed.audio)
+            recorded = feed.facts.recorded
+            self.audio = PacketQueue(feed.audio, recorded=recorded)
+            self._extras = PacketQueue(feed.extras, recorded=recorded)
             if feed.facts.unknown:
                 _LOG.warning("%s announces sound of a kind that is not known, or not yet: it is left out", name)
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.
@@ -83,12 +90,17 @@ class Video(Source):
     def health(self) -> Health:
         return self._feed.health
 
+    @property
+    def extras(self) -> PacketQueue:
+        return self._extras
+
     def __iter__(self) -> Iterator[Frame]:
         with self:
-            yield Frame(self._first, 0, 0.0, time.monotonic(), self._first_duration_s)
+            aspect = self._tags.shown_pixel_aspect
+            yield Frame(self._first, 0, 0.0, time.monotonic(), self._first_duration_s, aspect)
             for index, frame in enumerate(self._decoded, start=1):
                 pts_s = float((self._ticks(frame) - self._tags.start_ticks) * self._time_base)
-                yield Frame(self._picture(frame), index, pts_s, time.monotonic(), _duration_s(frame))
+                yield Frame(self._picture(frame), index, pts_s, time.monotonic(), _duration_s(frame), aspect)
 
     def close(self) -> None:
         self._feed.close()
@@ -104,6 +116,7 @@ class Video(Source):
             tags=self._tags,
             live=not facts.recorded,
             codec=self._feed.video.codec_context.name,
+            about=self._feed.about,
         )
 
     def _set_clock(self) -> None:
@@ -133,7 +146,7 @@ class Video(Source):
                     return
                 if packet is None:
                     continue
-                if isinstance(packet.stream, AudioStream):
+                if packet.stream is not self._feed.video:
                     self._keep(packet)
                     continue
                 if packet.size:
@@ -165,17 +178,22 @@ class Video(Source):
             return
         if self._live and packet.pts is not None and packet.pts * packet.time_base < origin_s:
             return  # what was said before the first picture has no place in a recording of it
-        self.audio.put(packet, origin_s)
+        (self.audio if packet.stream in self.audio.streams else self._extras).put(packet, origin_s)
 
     def _tags_of(self, first: av.VideoFrame, start_ticks: int) -> VideoTags:
-        rotation = self._feed.facts.rotation
+        facts = self._feed.facts
+        rotation, mirrored = turn_of(first) if facts.rotation is None else (facts.rotation, facts.mirrored)
+        matrix, colour_range = int(first.colorspace), int(first.color_range)
+        if first.format.is_rgb:  # what is written is none, and needs what makes it one again
+            matrix, colour_range = (matrix if matrix in YUV_MATRICES else BT709), LIMITED_RANGE
         return VideoTags(
             time_base=self._time_base,
             start_ticks=start_ticks,
-            rotation=round((first.rotation if rotation is None else rotation) / 90) * 90 % 360,
+            rotation=rotation,
+            mirrored=mirrored,
             pixel_aspect=self._feed.video.sample_aspect_ratio or Fraction(1),
-            matrix=int(first.colorspace),
-            colour_range=int(first.color_range),
+            matrix=matrix,
+            colour_range=colour_range,
             primaries=int(first.color_primaries),
             transfer=int(first.color_trc),
         )
@@ -185,7 +203,7 @@ class Video(Source):
         return self._clock.ticks(None if self._timeless else own, time.monotonic())
 
     def _picture(self, frame: av.VideoFrame) -> Picture | Yuv420:
-        plain = frame.format.name in YUV_FORMATS and not self._tags.rotation
+        plain = frame.format.name in YUV_FORMATS and self._tags.is_upright
         if plain and not (frame.height % 2 or frame.width % 2):
             return Yuv420(frame)
         if any(component.is_alpha for component in frame.format.components):
@@ -232,7 +250,7 @@ class _Patience:
         return self._live is not None and self._live.stopped.is_set()
 
 
-def open_file(path: Path, audio: bool) -> Video:
+def open_file(path: Path, kept: Kept, video_track: int | None = None) -> Video:
     """A file with a video in it. Raises CannotOpen."""
     try:
         # By its protocol: of a name such as 10:30.mp4 FFmpeg would take the beginning for one.
@@ -244,7 +262,7 @@ def open_file(path: Path, audio: bool) -> Video:
     except (av.error.FFmpegError, OSError) as exc:
         raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
     try:
-        feed = file_feed(container, str(path), audio)
+        feed = file_feed(container, str(path), kept, video_track)
     except CannotOpen:
         container.close()
         raise

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline import Frame, Size
 from pipeline.types import Picture
 from streamer.errors import CannotOpen, SourceLost
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
 from streamer.sources.demuxer.protocol import Request
 from streamer.sources.network import Timeouts, connect
@@ -37,7 +37,7 @@ class OpenCvCamera(Source):
     def __init__(self, device: int | str) -> None:
         os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # or Windows takes a minute to open
         name = f"webcam:{device}"
-        self.audio = AudioQueue()
+        self.audio = PacketQueue()
         self._capture = cv2.VideoCapture(device)
         first = self._next()
         if first is None:

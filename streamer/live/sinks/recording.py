@@ -1,5 +1,6 @@
 """The recording of a live stream, and the last seconds that clips are cut from: one encoder for both."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,8 @@ from streamer.recording.codecs import Encoding
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
 from streamer.sources.source import Source
+
+_LOG = logging.getLogger(__name__)
 
 
 class Recording:
@@ -38,6 +41,8 @@ class Recording:
         Raises:
             SinkError: it cannot be encoded or written.
         """
+        if filing is not None and source.info.about.left_out:
+            _LOG.warning("a recording has pictures and sound; left out: %s", ", ".join(source.info.about.left_out))
         self._recent = recent
         self._on_files_failed = on_files_failed
         self._recorder = LiveRecorder(

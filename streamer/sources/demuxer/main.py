@@ -8,15 +8,18 @@ the messages and the channel, so that the process is there within a tenth of a s
 import io
 import re
 import socket
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from errno import EIO
 from itertools import chain
+from typing import Any, cast
 
 import av
 import msgspec
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.sidedata.sidedata import Type as SideData
 from av.stream import Stream
 
 from streamer.processes.framing import ChannelClosed
@@ -91,12 +94,13 @@ def _reached(url: str, stack: ExitStack) -> str | _Sender:
 def _pour(request: Request, file: str | _Sender, parent: Parent) -> None:
     options = request.options
     with av.open(file, "r", format=request.format, options=options, metadata_errors="replace") as container:
-        streams = _streams(container, request.audio)
+        streams = _streams(container, request.audio, request.video_track or 1)
         if not streams:
-            _send(parent, FAILED, msgspec.msgpack.encode(Failed("NoVideo", 0, "there is no video in it")))
+            kind, which = ("NoSuchTrack", f"track {request.video_track} ") if request.video_track else ("NoVideo", "")
+            _send(parent, FAILED, msgspec.msgpack.encode(Failed(kind, 0, f"there is no video {which}in it")))
             return
-        rotation, packets = _rotation(container, packets_of(container, streams))
-        _send(parent, OPENED, msgspec.msgpack.encode(_opened(container, streams, rotation, request.audio)))
+        turn, packets = _turn(container, packets_of(container, streams))
+        _send(parent, OPENED, msgspec.msgpack.encode(_opened(container, streams, turn, request.audio)))
         place = {stream.index: number for number, stream in enumerate(streams)}
         for packet in packets:
             if _changed(packet, streams[0]):
@@ -112,12 +116,12 @@ def _changed(packet: "av.Packet[Stream]", video: Stream) -> bool:
     return bytes(packet.get_sidedata("new_extradata")) != video.codec_context.extradata
 
 
-def _streams(container: InputContainer, audio: bool) -> list[Stream]:
-    """The video's, then those of sound; none if there is no video."""
+def _streams(container: InputContainer, audio: bool, number: int) -> list[Stream]:
+    """The video's of a number, then those of sound; none if there is no such video."""
     # A song's cover is a video stream of one picture; it is not what somebody opens a file for.
     videos = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
     sounds = [each for each in container.streams.audio if audio and is_known(each)]
-    return [*videos[:1], *sounds] if videos else []
+    return [videos[number - 1], *sounds] if 1 <= number <= len(videos) else []
 
 
 def packets_of(container: InputContainer, streams: Iterable[Stream]) -> Iterator["av.Packet[Stream]"]:
@@ -133,7 +137,7 @@ def is_known(sound: AudioStream) -> bool:
     return context is not None and context.sample_rate > 0 and context.channels > 0
 
 
-def _opened(container: InputContainer, streams: list[Stream], rotation: int, audio: bool) -> Opened:
+def _opened(container: InputContainer, streams: list[Stream], turn: tuple[int, bool], audio: bool) -> Opened:
     video = streams[0]
     timeless = bool(container.format.flags & _NO_TIMES)
     rate = None if timeless else video.average_rate or video.guessed_rate
@@ -147,7 +151,8 @@ def _opened(container: InputContainer, streams: list[Stream], rotation: int, aud
         frames=video.frames or None,
         duration_s=duration_s(container, video),
         recorded=_recorded(container, video),
-        rotation=rotation,
+        rotation=turn[0],
+        mirrored=turn[1],
         unknown=sum(not is_known(each) for each in container.streams.audio) if audio else 0,
     )
 
@@ -164,22 +169,37 @@ def _recorded(container: InputContainer, video: Stream) -> bool:
     return duration_s(container, video) is not None or (container.format.name == "mpegts" and container.size > 0)
 
 
-def _rotation(
+def turn_of(frame: av.VideoFrame) -> tuple[int, bool]:
+    """How a picture is shown: degrees by which it is turned counterclockwise, and whether it is mirrored before."""
+    data = cast(Any, frame.side_data).get(SideData.DISPLAYMATRIX)
+    if data is None:
+        return 0, False
+    matrix = struct.unpack("=9i", bytes(data)[:36])
+    (right_x, right_y), (down_x, down_y) = matrix[:2], matrix[3:5]  # where its axes point to
+    mirrored = right_x * down_y < right_y * down_x
+    if mirrored:
+        right_x, right_y = -right_x, -right_y
+    if abs(right_x) >= abs(right_y):
+        return (0 if right_x >= 0 else 180), mirrored
+    return (90 if right_y < 0 else 270), mirrored
+
+
+def _turn(
     container: InputContainer, packets: Iterator["av.Packet[Stream]"]
-) -> tuple[int, Iterator["av.Packet[Stream]"]]:
+) -> tuple[tuple[int, bool], Iterator["av.Packet[Stream]"]]:
     """How a recording is turned, which only its pictures say, and its packets. Cameras turn theirs before they send."""
     tried: list[av.Packet[Stream]] = []
     if container.duration is None:
-        return 0, packets
+        return (0, False), packets
     for packet in packets:
         tried.append(packet)
         with suppress(av.error.InvalidDataError):
             for frame in packet.decode() if packet.size else []:
                 if isinstance(frame, av.VideoFrame):
-                    return frame.rotation, chain(tried, packets)
+                    return turn_of(frame), chain(tried, packets)
         if len(tried) >= MAX_DECODED:
             break
-    return 0, chain(tried, packets)
+    return (0, False), chain(tried, packets)
 
 
 def _template(streams: list[Stream]) -> bytes:

@@ -25,6 +25,8 @@ class Request(msgspec.Struct, frozen=True):
     options: dict[str, str]
     format: str | None = None
     """FFmpeg's name of the format; None lets FFmpeg find out."""
+    video_track: int | None = None
+    """Number of the video track to read, from 1; None is the first."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -48,6 +50,8 @@ class Opened(msgspec.Struct, frozen=True):
     """It has an end, and arrives as fast as it is read."""
     rotation: int
     """Degrees counterclockwise, of a recording."""
+    mirrored: bool
+    """Whether its pictures are mirrored, left to right, before they are turned."""
     unknown: int
     """Number of audio tracks that are left out because FFmpeg did not find out their parameters in time."""
 

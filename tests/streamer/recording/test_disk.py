@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import Size
 from streamer.errors import SinkError
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
 from streamer.recording.disk import Disk, patiently
@@ -116,7 +116,7 @@ def _disk_threads() -> list[threading.Thread]:
 
 def recorder(path: Path) -> LiveRecorder:
     info = SourceInfo("test:", SIZE, live=True)
-    return LiveRecorder(info, AudioQueue(), Encoding(), Filing(path, force=True), None)
+    return LiveRecorder(info, PacketQueue(), Encoding(), Filing(path, force=True), None)
 
 
 def test_a_pipe_that_nobody_opens_ends_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import Size
 from streamer import CODECS, ConfigError, Encoding, Recorder, SinkError, SourceInfo, open_source
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import VideoTags
 from tests.support.media import Clip, pictures_of, planes_of, pts_of, quarters, sound_of, turn_of
 from tests.support.paths import ROOT
@@ -34,7 +34,7 @@ def info(size: Size = SIZE, rate: int = 25, **tags: object) -> SourceInfo:
 
 
 def recorder(path: Path, about: SourceInfo | None = None, *, force: bool = False, codec: str = "h264") -> Recorder:
-    return Recorder(path, about or info(), AudioQueue(), Encoding(codec), force=force)
+    return Recorder(path, about or info(), PacketQueue(), Encoding(codec), force=force)
 
 
 UNEVEN = (0, 100, 700, 720, 5000, 9000, 9020, 20000, 20512, 21024)  # at least a millisecond apart, for .mkv
@@ -71,7 +71,7 @@ def test_a_copy_keeps_times_sound_tags_and_pictures(tmp_path: Path, name: str, s
 @pytest.mark.parametrize("matrix", [1, 5])
 def test_pictures_that_come_as_bgr_keep_their_colours(tmp_path: Path, matrix: int, colour_range: int) -> None:
     about = info(matrix=matrix, colour_range=colour_range)
-    with Recorder(tmp_path / "out.mp4", about, AudioQueue(), Encoding(crf=1), force=False) as sink:
+    with Recorder(tmp_path / "out.mp4", about, PacketQueue(), Encoding(crf=1), force=False) as sink:
         sink.write(quarters(*SIZE), 0.0)
     with open_source(tmp_path / "out.mp4") as written:
         seen = next(iter(written)).bgr
@@ -119,7 +119,7 @@ def test_a_lower_crf_is_better(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
     sizes = []
     for crf in (10, 40):
-        with Recorder(tmp_path / f"{crf}.mp4", info(), AudioQueue(), Encoding("h264", crf), force=False) as sink:
+        with Recorder(tmp_path / f"{crf}.mp4", info(), PacketQueue(), Encoding("h264", crf), force=False) as sink:
             sink.write(noise, 0.0)
         sizes.append((tmp_path / f"{crf}.mp4").stat().st_size)
     assert sizes[0] > 2 * sizes[1]

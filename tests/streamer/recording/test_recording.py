@@ -16,7 +16,7 @@ import pytest
 
 from pipeline import Size
 from streamer import CODECS, Encoding, SinkError, SourceInfo, SourceLost, open_source
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import VideoTags
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.containers import PICTURES
@@ -44,9 +44,9 @@ def info(rate: int | None = 25) -> SourceInfo:
     return SourceInfo("made up", SIZE, None if rate is None else Fraction(rate), tags=tags)
 
 
-def live(path: Path, about: SourceInfo | None = None, audio: AudioQueue | None = None, **filing: Any) -> LiveRecorder:
+def live(path: Path, about: SourceInfo | None = None, audio: PacketQueue | None = None, **filing: Any) -> LiveRecorder:
     encoding = Encoding("vp9" if path.suffix == ".webm" else "h264")
-    return LiveRecorder(about or info(), audio or AudioQueue(), encoding, Filing(path, **filing), None)
+    return LiveRecorder(about or info(), audio or PacketQueue(), encoding, Filing(path, **filing), None)
 
 
 def recorded(source: Path | str, out: Path, **filing: Any) -> list[float]:
@@ -84,11 +84,11 @@ sys.path.insert(0, {str(ROOT)!r})
 from contextlib import suppress
 from pathlib import Path
 from streamer import SourceLost, open_source
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from tests.streamer.recording.test_recording import live
 source, out, from_s, until_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 with open_source(source, audio=True) as opened:
-    queue = AudioQueue(opened.audio.streams)
+    queue = PacketQueue(opened.audio.streams)
     recorder = live(out, opened.info, queue)
     with suppress(SourceLost):  # the end of it, over TCP
         for frame in opened:
@@ -276,7 +276,7 @@ def test_sound_finds_the_file_of_its_time(tmp_path: Path, singing: Path, late: i
     """As much as a second before or after the pictures of its time."""
     packets = [packet for packet in av.open(str(singing)).demux(audio=0) if packet.size]
     with open_source(singing, audio=True) as opened:
-        queue = AudioQueue(opened.audio.streams)
+        queue = PacketQueue(opened.audio.streams)
         with live(tmp_path / "door.mp4", opened.info, queue, segment_s=2.0) as recorder:
             for frame in opened:
                 while packets and packets[0].pts * packets[0].time_base <= frame.pts_s - late / 50:

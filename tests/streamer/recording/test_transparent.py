@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline import Size
 from streamer import ConfigError, Encoding, Recorder, SinkError, SourceInfo
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import VideoTags
 from streamer.recording.animation import Animation
 from streamer.recording.clip_buffer import Recent
@@ -47,7 +47,7 @@ def info(tags: VideoTags | None = None) -> SourceInfo:
 
 def recorded(path: Path, tags: VideoTags | None = None) -> Path:
     encoding = transparent(Encoding(), str(path))
-    with Recorder(path, info(tags), AudioQueue(), encoding, force=False, alpha=True) as recorder:
+    with Recorder(path, info(tags), PacketQueue(), encoding, force=False, alpha=True) as recorder:
         for index, picture in enumerate(bars()):
             recorder.write(picture, index / 25)
     return path
@@ -96,7 +96,7 @@ def test_transparency_stays_beside_the_tags_of_colours(tmp_path: Path, suffix: s
 
 def test_a_webm_with_transparency_is_little_larger_than_without(tmp_path: Path) -> None:
     cut = recorded(tmp_path / "cut.webm").stat().st_size
-    with Recorder(tmp_path / "whole.webm", info(), AudioQueue(), Encoding("vp9"), force=False) as recorder:
+    with Recorder(tmp_path / "whole.webm", info(), PacketQueue(), Encoding("vp9"), force=False) as recorder:
         for index, picture in enumerate(bars()):
             recorder.write(np.ascontiguousarray(picture[..., :3]), index / 25)
     assert cut < 3 * (tmp_path / "whole.webm").stat().st_size
@@ -123,7 +123,7 @@ def test_what_holds_none_is_refused(name: str, codec: str, told: str) -> None:
 
 def test_clips_of_a_live_recording_are_transparent_too(tmp_path: Path) -> None:
     recent = Recent(30)
-    with LiveRecorder(info(), AudioQueue(), Encoding("vp9"), None, recent, alpha=True) as recorder:
+    with LiveRecorder(info(), PacketQueue(), Encoding("vp9"), None, recent, alpha=True) as recorder:
         for index, picture in enumerate(bars()):
             recorder.write(picture, index / 25)
         clip = tmp_path / f"clip{recent.suffix}"
@@ -136,7 +136,7 @@ def test_clips_of_a_live_recording_are_transparent_too(tmp_path: Path) -> None:
 
 def test_prores_for_those_who_edit(tmp_path: Path) -> None:
     opaque = tmp_path / "opaque.mov"
-    with Recorder(opaque, info(), AudioQueue(), Encoding("prores"), force=False) as recorder:
+    with Recorder(opaque, info(), PacketQueue(), Encoding("prores"), force=False) as recorder:
         for index, picture in enumerate(bars()):
             recorder.write(np.ascontiguousarray(picture[..., :3]), index / 25)
     with av.open(str(opaque)) as container:

@@ -24,7 +24,7 @@ from pipeline import Frame, Size
 from streamer import CannotOpen, SinkError, Source, SourceInfo, SourceLost, Stream, StreamConfig, open_source
 from streamer.errors import Cause, Loss
 from streamer.live.stats import Stats
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.sources.network import Timeouts
 from streamer.sources.reconnect import Connector, Reconnecting
 from streamer.sources.source import Health
@@ -341,7 +341,7 @@ class Damaged(Source):
     """One picture, beside a piece that could not be decoded."""
 
     health = Health(damaged=1)
-    audio = AudioQueue()
+    audio = PacketQueue()
     info = SourceInfo("camera", Size(4, 6), live=True)
 
     def __iter__(self) -> Iterator[Frame]:

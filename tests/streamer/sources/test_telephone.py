@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from streamer import Encoding, Recorder, SourceLost, Stream, StreamConfig, open_source
-from streamer.media.audio import AudioQueue
+from streamer.media.packet_queue import PacketQueue
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
@@ -46,7 +46,7 @@ def codec_of(path: Path) -> str:
 def recorded(source: Path | str, out: Path, recent: Recent | None = None, heard_s: float = -1.0, **filing: Any) -> None:
     """As a live recording; what is said before a time is not heard."""
     with open_source(source, audio=True) as opened, suppress(SourceLost):  # the end of it, over TCP
-        queue = AudioQueue(opened.audio.streams)
+        queue = PacketQueue(opened.audio.streams)
         encoding = ENCODINGS.get(out.suffix, Encoding())
         with LiveRecorder(opened.info, queue, encoding, Filing(out, **filing), recent) as recorder:
             for frame in opened:

@@ -1,0 +1,87 @@
+"""Pictures are seen and written as a viewer sees them: turned, mirrored, with the shape of their pixels and colours."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from pipeline import Frame, Size, load_parser
+from pipeline.network.letterbox import Letterbox
+from streamer import CODECS, Encoding, open_source
+from tests.streamer.recording.test_file import copied
+from tests.support.media import Clip, pictures_of, quarters, turn_of
+
+TURNS = {
+    (0, False): [0, 1, 2, 3],
+    (90, False): [1, 3, 0, 2],
+    (180, False): [3, 2, 1, 0],
+    (270, False): [2, 0, 3, 1],
+    (0, True): [1, 0, 3, 2],
+    (90, True): [0, 2, 1, 3],
+    (180, True): [2, 3, 0, 1],
+    (270, True): [3, 1, 2, 0],
+}
+"""Degrees counterclockwise, and whether it is mirrored before: which quarter is then seen where."""
+
+
+def turned(path: Path, degrees: int, mirrored: bool) -> Path:
+    """A clip that says that it is to be turned and mirrored."""
+    with av.open(str(Clip().make(path.with_name("plain.mp4")))) as plain, av.open(str(path), "w") as file:
+        stream: Any = file.add_stream_from_template(plain.streams.video[0])
+        # FFmpeg mirrors what it has turned.
+        stream.set_display_rotation(-degrees if mirrored else degrees, hflip=mirrored)
+        for packet in plain.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                file.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(("degrees", "mirrored"), TURNS)
+def test_turned_and_mirrored_video_is_seen_as_players_show_it(tmp_path: Path, degrees: int, mirrored: bool) -> None:
+    with open_source(turned(tmp_path / "in.mp4", degrees, mirrored)) as opened:
+        first = next(iter(opened))
+    assert turn_of(first.bgr) == TURNS[degrees, mirrored]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize(("degrees", "mirrored"), [(0, True), (90, True), (90, False)])
+def test_a_copy_looks_like_its_source(tmp_path: Path, suffix: str, degrees: int, mirrored: bool) -> None:
+    out = copied(turned(tmp_path / "in.mp4", degrees, mirrored), tmp_path / f"out{suffix}")
+    assert turn_of(pictures_of(out)[0]) == TURNS[degrees, mirrored]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_the_network_sees_people_in_their_own_shape(tmp_path: Path, rotation: int) -> None:
+    with open_source(Clip(size=(64, 96), aspect=Fraction(2), rotation=rotation).make(tmp_path / "in.mp4")) as opened:
+        frame = next(iter(opened))
+    assert frame.pixel_aspect == (0.5 if rotation else 2.0)
+    parser = load_parser("lite")
+    parser(frame)
+    fit = parser.fit_for(frame.size)
+    shown = fit.shown_size
+    assert shown == (Size(96, 32) if rotation else Size(64, 192))
+    assert fit.content_size.width / fit.content_size.height == pytest.approx(shown.width / shown.height, rel=0.05)
+
+
+def test_a_letterbox_takes_pixels_that_are_not_square_apart() -> None:
+    square = Letterbox.into(Size(100, 200), Size(128, 256))
+    tall = Letterbox.into(Size(100, 100), Size(128, 256), 2.0)
+    assert tall.content_size == square.content_size
+    grey = np.full((100, 100, 3), 90, np.uint8)
+    assert tall.shrink(grey)[:128, :256].min() == 90
+    assert Frame.still(grey).pixel_aspect == 1.0
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_rgb_video_becomes_yuv_that_says_which(tmp_path: Path, codec: str) -> None:
+    source = Clip(codec="libx264rgb", pixels="rgb24").make(tmp_path / "in.mp4")
+    out = copied(source, tmp_path / "out.mp4", Encoding(codec, crf=5))
+    with av.open(str(out)) as file:
+        frame = next(file.decode(video=0))
+    assert int(frame.colorspace) == 1
+    np.testing.assert_allclose(pictures_of(out)[0][10, 10], quarters(64, 96)[10, 10], atol=6)
