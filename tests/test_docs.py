@@ -27,6 +27,7 @@ from pipeline import CIHP, Box, Parsing, Person, Size
 from scripts import print_messages
 from streamer.cli import app
 from streamer.live.config import read_config
+from streamer.live.fleet import read_fleet
 from streamer.zeromq.publisher import Publisher
 from tests.support.media import Clip
 from tests.support.paths import ROOT
@@ -174,8 +175,9 @@ def test_settings_files_can_be_read(tmp_path: Path) -> None:
     blocks = _blocks("toml")
     assert blocks
     for block in blocks:
-        (tmp_path / "door.toml").write_text(block.text)
-        assert read_config(tmp_path / "door.toml", {}).source
+        path = tmp_path / "door.toml"
+        path.write_text(block.text)
+        assert read_fleet(path) if "[camera." in block.text else read_config(path, {}).source
 
 
 def test_files_that_are_named_exist() -> None:

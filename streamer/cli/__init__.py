@@ -22,6 +22,7 @@ COMMANDS = {
     "render": ("render", "Draw every person's parts over videos and pictures."),
     "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
     "serve": ("serve", "Serve a page and a REST API: pictures in, people and their parts out."),
+    "fleet": ("fleet", "Run the cameras of a file side by side."),
     "watch": ("watch", "Show the masks that a stream publishes, as they come."),
     "replay": (
         "replay",

@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.console import say, stop_on_interrupt, tell
+from streamer.cli.console import stop_on_interrupt, tell
 from streamer.cli.options import Given, Log, LogFormat, with_options
-from streamer.cli.status import figures_of, line_of, plan_of, reporting, summary_of
+from streamer.cli.status import line_of, plan_of, reporting, sum_up
 from streamer.cli.systemd import Supervisor
 from streamer.errors import ConfigError, SinkError
 from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.stream import Stream
-from streamer.log import is_json
 
 STATUS_EVERY_S = 0.5
 WINDOW_DEFAULT = "on, unless the stream is recorded or published, or its masks are kept"
@@ -60,44 +59,21 @@ def _run(settings: StreamConfig) -> None:
         interrupted = _followed(live)
     except SinkError:
         if live.stats.shown:  # it went on without that sink, and what it did is to be told all the same
-            _sum_up(live, settings)
+            sum_up(live.stats, settings)
         raise
-    _sum_up(live, settings)
+    sum_up(live.stats, settings)
     if interrupted:
         raise typer.Exit(130)
 
 
 def _followed(live: Stream) -> bool:
     """Runs a stream to its end, and tells how it goes; True if somebody asked to stop it."""
-    with stop_on_interrupt() as asked, Supervisor() as supervisor, reporting(live.config.stream) as show, live:
+    name = live.config.stream
+    with stop_on_interrupt() as asked, Supervisor() as supervisor, reporting([name]) as show, live:
         while not asked() and not live.join(STATUS_EVERY_S):
             at = live.stats
-            show(at)
+            show({name: at})
             supervisor.tell(line_of(at), at.silent_s, time.monotonic())
         live.stop()
         live.join()
         return asked()
-
-
-def _sum_up(live: Stream, settings: StreamConfig) -> None:
-    at, stream = live.stats, settings.stream
-    lines = summary_of(at)
-    if is_json():
-        tell("ended", lines[0], {"stream": stream, **figures_of(at)})
-    else:
-        for line in lines:
-            say(line)
-    if settings.masks.sidecar:
-        _tell_written(stream, settings.masks.sidecar, f"{at.parsed} parsings")
-    if settings.record.file:
-        name = Path(settings.record.file)
-        path = name.with_stem(f"{name.stem}-*") if settings.record.segment_s else name
-        _tell_written(stream, path, f"{at.shown} frames" if at.shown else "no picture came, so it was not written")
-
-
-def _tell_written(stream: str, path: str | Path, what: str) -> None:
-    text = f"{path}: {what}"
-    if is_json():
-        tell("written", text, {"stream": stream, "path": str(path)})
-    else:
-        say(text)

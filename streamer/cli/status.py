@@ -1,14 +1,17 @@
 """What `run` says while a stream runs: what it will do, a line of figures, and a line for each thing that happens."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
+from rich.live import Live
+from rich.spinner import Spinner
 from rich.text import Text
 
-from streamer.cli.console import tell, terminal
+from streamer.cli.console import say, tell, terminal
 from streamer.live.config import StreamConfig
 from streamer.live.news import News, news_of, troubles_of
 from streamer.live.stats import Snapshot
@@ -85,29 +88,42 @@ class Reporter:
         return news
 
 
+Show = Callable[[Mapping[str, Snapshot]], None]
+"""Takes the counters of each stream, by its name."""
+
+
 @contextmanager
-def reporting(stream: str) -> Iterator[Callable[[Snapshot], None]]:
+def reporting(streams: Collection[str], *, named: bool = False) -> Iterator[Show]:
     """Yields what to call every half second or so. What is said stands on standard error.
 
     Args:
-        stream: the name of the stream, for programs.
+        streams: the names of the streams; each has a line of figures on a terminal.
+        named: begin lines with the name.
     """
     console = terminal()
     on_terminal = console.is_terminal and not is_json()
-    reporter = Reporter(on_terminal=on_terminal)
+    reporters = {name: Reporter(on_terminal=on_terminal) for name in streams}
+    prefix = {name: f"{name}: " if named else "" for name in streams}
+    before = max(map(len, prefix.values()))
 
-    def say_news(at: Snapshot) -> None:
-        for each in reporter.news(at, time.monotonic()):
-            tell(each.event, each.text, {"stream": stream, **each.details})
+    def say_news(at: Mapping[str, Snapshot]) -> None:
+        now_s = time.monotonic()
+        for name, reporter in reporters.items():
+            for each in reporter.news(at[name], now_s):
+                tell(each.event, prefix[name] + each.text, {"stream": name, **each.details})
 
     if not on_terminal:
         yield say_news
         return
-    with console.status("starting") as status:
+    spinner = Spinner("dots", "starting")
+    with Live(spinner, console=console, transient=True, refresh_per_second=8) as live:
 
-        def show(at: Snapshot) -> None:
+        def show(at: Mapping[str, Snapshot]) -> None:
             say_news(at)
-            status.update(Text(line_of(at, console.width - SPINNER_COLUMNS)))
+            width = console.width - SPINNER_COLUMNS
+            lines = [f"{prefix[name]:<{before}}{line_of(at[name], width - before)}" for name in streams]
+            spinner.update(text=Text("\n".join(lines)))
+            live.refresh()
 
         yield show
 
@@ -116,6 +132,34 @@ def figures_of(at: Snapshot) -> dict[str, object]:
     """All counters as JSON has them, but for what is told when it happens."""
     whole: dict[str, object] = msgspec.to_builtins(replace(at, saves=()))
     return {name: value for name, value in whole.items() if name not in ("saves", "sinks_ended")}
+
+
+def sum_up(at: Snapshot, config: StreamConfig, prefix: str = "") -> None:
+    """Tells at the end how a stream went and what it wrote.
+
+    Args:
+        prefix: before each line for people.
+    """
+    lines = summary_of(at)
+    if is_json():
+        tell("ended", lines[0], {"stream": config.stream, **figures_of(at)})
+    else:
+        for line in lines:
+            say(prefix + line)
+    for path, what in _written(at, config):
+        if is_json():
+            tell("written", f"{path}: {what}", {"stream": config.stream, "path": str(path)})
+        else:
+            say(f"{prefix}{path}: {what}")
+
+
+def _written(at: Snapshot, config: StreamConfig) -> Iterator[tuple[str | Path, str]]:
+    if config.masks.sidecar:
+        yield config.masks.sidecar, f"{at.parsed} parsings"
+    if config.record.file:
+        name = Path(config.record.file)
+        path = name.with_stem(f"{name.stem}-*") if config.record.segment_s else name
+        yield path, f"{at.shown} frames" if at.shown else "no picture came, so it was not written"
 
 
 def _figures(at: Snapshot) -> list[str]:

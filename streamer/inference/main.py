@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TypeVar, cast
 
 from pipeline import Parser
+from pipeline.parsing.memory import Memory
 from streamer.inference.ahead import Ahead
 from streamer.inference.messages import Answered, Failure, Job, Ready, WorkerSettings
 from streamer.log import show_steps
@@ -25,17 +26,32 @@ def serve(parent: Parent) -> None:
             _send(parent, parser)
             return
         _send(parent, Ready())
-        ahead = Ahead(parser)
+        ahead, memories = Ahead(parser), Memories(parser)
         while True:
             job = cast(Job, pickle.loads(parent.receive()))
-            _send(parent, _attempt(lambda: _answer(job, parser, ahead)))  # noqa: B023  (called before the next round)
+            _send(parent, _attempt(lambda: _answer(job, memories, ahead)))  # noqa: B023  (called before the next round)
 
 
-def _answer(job: Job, parser: Parser, ahead: Ahead) -> Answered:
+class Memories:
+    """What a parser remembers of each stream."""
+
+    def __init__(self, parser: Parser) -> None:
+        self._parser = parser
+        self._of: dict[int, Memory] = {}
+
+    def recalled(self, job: Job) -> Parser:
+        """The parser, with the memory of the job's stream."""
+        for gone in self._of.keys() - job.streams:
+            del self._of[gone]
+        self._parser.memory = self._of.setdefault(job.stream, Memory())
+        return self._parser
+
+
+def _answer(job: Job, memories: Memories, ahead: Ahead) -> Answered:
     if job.next_size is not None:
         ahead.begin(job.next_size)
     ahead.wait_for(job.fit.input_size)
-    reading = parser.infer(job.small, job.fit, job.pts_s)
+    reading = memories.recalled(job).infer(job.small, job.fit, job.pts_s)
     return Answered(reading, job.next_size is not None and ahead.is_ready(job.next_size))
 
 

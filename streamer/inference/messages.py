@@ -37,6 +37,10 @@ class Job:
     pts_s: float
     next_size: Size | None = None
     """Make a network for this input size ready meanwhile."""
+    stream: int = 0
+    """Whose picture it is: each stream has a memory of its own."""
+    streams: frozenset[int] = frozenset({0})
+    """The streams that use this process; the memory of others is dropped."""
 
 
 @dataclass(frozen=True, slots=True)

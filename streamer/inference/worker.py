@@ -23,11 +23,21 @@ __all__ = ["Worker", "WorkerSettings"]
 WAIT_S = 0.2
 MAX_RESTARTS = 5
 RESTARTS_WITHIN_S = 60.0
+DRAIN_S = 2.0
+"""Time for the answer to a picture that nobody waits for any more; another stream may need the process."""
 
 # The threads of these wait for work by asking again and again, OpenBLAS's for 26 ms after each product: on the cores
 # that the network wants, for work that is not worth a second thread.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 _MODULE = "streamer.inference.main"
+
+
+def given_up(death: WorkerDied | None) -> WorkerDied:
+    """The error to raise when a process has died too often."""
+    return WorkerDied(
+        f"the inference process was restarted {MAX_RESTARTS} times within {RESTARTS_WITHIN_S:.0f} s"
+        f" and is not again; the last time, {death}"
+    )
 
 
 class Worker:
@@ -42,16 +52,19 @@ class Worker:
         *,
         ready_s: float = 300.0,
         answer_s: float = 10.0,
+        max_restarts: int | None = MAX_RESTARTS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
+            max_restarts: maximum within `RESTARTS_WITHIN_S`; None leaves it to the callers to count.
             ready_s: maximum time to load the network; M2FP makes its graph the first time.
             answer_s: maximum time for one picture.
             clock: monotonic seconds.
         """
         self._settings = settings
         self._ready_s, self._answer_s = ready_s, answer_s
+        self._max_restarts = max_restarts
         self._clock = clock
         self._child: _Child | None = None
         self._death: WorkerDied | None = None
@@ -78,8 +91,10 @@ class Worker:
     @property
     def restarts_left(self) -> int:
         """Number of restarts that are still allowed now; with none, `WorkerDied` is final."""
+        if self._max_restarts is None:
+            return MAX_RESTARTS
         now_s = self._clock()
-        return MAX_RESTARTS - sum(now_s - then_s < RESTARTS_WITHIN_S for then_s in self._restarted_s)
+        return self._max_restarts - sum(now_s - then_s < RESTARTS_WITHIN_S for then_s in self._restarted_s)
 
     def start(self) -> None:
         """Begins to load, and does not wait for it. Raises WorkerDied."""
@@ -93,16 +108,26 @@ class Worker:
             child = self._running(self._settings.size)
             return child.wait_ready(lambda: self._loading() and self._clock() < until_s)
 
+    def is_ready(self, size: Size) -> bool:
+        """Whether a network is loaded; begins to load that of this size otherwise. Hardly waits. Raises as `infer`."""
+        with self._noting_death():
+            child = self._running(size)
+            return child.wait_ready(lambda: self._loading() and False)
+
     @property
     def given_up(self) -> WorkerDied:
         """The error to raise when it died and there are no `restarts_left`."""
-        return WorkerDied(
-            f"the inference process was restarted {MAX_RESTARTS} times within {RESTARTS_WITHIN_S:.0f} s"
-            f" and is not again; the last time, {self._death}"
-        )
+        return given_up(self._death)
 
     def infer(
-        self, small: Picture, fit: Letterbox, pts_s: float, stop: threading.Event, next_size: Size | None = None
+        self,
+        small: Picture,
+        fit: Letterbox,
+        pts_s: float,
+        stop: threading.Event,
+        next_size: Size | None = None,
+        stream: int = 0,
+        streams: frozenset[int] = frozenset({0}),
     ) -> Reading | None:
         """The network's output, as from `Parser.infer` in this process; None if `stop` was set first.
 
@@ -111,6 +136,8 @@ class Worker:
             stop: looked at every 0.2 s.
             next_size: make a network for this input size ready, beside the present one. It may take several
                 pictures until `next_ready` says that it is.
+            stream: whose picture it is; answers are averaged over time for each stream.
+            streams: those that use this process; what is remembered of others is forgotten.
 
         Raises:
             WorkerDied: the process ended, or did not answer in time and was ended. The next call starts another,
@@ -122,7 +149,7 @@ class Worker:
             if not child.wait_ready(lambda: self._loading() and not stop.is_set()):
                 return None
             asked_s = self._clock()
-            job = Job(small, fit, pts_s, next_size)
+            job = Job(small, fit, pts_s, next_size, stream, streams)
             answered = child.ask(job, lambda: self._answering(asked_s) and not stop.is_set())
         self.next_ready = answered is not None and answered.next_ready
         return None if answered is None else answered.reading
@@ -145,7 +172,7 @@ class Worker:
         """The process that takes the next picture."""
         if self._closed:
             raise ValueError("the worker is closed")
-        if self._child is not None and self._child.unanswered:
+        if self._child is not None and self._child.unanswered and not self._child.settled(DRAIN_S):
             # It was left in the middle of a picture: its answer would be taken for the next one's.
             self._end_child()
         if self._child is None:
@@ -203,6 +230,7 @@ class _Child:
         self._loaded: Ready | Failure | None = None
         self.unanswered = False
         """Whether a job has been sent that is not answered."""
+        self._sent = False
 
     @property
     def pid(self) -> int:
@@ -218,12 +246,19 @@ class _Child:
 
     def ask(self, job: Job, go_on: Callable[[], bool]) -> Answered | None:
         """The answer, or None if `go_on` says no before it is there."""
-        self.unanswered = True
-        answer = cast(Answered | Failure | None, self._receive(go_on) if self._send(job, go_on) else None)
+        self.unanswered, self._sent = True, False
+        self._sent = self._send(job, go_on)
+        answer = cast(Answered | Failure | None, self._receive(go_on) if self._sent else None)
         self.unanswered = answer is None
         if isinstance(answer, Failure):
             raise answer.error()
         return answer
+
+    def settled(self, within_s: float) -> bool:
+        """Whether the answer that nobody waited for has come, and is dropped. Raises WorkerDied."""
+        until_s = time.monotonic() + within_s
+        self.unanswered = not self._sent or self._receive(lambda: time.monotonic() < until_s) is None
+        return not self.unanswered
 
     def end(self) -> int:
         """Ends it by the mildest means that work; its exit code. Raises ShutdownTimeout."""

@@ -311,16 +311,21 @@ def read_settings(path: Path) -> dict[str, object]:
         raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path} is not TOML: {exc}") from exc
-    settings: dict[str, object] = {}
     try:
-        for key, value in found.items():
-            new = _of_table(key, value) if isinstance(value, dict) else _of_key(key, value, _FLAT_KEYS)
-            twice = settings.keys() & new.keys()
-            if twice:
-                raise ConfigError(f"{twice.pop()} stands there twice")
-            settings |= new
+        return settings_from(found)
     except ConfigError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
+
+
+def settings_from(found: Mapping[str, object]) -> dict[str, object]:
+    """The same from what a file holds."""
+    settings: dict[str, object] = {}
+    for key, value in found.items():
+        new = _of_table(key, value) if isinstance(value, dict) else _of_key(key, value, _FLAT_KEYS)
+        twice = settings.keys() & new.keys()
+        if twice:
+            raise ConfigError(f"{twice.pop()} stands there twice")
+        settings |= new
     return settings
 
 

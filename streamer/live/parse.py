@@ -9,7 +9,7 @@ from pipeline.network.letterbox import Letterbox
 from pipeline.parsing.reading import Reading
 from pipeline.types import Picture
 from streamer.errors import WorkerDied
-from streamer.inference.worker import Worker, WorkerSettings
+from streamer.inference.seat import Seat
 from streamer.live.config import StreamConfig
 from streamer.live.latest import LatestParsings
 from streamer.live.planner import Limits, Planner
@@ -66,7 +66,7 @@ class ParseLoop:
         self._freshest = LatestFrames(reader)
         self._rows, self._place = rows, place
         self._sinks: SinkSet[Parsing] = SinkSet(remaining)
-        self._worker: Worker | None = None
+        self._worker = Seat(parser.settings)
 
     def run(self) -> None:
         """Parses the newest frame again and again until the frames end or the stream is stopped."""
@@ -76,9 +76,10 @@ class ParseLoop:
             for row in self._rows:
                 if row.wanted(self._config):
                     self._sinks.add(row.name, row.make(self._place))
-            self._sinks.close(self._parse_all(stack))
+            stack.enter_context(self._worker)
+            self._sinks.close(self._parse_all())
 
-    def _parse_all(self, stack: ExitStack) -> str:
+    def _parse_all(self) -> str:
         """Parses until the end; returns how that came: ended, stopped or failed."""
         pace = Pace()
         while not self._stop.is_set():
@@ -95,7 +96,7 @@ class ParseLoop:
             if frame is not None:
                 pace.begin(time.monotonic(), self._planner.plan(frame.size).interval_s)
                 self._newest.begin(frame.index)
-                parsing = self._parsed(frame, stack)
+                parsing = self._parsed(frame)
                 self._newest.end(parsing)
                 if parsing is not None:
                     self._stats.parsed(time.monotonic(), parsing.captured_s)
@@ -108,7 +109,7 @@ class ParseLoop:
         # Of a stream that is stopped, the frames may end before this thread hears of it.
         return "stopped" if self._stop.is_set() else "ended"
 
-    def _parsed(self, frame: Frame, stack: ExitStack) -> Parsing | None:
+    def _parsed(self, frame: Frame) -> Parsing | None:
         """None if the stream was stopped first, or the process died over it and another will take the next."""
         began_s = time.monotonic()
         planner = self._planner
@@ -119,17 +120,14 @@ class ParseLoop:
         if reading is not None:
             self._stats.repeated()
             return self._parser.assemble(frame, reading)
-        reading = self._read(small, fit, frame.pts_s, stack)
+        reading = self._read(small, fit, frame.pts_s)
         if reading is None:
             return None
         planner.parsed(frame, small, reading, began_s, time.monotonic(), self._stats.fallen_behind())
         self._stats.governed(fit.input_size, planner.too_slow_s, people_too_small=planner.people_too_small)
         return self._parser.assemble(frame, reading)
 
-    def _read(self, small: Picture, fit: Letterbox, pts_s: float, stack: ExitStack) -> Reading | None:
-        if self._worker is None:
-            settings = WorkerSettings(fit.input_size, self._parser.settings)
-            self._worker = stack.enter_context(Worker(settings))
+    def _read(self, small: Picture, fit: Letterbox, pts_s: float) -> Reading | None:
         try:
             next_size = self._planner.next_size
             reading = self._worker.infer(small, fit, pts_s, self._stop, next_size)

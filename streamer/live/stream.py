@@ -127,6 +127,10 @@ class Stream:
             raise self._failures[0]
         return True
 
+    def ask_to_stop(self) -> None:
+        """The stream ends soon; `join` and `stop` wait for that. From any thread."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Ends the stream; safe to call twice, and from any thread but its own.
 

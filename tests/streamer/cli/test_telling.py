@@ -27,6 +27,8 @@ from tests.support.media import Clip
 from tests.support.paths import ROOT
 
 PATIENCE_S = 60.0
+SELDOM = ("too_slow", "figures")
+"""Events of a machine that is busy."""
 # A pipe's reader must be served without this, which shells of developers often have.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
@@ -106,7 +108,7 @@ def test_a_run_is_told_in_json(tmp_path: Path) -> None:
     assert done.stdout == ""
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert {each["stream"] for each in events} == {"door"}
-    assert [each["event"] for each in events if each["event"] != "too_slow"] == ["started", "ended", "written"]
+    assert [each["event"] for each in events if each["event"] not in SELDOM] == ["started", "ended", "written"]
     assert events[-2]["shown"] > 0
     assert events[-1]["path"] == "out.mp4"
 
@@ -136,6 +138,49 @@ def test_ctrl_c_while_the_program_loads_leaves_no_traceback(tmp_path: Path) -> N
             assert loading.communicate(timeout=PATIENCE_S) == ("", "")
         assert loading.returncode == -signal.SIGINT
         (tmp_path / "typer.py").unlink(missing_ok=True)
+
+
+FLEET = """
+size = [64, 96]
+record = "{camera}.mp4"
+[camera.gone]
+source = "nothing.mp4"
+[camera.yard]
+source = "test:size=96x128,rate=20,frames=40"
+"""
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_fleet_is_told_camera_by_camera(tmp_path: Path, form: str) -> None:
+    (tmp_path / "fleet.toml").write_text(FLEET)
+    command = [*COMMAND, "fleet", "fleet.toml", "--log-format", form]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    if form == "text":
+        assert "gone: FAILED: cannot open nothing.mp4: No such file or directory\n" in done.stderr
+        assert done.stderr.endswith("error: 1 of 2 cameras failed: gone\n")
+        assert "yard: yard.mp4: 40 frames\n" in done.stdout
+        return
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {"event": "camera_failed", "stream": "gone"}.items() <= events[2].items()
+    assert [each["event"] for each in events if each.get("stream") == "yard" and each["event"] not in SELDOM] == [
+        "started",
+        "camera_ended",
+        "ended",
+        "written",
+    ]
+    assert events[-1]["event"] == "error"
+
+
+@pytest.mark.process
+def test_a_camera_that_goes_nowhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "fleet.toml").write_text("[camera.door]\nsource = 'test:'\n")
+    done = subprocess.run(
+        [*COMMAND, "fleet", "fleet.toml"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "camera door goes nowhere: give it record, publish, masks or window" in done.stderr
 
 
 def test_the_unit_file_calls_what_there_is() -> None:

@@ -1,0 +1,163 @@
+"""Several cameras: the file that names them, which every program that runs many reads, and their streams."""
+
+import re
+import time
+import tomllib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pipeline import PipelineError
+from streamer.errors import ConfigError, StreamerError
+from streamer.live.config import StreamConfig, configured, settings_from
+from streamer.live.stats import Snapshot
+from streamer.live.stream import Stream
+
+CAMERA = "camera"
+"""The table that holds a table for each camera."""
+PLACEHOLDER = "{camera}"
+"""Stands for the camera's name in a setting that all have, as in `record = "{camera}.mp4"`."""
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def read_fleet(path: Path) -> dict[str, StreamConfig]:
+    """The configurations of the cameras in a TOML file, by their names, in the order of the file.
+
+    The file has a table `[camera.NAME]` for each camera, with the settings of `read_settings`. Settings outside of
+    these tables are for all cameras; a camera's own win. The name of the camera is that of its stream.
+
+    Raises:
+        ConfigError: it cannot be read, has no camera, two write or publish to the same place, or a key or value is not
+            possible; names file, camera, key and value.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    try:
+        return fleet_from(found)
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc
+
+
+def fleet_from(found: Mapping[str, object]) -> dict[str, StreamConfig]:
+    """The same from what the file holds."""
+    cameras = found.get(CAMERA)
+    if not isinstance(cameras, dict) or not cameras:
+        raise ConfigError("there is no camera: begin a table [camera.NAME] for each, with its source = …")
+    common = settings_from({key: value for key, value in found.items() if key != CAMERA})
+    if "stream" in common:
+        raise ConfigError("stream is the name of each camera: leave it out")
+    fleet = {name: _camera(name, table, common) for name, table in cameras.items()}
+    _check_apart(fleet)
+    return fleet
+
+
+def _camera(name: str, table: object, common: Mapping[str, object]) -> StreamConfig:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is no name of a camera; letters, digits, - and _ can be in it")
+    try:
+        if not isinstance(table, dict):
+            raise ConfigError(f"it is a table of settings, not {table!r}")
+        own = settings_from(table)
+        if "stream" in own:
+            raise ConfigError("stream is the name of the camera: leave it out")
+        settings = {**common, **own, "stream": name}
+        return configured({key: _named(value, name) for key, value in settings.items()})
+    except (ConfigError, PipelineError) as exc:
+        raise ConfigError(f"camera {name}: {exc}") from exc
+
+
+def _named(value: object, name: str) -> object:
+    return value.replace(PLACEHOLDER, name) if isinstance(value, str) else value
+
+
+def _check_apart(fleet: Mapping[str, StreamConfig]) -> None:
+    taken: dict[object, str] = {}
+    for name, config in fleet.items():
+        files = (config.record.file, config.masks.sidecar)
+        for place in (*(Path(each) for each in files if each), config.publish.address):
+            if place is None or str(place).endswith(":*"):  # any port that is free
+                continue
+            if place in taken:
+                raise ConfigError(
+                    f"cameras {taken[place]} and {name} have the same {place}: give each its own, or put {PLACEHOLDER}"
+                    " into it"
+                )
+            taken[place] = name
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A camera's stream that is over."""
+
+    name: str
+    error: StreamerError | PipelineError | None
+    """Why, if it failed."""
+
+
+class Fleet:
+    """The streams of several cameras, side by side. One that ends or fails leaves the others."""
+
+    def __init__(self, configs: Mapping[str, StreamConfig]) -> None:
+        """Nothing runs yet. Raises as `Stream`, with the camera's name."""
+        self._streams: dict[str, Stream] = {}
+        for name, config in configs.items():
+            try:
+                self._streams[name] = Stream(config)
+            except (StreamerError, PipelineError) as exc:
+                raise type(exc)(f"camera {name}: {exc}") from exc
+        self._ended: set[str] = set()
+
+    @property
+    def stats(self) -> dict[str, Snapshot]:
+        """The counters of each camera so far."""
+        return {name: stream.stats for name, stream in self._streams.items()}
+
+    @property
+    def runs(self) -> bool:
+        """Whether any camera goes on."""
+        return len(self._ended) < len(self._streams)
+
+    def ended(self) -> list[End]:
+        """The cameras that have ended since this was last asked."""
+        ends = []
+        for name, stream in self._streams.items():
+            if name in self._ended:
+                continue
+            error: StreamerError | PipelineError | None = None
+            try:
+                if not stream.join(0.0):
+                    continue
+            except (StreamerError, PipelineError) as exc:  # raised when all its threads have ended
+                error = exc
+            self._ended.add(name)
+            ends.append(End(name, error))
+        return ends
+
+    def wait(self, timeout_s: float) -> None:
+        """Waits so long, or until all have ended."""
+        until_s = time.monotonic() + timeout_s
+        for name, stream in self._streams.items():
+            if name not in self._ended:
+                with suppress(StreamerError, PipelineError):  # `ended` tells it
+                    stream.join(max(0.0, until_s - time.monotonic()))
+
+    def stop(self) -> None:
+        """Ends all of them at the same time. Raises ShutdownTimeout."""
+        for stream in self._streams.values():
+            stream.ask_to_stop()
+        for stream in self._streams.values():
+            stream.stop()
+
+    def __enter__(self) -> Self:
+        for stream in self._streams.values():
+            stream.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
