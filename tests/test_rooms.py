@@ -60,7 +60,7 @@ USES = {
         "streamer.zeromq",
     },
     "streamer.diagnose": {"streamer.media", "streamer.sources", "streamer.recording", "streamer.live"},
-    "streamer.web": {"streamer.stills", "streamer.sources"},
+    "streamer.web": {"streamer.stills", "streamer.sources", "streamer.diagnose"},
     "streamer.cli": {
         "streamer.media",
         "streamer.sources",
@@ -91,6 +91,8 @@ HEAVY = {
     "modelscope_hub": ("pipeline.m2fp.download",),
     "PIL": ("streamer.stills.upright", "streamer.stills.answers"),
     "fastapi": ("streamer.web",),
+    "prometheus_client": ("streamer.web.metrics", "streamer.web.costs"),
+    "psutil": ("streamer.diagnose.sampler",),
     "pydantic": ("streamer.web.models",),
     "starlette": ("streamer.web",),
     "uvicorn": ("streamer.web.server",),

@@ -16,7 +16,11 @@ from starlette.responses import Response
 from streamer.stills.messages import MEGA, Limits, StillSettings
 from streamer.stills.worker import StillWorker
 from streamer.version import __version__
+from streamer.web.costs import Meter, roles_of
+from streamer.web.costs import root as scrape
+from streamer.web.costs import router as costs
 from streamer.web.gate import API, Gate
+from streamer.web.pages import router as pages
 from streamer.web.problems import Problem, answer, of_status
 from streamer.web.service import about, root
 from streamer.web.settings import ServeSettings
@@ -72,12 +76,20 @@ def create_app(
         root_path=access.root_path,
         redirect_slashes=False,
     )
-    app.state.stills, app.state.token = Service(settings, pool, desk), token
+    service = Service(settings, pool, desk)
+    app.state.stills, app.state.token = service, token
     app.include_router(router, prefix=API)
     app.include_router(about, prefix=API)
     app.include_router(root)
+    app.include_router(pages)
+    app.include_router(costs, prefix=API)
+    app.include_router(scrape)
     _explain(app)
-    return Made(Gate(app, settings, pool, token, port or (lambda: access.port)), app, desk, token)
+    gate = Gate(app, settings, pool, token, port or (lambda: access.port))
+    meter = Meter(service, gate, lambda: roles_of(service))
+    gate.observe = meter.metrics.add
+    app.state.meter = meter
+    return Made(gate, app, desk, token)
 
 
 def _stills(settings: ServeSettings, workers: int) -> StillSettings:
@@ -91,9 +103,12 @@ def _lifespan(pool: Pool) -> Any:
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
         pool.start()
+        metering = asyncio.create_task(app.state.meter.run())
         try:
             yield
         finally:
+            metering.cancel()
+            await asyncio.gather(metering, return_exceptions=True)
             await asyncio.shield(pool.stop())
 
     return live
