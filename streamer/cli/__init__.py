@@ -30,6 +30,7 @@ COMMANDS = {
     ),
     "export": ("export", "Write masks as files for other tools."),
     "stats": ("stats", "Tell what was seen in a video: areas of parts, who was there and for how long, in what."),
+    "keys": ("keys", "Make the keys by which publishers and subscribers know each other."),
     "evaluate": ("evaluate", "Measure a parser on labelled pictures, and its flicker."),
     "bench": ("bench", "Time parsers, runtimes, precisions, threads and sizes here."),
     "doctor": ("doctor", "Look at a camera and this machine, and advise settings."),

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -31,13 +32,17 @@ def watch(
             "Silence after which to give up; a publisher says something each second.", default_s=10.0, min_s=0.1
         ),
     ] = 10.0,
+    key: Annotated[Path | None, typer.Option(help="Your .key file, for a publisher with keys.")] = None,
+    server_key: Annotated[Path | None, typer.Option(help="The publisher's .pub file; nobody else is heard.")] = None,
 ) -> None:
     """Show the masks that a stream publishes, as they come.
 
     Prints a line for each parsing; where they come faster than they can be shown, for the newest.
     """
     with ExitStack() as stack:
-        heard = stack.enter_context(subscribe(address, stream=stream, follow=follow, timeout_s=timeout))
+        heard = stack.enter_context(
+            subscribe(address, stream=stream, follow=follow, timeout_s=timeout, key=key, server_key=server_key)
+        )
         window = stack.enter_context(Window(f"streamer {address}")) if view else None
         for parsing in heard:
             if window and {QUIT, CLOSED} & viewed(parsing, window):

@@ -144,10 +144,19 @@ class PublishSettings:
     """Publish the masks at this ZeroMQ address, as in tcp://127.0.0.1:5556."""
     insecure: bool = False
     """Publish where other machines can listen, without keys."""
+    key: str | Path | None = None
+    """The .key file of this publisher, as `streamer keys new` makes it; what is published is then encrypted."""
+    allow: str | Path | None = None
+    """A folder with the .pub files of the subscribers that are admitted; with none in it nobody is."""
 
     def __post_init__(self) -> None:
-        if self.insecure and self.address is None:
-            raise ConfigError("insecure is for publishing, and nothing is published: set publish, or leave it out")
+        for name in ("insecure", "key", "allow"):
+            if getattr(self, name) and self.address is None:
+                raise ConfigError(f"{name} is for publishing, and nothing is published: set publish, or leave it out")
+        if (self.key is None) != (self.allow is None):
+            raise ConfigError("key and allow belong together: the publisher's .key file, and a folder of .pub files")
+        if self.insecure and self.key is not None:
+            raise ConfigError("insecure means without keys, and there is a key: leave one of them out")
 
 
 class Flat(TypedDict, total=False):
@@ -189,6 +198,8 @@ class Flat(TypedDict, total=False):
     crf: int | None
     preset: str | None
     insecure: bool
+    key: str | Path | None
+    allow: str | Path | None
 
 
 @dataclass(frozen=True, slots=True, init=False)

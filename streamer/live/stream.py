@@ -27,6 +27,7 @@ from streamer.media.paths import check_apart, check_target
 from streamer.recording.disk import patiently
 from streamer.sources.source import Source
 from streamer.sources.uri import comes_by_itself
+from streamer.zeromq.curve import read_allowed, read_key
 
 RING_FRAMES = 16
 """Frames kept for a renderer that is behind: half a second of a usual camera."""
@@ -75,6 +76,9 @@ class Stream:
         if config.masks.sidecar is not None:
             sidecar = Path(config.masks.sidecar)
             patiently(sidecar, partial(check_target, sidecar, force=False))
+        if config.publish.key is not None and config.publish.allow is not None:
+            read_key(Path(config.publish.key))
+            read_allowed(Path(config.publish.allow))
         self.config = config
         self._stop = threading.Event()
         self._stats = Stats()

@@ -105,8 +105,15 @@ def _recording(place: Place, source: Source) -> Recording:
 def _publisher(place: Place) -> Publishing:
     config = place.config
     address = config.publish.address or ""  # it is wanted only where there is one
-    insecure = config.publish.insecure
-    publisher = Publisher(address, stream=config.stream, parser=config.parser.name, insecure=insecure)
+    key, allow = (each and Path(each) for each in (config.publish.key, config.publish.allow))
+    publisher = Publisher(
+        address,
+        stream=config.stream,
+        parser=config.parser.name,
+        insecure=config.publish.insecure,
+        key=key or None,
+        allow=allow or None,
+    )
     return Publishing(publisher, lambda: place.stats.snapshot(time.monotonic()).totals())
 
 

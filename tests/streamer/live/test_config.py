@@ -40,12 +40,16 @@ EXAMPLES = {
     "codec": '"h265"',
     "preset": '"medium"',
     "publish": '"tcp://127.0.0.1:5556"',
+    "key": '"door.key"',
+    "allow": '"friends"',
 }
 """A value of each setting for which the examples by type are none."""
 BY_TYPE = {int: "3", float: "0.75"}
 NEEDS = {
     "record": ("segment_s", "keep_free_bytes", "force", "codec", "crf", "preset"),
-    "publish": ("insecure",),
+    "publish": ("insecure", "key", "allow"),
+    "key": ("allow",),
+    "allow": ("key",),
     "effect": ("on",),
 }
 """Settings that mean something only beside another one."""
@@ -201,6 +205,12 @@ clip_seconds = "1min"
         ("force = true", "force is for a recording"),
         ("crf = 20", "codec, crf and preset are for a recording or clips, and nothing is encoded"),
         ("insecure = true", "insecure is for publishing, and nothing is published"),
+        ("key = 'door.key'\nallow = 'friends'", "key is for publishing, and nothing is published"),
+        ("publish = 'tcp://127.0.0.1:1'\nkey = 'door.key'", "key and allow belong together"),
+        (
+            "publish = 'tcp://127.0.0.1:1'\nkey = 'door.key'\nallow = 'friends'\ninsecure = true",
+            "insecure means without keys, and there is a key",
+        ),
         ("refine = true", "no setting 'refine'"),
     ],
 )
