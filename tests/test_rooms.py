@@ -85,7 +85,7 @@ HEAVY = {
     "onnxruntime": ("pipeline.network.runtime", "training"),
     "onnx": ("training",),
     "torch": ("pipeline.m2fp", "training"),
-    "numba": ("pipeline.m2fp.sampling",),
+    "numba": ("pipeline.m2fp.sampling", "training.synthetic.rendering"),
     "llvmlite": ("pipeline.m2fp.sampling",),
     "modelscope": (),
     "modelscope_hub": ("pipeline.m2fp.download",),
@@ -185,6 +185,16 @@ def test_heavy_packages_stay_in_their_room(module: str) -> None:
 def test_pipeline_waits_for_nothing(module: str) -> None:
     waiting = {name.split(".")[0] for name in _names(module)} & WAITING
     assert waiting <= MAY_WAIT.get(module, set())
+
+
+def test_synthetic_people_are_made_without_a_network() -> None:
+    """Of the training they know the codes of a pack alone; what trains knows them only as a part of one."""
+    ours = {each for each in FILES if each.startswith("training.synthetic")}
+    for module, names in ((module, _imports(module)) for module in FILES if module.startswith("training")):
+        if module in ours:
+            assert {name for name in names if name.startswith("training")} <= ours | {"training.pack"}
+        elif module != "training.commands.synthesize":
+            assert not names & ours
 
 
 def test_masks_know_no_socket() -> None:

@@ -1,0 +1,1 @@
+"""Synthetic people: pictures with exact classes, sides and persons, rendered from a mesh that anybody may use."""

@@ -1,0 +1,1 @@
+"""Meshes and the bones that move them."""

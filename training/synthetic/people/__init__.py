@@ -1,0 +1,1 @@
+"""Bodies and what they wear, in the rest pose."""

@@ -1,0 +1,1 @@
+"""Poses, gestures, and groups of people who touch."""

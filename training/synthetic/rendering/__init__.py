@@ -1,0 +1,1 @@
+"""From meshes, materials and light to pixels."""
