@@ -38,6 +38,8 @@ BAG = 253
 """Carried by a person, part of no class: background, but it goes where the person goes."""
 IGNORED = 255
 """Nobody knows."""
+SYNTHETIC = "synthetic"
+"""The part of pictures that were rendered."""
 HEADS = ("Hat", "Hair", "Face")
 
 _SHORT_SIDE = 384
@@ -97,6 +99,11 @@ class Photo:
         strange = np.unique(self.labels)[~ALLOWED[np.unique(self.labels)].any(axis=1)]
         if strange.size:
             raise BadPicture(f"{self.name}: no class and no code: {', '.join(map(str, strange))}")
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether nobody photographed it: of the part that `training.commands.synthesize` makes."""
+        return self.name.startswith(f"{SYNTHETIC}/")
 
     @property
     def anybody(self) -> bool:

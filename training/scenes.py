@@ -50,6 +50,8 @@ class Mix:
     portraits: float = 0.34
     ordinary: float = 0.29
     crowds: float = 0.15
+    synthetic: float = 0.12
+    """Of all scenes, before the others share the rest, if the pack has such a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Stock:
     """Without anybody."""
     ordinary: NDArray[np.float64]
     """Chances of the photos of ordinary life; they add up to 1, or to 0 if there are none."""
+    synthetic: NDArray[np.float64]
+    """Chances of rendered pictures; they add up to 1, or to 0 if there are none. Nothing else is made of them."""
     nobody: tuple[Picture, ...]
     """Whole pictures of which people said that nobody is in them: of animals and things, large and small."""
     bags: tuple[tuple[Picture, LabelMap], ...]
@@ -90,31 +94,34 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
         annotated_share: how much more often a photo labelled by people is drawn than another.
         is_empty: whether nobody is in a strip of background: annotators skip who passes by far behind.
     """
+    made = np.array([photo.synthetic for photo in photos])
+    taken = [photo for photo in photos if not photo.synthetic]
     seen = np.array([photo.classes[: len(CIHP)] >= _SEEN_PIXELS for photo in photos])
-    rarity = 1 / np.sqrt(np.maximum(seen.mean(axis=0), 1e-6))
+    rarity = 1 / np.sqrt(np.maximum(seen[~made].mean(axis=0), 1e-6))
     rarity[0] = 0.0
     chances = np.minimum(_RAREST, np.maximum(1.0, (seen * rarity).max(axis=1)))
     chances *= [annotated_share if photo.annotated else 1.0 for photo in photos]
     chances *= [_FILMED_SHARE if photo.name.startswith("frames/") else 1.0 for photo in photos]
-    lone = chances * [photo.alone and _is_whole(photo) for photo in photos]
+    lone = chances * [photo.alone and _is_whole(photo) and not photo.synthetic for photo in photos]
     chances *= [not photo.ordinary for photo in photos]
     ordinary = np.array([_ordinary_chance(photo) for photo in photos])
     # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
-    strips = [strip for photo in photos for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
-    bags = [(photo, where) for photo in photos if (where := bag_of(photo)) is not None]
+    strips = [strip for photo in taken for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
+    bags = [(photo, where) for photo in taken if (where := bag_of(photo)) is not None]
     return Stock(
         tuple(photos),
         chances / chances.sum(),
         lone / lone.sum(),
         tuple(strips),
         ordinary / max(1e-9, ordinary.sum()),
-        tuple(photo.bgr for photo in photos if _said_empty(photo)),
+        made / max(1, made.sum()),
+        tuple(photo.bgr for photo in taken if _said_empty(photo)),
         tuple((photo.bgr[where], _bag_mask(photo.labels[where])) for photo, where in bags),
     )
 
 
 def _ordinary_chance(photo: Photo) -> float:
-    if not photo.ordinary or not photo.anybody:
+    if not photo.ordinary or not photo.anybody or photo.synthetic:
         return 0.0
     fills = np.count_nonzero(photo.persons) > _EASY_SHARE * photo.persons.size
     return _EASY if photo.alone and fills else 1.0
@@ -158,10 +165,11 @@ class Painter:
         self._rng = rng
 
     def scene(self) -> Scene:
-        """A photo, ordinary life, a crowd or nobody at all, in any light."""
+        """A rendered picture, a photo, ordinary life, a crowd or nobody at all, in any light."""
         kinds = (self._portrait, self._ordinary, self.crowd, self._nobody)
         ends = np.cumsum([self._mix.portraits, self._mix.ordinary, self._mix.crowds])
-        scene = kinds[int(np.searchsorted(ends, self._rng.random(), side="right"))]()
+        rendered = self._stock.synthetic.any() and self._rng.random() < self._mix.synthetic
+        scene = self._synthetic() if rendered else kinds[int(np.searchsorted(ends, self._rng.random(), side="right"))]()
         if self._rng.random() < _IN_FRONT:
             scene = self._behind_something(scene)
         return Scene(develop(scene.bgr, self._rng), scene.labels, scene.persons, scene.count)
@@ -185,14 +193,20 @@ class Painter:
             return self._portrait()
         if rng.random() < 0.2:
             return self._four()
-        photo = self._photo(self._stock.ordinary)
-        bgr = self._background() if rng.random() < 0.5 else np.full((*self._size, 3), _GREY, np.uint8)
-        scene = place_photo(empty(bgr), photo, self._look_around(photo))
+        scene = self._around(self._photo(self._stock.ordinary))
         if rng.random() < 0.06:
             scene = paste_person(scene, *self._somebody())
         if rng.random() < 0.05:
             scene = self._things(scene, 1)
         return scene
+
+    def _synthetic(self) -> Scene:
+        return self._around(self._photo(self._stock.synthetic))
+
+    def _around(self, photo: Photo) -> Scene:
+        """A picture of ordinary life, or a part of it, before whatever is around it."""
+        bgr = self._background() if self._rng.random() < 0.5 else np.full((*self._size, 3), _GREY, np.uint8)
+        return place_photo(empty(bgr), photo, self._look_around(photo))
 
     def _look_around(self, photo: Photo) -> View:
         """A view of an ordinary picture: a head, somebody, or all of it."""

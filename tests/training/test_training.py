@@ -340,6 +340,24 @@ class TestScenes:
             kinds.add(scene.count)
         assert max(kinds) > 2  # four pictures in one
 
+    def test_rendered_pictures_are_drawn_by_their_share_and_nothing_else_is_made_of_them(self) -> None:
+        bgr, labels = drawn()
+        rendered = make_photo("synthetic/000001", bgr, labels, True, np.where(labels > 0, np.uint8(1), np.uint8(0)))
+        stock = stock_of([photo(), rendered], 3.0, lambda strip: True)
+        without = stock_of([photo()], 3.0, lambda strip: True)
+        assert stock.synthetic.tolist() == [0, 1]
+        assert stock.chances.tolist() == [1, 0]
+        assert stock.lone.tolist() == [1, 0]
+        assert stock.ordinary.tolist() == [0, 0]
+        assert (len(stock.backgrounds), len(stock.bags)) == (len(without.backgrounds), len(without.bags))
+        scenes = scenes_for(stock)
+        assert len(scenes) == len(scenes_for(without))
+        never, always = Mix(0.0, 0.0, 0.0, synthetic=0.0), Mix(0.0, 0.0, 0.0, synthetic=1.0)
+        for mix, made in ((always, stock), (never, stock), (always, without)):
+            painter = Painter(made, Size(96, 128), np.random.default_rng(0), mix=mix)
+            drawn_ = [painter.scene().count for _ in range(6)]
+            assert any(drawn_) == (mix is always and made is stock)
+
     def test_without_ordinary_life_there_are_portraits_instead(self) -> None:
         stock = stock_of([photo()], 1.0, lambda strip: True)
         painter = Painter(stock, Size(96, 128), np.random.default_rng(0), mix=Mix(0.0, 1.0, 0.0))

@@ -33,7 +33,7 @@ _CELLS = 4_000_000
 
 def scenes_for(stock: Stock) -> list[Scene]:
     """Photos that were trained on and labelled by people, as they are, and crowds."""
-    photos = [photo for photo in stock.photos if photo.annotated and photo.anybody]
+    photos = [photo for photo in stock.photos if photo.annotated and photo.anybody and not photo.synthetic]
     photos = photos[:: 1 + len(photos) // _PHOTOS]
     crowds = [Painter(stock, CROWD_SIZE, np.random.default_rng([_CROWDS, index])).crowd() for index in range(_CROWDS)]
     return [Scene(photo.bgr, photo.labels, np.zeros_like(photo.labels), 0) for photo in photos] + crowds
