@@ -14,6 +14,7 @@ from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
 from pipeline.drawing.overlay import Memory, draw, drawn_size
 from pipeline.drawing.treatment import hidden
+from pipeline.faces.cover import FaceCover
 from pipeline.labels import LabelSet
 from pipeline.motion.linger import Covered, covered_both_ways
 from streamer.errors import ConfigError
@@ -196,7 +197,8 @@ def _rendered(
         part = _part(opened, settings, parsings)
         stills = are_stills(part, parsings.every)
         with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(part) as pairs:
-            for each in _covered(pairs, settings.look, stills=stills):
+            safe = _with_all_faces(pairs, settings, parsings.label_set)
+            for each in _covered(safe, settings.look, stills=stills):
                 frame, parsing = each.frame, each.parsing
                 if isinstance(opened, Pictures):
                     memory.legend = LegendMemory()
@@ -215,6 +217,14 @@ def _rendered(
         missing_s = _missing_s(opened.info, done, shown_s) if whole and not opened.health.jumps else 0.0
     took_s = time.monotonic() - began
     return Rendered(sink.path, done, parsed, took_s, damaged, missing_s, sink.left_out, stopped, tuple(sorted(unseen)))
+
+
+def _with_all_faces(parsed: FramesParsed, settings: Rendering, label_set: LabelSet) -> FramesParsed:
+    """Where effects hide faces, all that may be one is labelled so, whatever the parser saw."""
+    if not settings.look.hides_faces(label_set):
+        return parsed
+    cover = FaceCover(settings.parser.run_options)
+    return ((frame, cover(frame, parsing)) for frame, parsing in parsed)
 
 
 def _covered(parsed: FramesParsed, look: Look, *, stills: bool) -> Iterator[Covered]:

@@ -96,6 +96,15 @@ class Look:
         """Whether what is drawn has transparency: pictures are then uint8 (H, W, 4)."""
         return any(each.kind in CUTS for each in self.effects)
 
+    def hides_faces(self, label_set: LabelSet) -> bool:
+        """Whether effects cover faces, by their name: then those that the parser does not see have to be covered, too.
+
+        Raises:
+            UnknownName: a class or group that the label set lacks.
+        """
+        covered = [each.on or self.selection for each in self.effects if each.kind in COVERS]
+        return any(not on.inverse and label_set.id_of("Face") in on.ids(label_set) for on in covered)
+
     def check(self, label_set: LabelSet) -> None:
         """Refuses what could fail only when a picture is drawn.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from pipeline.drawing.overlay import Memory, draw, undrawn
 from pipeline.drawing.treatment import hidden
+from pipeline.faces.cover import FaceCover
 from pipeline.motion.linger import Lingering
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
@@ -45,6 +46,8 @@ class RenderLoop:
         self._unseen = self._unshown = 0
         self._memory = Memory()
         self._lingering = Lingering()
+        hides_faces = config.look.hides_faces(place.label_set)
+        self._cover = FaceCover(config.parser.run_options) if hides_faces else None
 
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""
@@ -102,12 +105,13 @@ class RenderLoop:
             return
         frame, parsing = masked.frame, masked.parsing
         look = self._controls.look
-        selected = None if parsing is None or not look.hides else hidden(parsing, look.effects, look.selection)
+        safe = parsing if parsing is None or self._cover is None else self._cover(frame, parsing)
+        selected = None if safe is None or not look.hides else hidden(safe, look.effects, look.selection)
         lingering = self._lingering.add(masked.grey, selected) if look.hides else None
-        if parsing is None:
+        if safe is None:
             picture = undrawn(frame, look, self._place.label_set, self._memory)
         else:
-            picture = draw(frame, parsing, look, self._memory, lingering)
+            picture = draw(frame, safe, look, self._memory, lingering)
         drawn = Drawn(picture, frame.index, frame.pts_s, parsing)
         self._controls.saver.show(drawn)
         self._sinks.write(drawn)

@@ -310,7 +310,28 @@ def test_a_face_that_the_parser_misses_for_some_frames_stays_hidden(tmp_path: Pa
     drawn = pictures_of(out)
     assert len(drawn) == 16
     for shot, picture in zip(shots, drawn):
-        face = parser.still(shot).mask("Face", full_size=True)
+        seen = parser.still(shot)
         red = np.abs(picture.astype(int) - (0, 0, 255)).max(axis=-1) < 80
-        assert red[face].mean() > 0.95
-        assert red.mean() < 2 * face.mean() + 0.05
+        assert red[seen.mask("Face", full_size=True)].mean() > 0.95
+        assert red.mean() < 2 * seen.mask("head").mean() + 0.05
+
+
+def test_a_face_that_the_parser_never_sees_is_hidden_and_the_sound_is_kept(tmp_path: Path) -> None:
+    """And it moves by its own width in seven frames, of which every fourth is parsed: what hides it does not lag."""
+    with open_source(sample("portrait.mp4")) as source:
+        head = cv2.resize(next(iter(source)).bgr[20:300, 150:410], (100, 108), interpolation=cv2.INTER_AREA)
+    shots, lefts = [], [20 + 8 * index for index in range(16)]
+    for left in lefts:
+        shots.append(np.full((240, 320, 3), 110, np.uint8))
+        shots[-1][60:168, left : left + 100] = head
+    clip = Clip(size=(240, 320), ticks=range(0, 16 * 512, 512), sound="aac").make(tmp_path / "clip.mp4", shots)
+    parser, out = Blinking(range(99)), tmp_path / "out.mp4"
+    settings = Rendering(parser.settings, Look(effect=("fill=red",), on="Face"), parse_every=4)
+    render_file(clip, out, settings, parser=parser)
+    assert sound_of(out) == sound_of(clip)
+    drawn = pictures_of(out)
+    assert len(drawn) == len(lefts)
+    for left, picture in zip(lefts, drawn):
+        red = np.abs(picture.astype(int) - (0, 0, 255)).max(axis=-1) < 80
+        assert red[85:135, left + 32 : left + 68].mean() > 0.95
+        assert red.mean() < 0.2
