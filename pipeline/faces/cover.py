@@ -24,8 +24,8 @@ HEAD = frozenset({FACE, "Hair", "Sunglasses"})
 """Classes that are hidden with a face: most of a head that is turned away is hair, until it turns."""
 WITH_HAT = HEAD | {"Hat"}
 PIXELS = 736 * 1280
-"""Of the detector's input, whatever the size of the frames: faces of 1/45 of the height of the picture are seen."""
-MIN_SCORES = ((1 / 12, 0.3), (1 / 6, 0.45), (1.0, 0.6))
+"""Of the detector's input: half of the faces of 1/45 of the height of the picture are seen, and all of 1/22."""
+MIN_SCORES = ((1 / 12, 0.3), (1 / 6, 0.45), (1 / 3, 0.6), (1.0, 0.8))
 """Minimum scores of faces up to a height, of the picture's: small ones are hidden that may well be none, sooner than
 one is missed; large ones are seen clearly, and to hide what is none would hide much."""
 MARGIN = 32
@@ -42,15 +42,16 @@ MIN_HEAD_SHARE = 0.01
 class FaceCover:
     """Labels as Face all that may be one. For one thread at a time."""
 
-    def __init__(self, options: RunOptions | None = None, *, pixels: int = PIXELS) -> None:
+    def __init__(self, options: RunOptions | None = None, *, pixels: int = PIXELS, enlarges: bool = True) -> None:
         """
         Args:
             options: of the parser's network; the runtime and the precision count.
             pixels: height times width of the detector's input.
+            enlarges: whether frames with fewer pixels are enlarged: smaller faces are found, and it takes longer.
         """
         options = replace(options, threads=1, in_flight=1) if options else None
         self._detector = FaceDetector(
-            pixels=pixels, min_score=MIN_SCORES[0][1], margin=MARGIN, enlarges=True, options=options
+            pixels=pixels, min_score=MIN_SCORES[0][1], margin=MARGIN, enlarges=enlarges, options=options
         )
 
     def __call__(self, frame: Frame, parsing: Parsing) -> Parsing:

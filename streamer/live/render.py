@@ -47,7 +47,7 @@ class RenderLoop:
         self._memory = Memory()
         self._lingering = Lingering()
         hides_faces = config.look.hides_faces(place.label_set)
-        self._cover = FaceCover(config.parser.run_options) if hides_faces else None
+        self._cover = FaceCover(config.parser.run_options, enlarges=False) if hides_faces else None
 
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""

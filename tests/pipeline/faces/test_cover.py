@@ -193,3 +193,16 @@ def test_a_look_says_whether_it_hides_faces() -> None:
     assert not Look(effect=("background=red",), on="Face").hides_faces(CIHP)
     assert Look(effect=("background=red", "pixelate"), on="Face").hides_faces(CIHP)
     assert not Look().hides_faces(CIHP)
+
+
+@pytest.mark.parametrize(
+    ("tall", "score", "hidden"),
+    [(20, 0.31, True), (40, 0.31, False), (40, 0.46, True), (100, 0.5, False), (100, 0.61, True), (200, 0.7, False)],
+)
+def test_the_larger_a_face_the_surer_it_has_to_be(
+    tall: int, score: float, hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, found = frame_of(texture(0)), Face(Box(100, 100, 140, 100 + tall), (Point(0, 0),) * 5, score)
+    unsure = FaceCover()
+    monkeypatch.setattr(unsure, "_detector", lambda frame: (found,))
+    assert selected(unsure(frame, nobody(frame)), ON).any() == hidden
