@@ -90,6 +90,13 @@ class Setting:
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     @property
+    def word(self) -> str | None:
+        """The one word that may stand for a number; None where there is none."""
+        members = _members(self.type)
+        words = [get_args(each) for each in members if get_origin(each) is Literal]
+        return words[0][0] if words and len(members) > 1 and not self.choices else None
+
+    @property
     def several(self) -> bool:
         """Whether its value is a list of names."""
         return get_origin(self.kind) in (tuple, frozenset) and get_args(self.kind)[0] is str
@@ -103,12 +110,16 @@ class Setting:
             return read_duration
         return read_bytes if self.field.endswith("_bytes") else None
 
+    def read_text(self, text: str) -> object:
+        """Its value from text that its `reader` reads, or its `word`. Raises ConfigError."""
+        return text if text == self.word or self.reader is None else self.reader(text)
+
     def read(self, value: object) -> object:
         """Its value as the class takes it, from what a TOML file or a caller gave. Raises ConfigError."""
         if value is None:
             return None
         if isinstance(value, str) and self.reader is not None:
-            return self.reader(value)
+            return self.read_text(value)
         if isinstance(value, bool) and set(_SWITCH) <= set(self.choices):
             value = _SWITCH[value]
         if isinstance(value, str) and self.several:
@@ -188,10 +199,10 @@ def above_0(group: object, *names: str) -> None:
 
 
 def at_least_0(group: object, *names: str) -> None:
-    """Raises ConfigError for the first of these fields that has a value below 0."""
+    """Raises ConfigError for the first of these fields that has a number below 0."""
     for name in names:
         value = getattr(group, name)
-        if value is not None and not value >= 0:
+        if value is not None and not isinstance(value, str) and not value >= 0:
             raise ConfigError(f"{name} must be 0 or more, not {value}")
 
 

@@ -67,6 +67,11 @@ def _say(diagnosis: Diagnosis, machine: Machine, *, record: bool) -> None:
         f"  came: {camera.hz:.2f} frames/s, the first after {camera.opened_s:.1f} s; one in twenty"
         f" {camera.jitter_s * 1e3:.0f} ms late, longest pause {camera.gap_s * 1e3:.0f} ms"
     )
+    if camera.delay_s:
+        say(
+            f"  in pieces or bursts, up to {camera.uneven_s:.1f} s late: run shows it steadily,"
+            f" {camera.delay_s:.1f} s late (--latency)"
+        )
     if camera.bits_per_s:
         keys = (
             "no two key frames seen" if camera.key_every_s is None else f"a key frame each {camera.key_every_s:.1f} s"

@@ -73,7 +73,8 @@ def _parameter(setting: Setting, panel: str, default: str | None) -> inspect.Par
     elif setting.several:
         kind, details["metavar"] = list[str], "NAME,..."
     elif read is not None:
-        kind, details["parser"], details["metavar"] = str, reading(read), _METAVARS[read]
+        either = "" if setting.word is None else f"{setting.word}|"
+        kind, details["parser"], details["metavar"] = str, reading(setting.read_text), f"{either}{_METAVARS[read]}"
     elif setting.choices:
         kind, details["metavar"] = str, "|".join(setting.choices)
     typed: Any = Annotated[kind | None, typer.Option(option, show_default=False, **details)]

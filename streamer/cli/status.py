@@ -172,6 +172,7 @@ def _figures(at: Snapshot) -> list[str]:
         f"parsed {at.parsed_hz:.1f}/s",
         f"masks {at.mask_age.p50_s * 1e3:.0f} ms old",
         *([] if at.size is None else [f"input {at.size}"]),
+        *([f"played {at.delay_s:.1f} s late"] if at.delay_s else []),
     ]
 
 

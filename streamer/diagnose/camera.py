@@ -46,6 +46,10 @@ class Camera:
     """How much later than usual one in twenty comes."""
     gap_s: float
     """The longest pause."""
+    delay_s: float
+    """Time that its pictures are kept back to be shown steadily; 0 where they come so."""
+    uneven_s: float
+    """How much later than the most punctual one the least punctual one came; 0 of a recording."""
     damaged: int
     """Pieces that could not be decoded."""
     key_every_s: float | None
@@ -111,6 +115,8 @@ def _seen(source: Source, opened_s: float, came_s: Sequence[float], lost: str | 
         hz=_hz(came_s, float(source.info.rate or 1)),
         jitter_s=float(np.percentile(pauses_s, 95) - np.median(pauses_s)),
         gap_s=float(pauses_s.max()),
+        delay_s=source.delivery.delay_s,
+        uneven_s=source.delivery.uneven_s,
         damaged=source.health.damaged,
         key_every_s=source.health.key_every_s,
         bits_per_s=source.health.bytes * 8 / lasted_s if source.health.bytes and lasted_s > 0 else None,

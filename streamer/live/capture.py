@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline import Frame
 from streamer.errors import CannotOpen, Cause, Loss
 from streamer.live.config import SourceSettings
 from streamer.live.ring import FrameRing
@@ -13,7 +14,7 @@ from streamer.sources.network import TIMEOUTS
 from streamer.sources.open import open_source
 from streamer.sources.reconnect import HOPELESS, Connector, Reconnecting
 from streamer.sources.source import Source
-from streamer.sources.timeline import ABSENT, Backoff
+from streamer.sources.timing.seams import ABSENT, Backoff
 from streamer.sources.uri import comes_by_itself, is_camera, says_what_it_is
 
 NOTICED_AT = 0.96
@@ -21,20 +22,35 @@ NOTICED_AT = 0.96
 connection ended and the loss told, so that all of that happens in time."""
 
 
+MAX_OVERTIME_S = 3.0
+"""Time beyond its duration for which a stream gets through what waits."""
+
+
 class _Limit:
-    """The end of the stream: it was stopped, or has lasted long enough."""
+    """The end of the stream: it was stopped, or has lasted long enough. Pictures of that time that wait, since this
+    machine is behind, are waited for."""
 
     def __init__(self, stop: threading.Event, duration_s: float | None) -> None:
         self._stop, self._duration_s = stop, duration_s
-        self._until_s = float("inf")
+        self._until_s = self._until_pts_s = float("inf")
+        self._source: Source | None = None
 
-    def begin(self, now_s: float) -> None:
+    def begin(self, source: Source, first: Frame) -> None:
         """The first frame is there."""
+        self._source = source
         if self._duration_s is not None:
-            self._until_s = now_s + self._duration_s
+            self._until_s = first.captured_s + self._duration_s
+            self._until_pts_s = first.pts_s + self._duration_s
+
+    def reached(self, frame: Frame) -> bool:
+        """Whether a frame comes too late."""
+        return self.is_set() or (frame.pts_s >= self._until_pts_s and time.monotonic() >= self._until_s)
 
     def is_set(self) -> bool:
-        return self._stop.is_set() or time.monotonic() >= self._until_s
+        late_s = time.monotonic() - self._until_s
+        if self._stop.is_set() or late_s < 0 or self._source is None:
+            return self._stop.is_set()
+        return late_s >= min(self._source.delivery.behind_s, MAX_OVERTIME_S)
 
     def wait(self, timeout: float) -> bool:
         self._stop.wait(max(0.0, min(timeout, self._until_s - time.monotonic())))
@@ -48,16 +64,18 @@ def capture(
     stats: Stats,
     stop: threading.Event,
     announce: Callable[[Source], None],
+    ready: Callable[[], bool] | None = None,
 ) -> None:
     """Reads the source to its end, or until `stop`; then closes the ring, and with its error if there was one.
 
     Args:
         audio: read the sound, too.
         announce: told of the source when it is open, before its first frame is in the ring.
+        ready: see `open_source`.
     """
     limit = _Limit(stop, settings.duration_s)
     try:
-        source = _opened(settings, audio, limit, stats)
+        source = _opened(settings, audio, limit, stats, ready)
         if source is not None:
             with source:
                 announce(source)
@@ -68,7 +86,9 @@ def capture(
     ring.close()
 
 
-def _opened(settings: SourceSettings, audio: bool, limit: _Limit, stats: Stats) -> Source | None:
+def _opened(
+    settings: SourceSettings, audio: bool, limit: _Limit, stats: Stats, ready: Callable[[], bool] | None
+) -> Source | None:
     """The source, or None when it was stopped before it was there."""
     stall_s, segment_s = (NOTICED_AT * max(settings.stall_after_s, least) for least in (0.0, TIMEOUTS.segment_s))
     timeouts = replace(TIMEOUTS, read_s=stall_s, segment_s=segment_s)
@@ -82,6 +102,8 @@ def _opened(settings: SourceSettings, audio: bool, limit: _Limit, stats: Stats) 
             loop=settings.loop,
             timeouts=replace(timeouts, open_s=min(within_s, timeouts.open_s)),
             stopped=limit,
+            latency_s=settings.latency_s,
+            ready=ready,
         )
 
     if settings.reconnect_for_s == 0 or not comes_by_itself(settings.uri):
@@ -114,8 +136,8 @@ def _unless_stopped(open_once: Callable[[float], Source], limit: _Limit) -> Sour
 def _pour(source: Source, ring: FrameRing, stats: Stats, limit: _Limit) -> None:
     for count, frame in enumerate(source):
         if count == 0:
-            limit.begin(frame.captured_s)
-        if limit.is_set():
+            limit.begin(source, frame)
+        if limit.reached(frame):
             return
-        stats.captured(time.monotonic())
+        stats.captured(time.monotonic(), source.delivery.delay_s)
         ring.put(frame)

@@ -19,6 +19,7 @@ from streamer.masks.records import check_sidecar_name
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.codecs import Encoding, transparent
 from streamer.settings import Setting, above_0, at_least_0, made, read, settings_of, unknown
+from streamer.sources.timing.playout import Latency
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -47,10 +48,17 @@ class SourceSettings:
     """Silence after which a camera or stream counts as lost; HLS is given 20 s at least."""
     video_track: int | None = None
     """Number of the video track to parse, from 1; by default the one that a file says, else its largest."""
+    latency_s: Latency = "auto"
+    """Time that pictures of a camera or stream are kept back, so that what arrives in bursts is shown steadily. auto
+    measures how much is needed: none where they come evenly, and some seconds for HLS."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.latency_s, str) and self.latency_s != "auto":
+            raise ConfigError(f"latency_s must be auto or seconds, not {self.latency_s!r}")
         above_0(self, "duration_s", "stall_after_s", "video_track")
-        at_least_0(self, "reconnect_for_s")
+        at_least_0(self, "reconnect_for_s", "latency_s")
+        if self.latency_s != "auto":
+            _finite(self, "latency_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +175,7 @@ class Flat(TypedDict, total=False):
     reconnect_for_s: float | None
     stall_after_s: float
     video_track: int | None
+    latency_s: Latency
     model_dir: str | Path | None
     size: tuple[int, int] | None
     runtime: str

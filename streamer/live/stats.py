@@ -79,6 +79,8 @@ class Snapshot:
     """True if people are lost because the machine is too slow for an input in which they are found."""
     silent_s: float = 0.0
     """Time since the thread that draws and writes the pictures last went round; 0 where nothing is drawn."""
+    delay_s: float = 0.0
+    """Time that frames of a camera are kept back before they count as captured, so that bursts are shown steadily."""
     captured_hz: float = 0.0
     parsed_hz: float = 0.0
     shown_hz: float = 0.0
@@ -129,10 +131,13 @@ class Stats:
         self._too_slow_s: float | None = None
         self._told_behind = 0
         self._round_s: float | None = None
+        self._delay_s = 0.0
 
-    def captured(self, now_s: float) -> None:
+    def captured(self, now_s: float, delay_s: float = 0.0) -> None:
+        """Counts a frame; `delay_s` is the time for which frames are kept back now."""
         with self._lock:
             self._tick("captured", now_s)
+            self._delay_s = delay_s
 
     def parsed(self, now_s: float, captured_s: float) -> None:
         with self._lock:
@@ -227,6 +232,7 @@ class Stats:
                 too_slow_s=self._too_slow_s,
                 people_too_small=self._people_too_small,
                 silent_s=0.0 if self._round_s is None else now_s - self._round_s,
+                delay_s=self._delay_s,
                 captured_hz=self._rate("captured", now_s),
                 parsed_hz=self._rate("parsed", now_s),
                 shown_hz=self._rate("shown", now_s),

@@ -98,10 +98,13 @@ class Stream:
         controls = Controls(config.look, saver, self._stop.set)
         place = Place(config, parser.label_set, self._stats, controls, remaining.failed_partly)
         parse = ParseLoop(parser, config, ring.reader(), self._newest, self._stop, rows.parsings, place, remaining)
+        reader = ring.reader()
+        # Only what is recorded must not miss a picture; a window rather shows the newest.
+        ready = (lambda: reader.unread < RING_FRAMES - 1) if record.encodes and rows.draws(config) else None
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
         self._add(
             "capture",
-            lambda: capture(config.source, record.encodes, ring, self._stats, self._stop, source.put),
+            lambda: capture(config.source, record.encodes, ring, self._stats, self._stop, source.put, ready),
             stops_others=False,
         )
         self._add("parse", parse.run)
@@ -109,7 +112,7 @@ class Stream:
         self._saver = saver if self._shows else None
         if self._shows:
             sync = _sync(config.masks, self._newest)
-            render = RenderLoop(config, ring.reader(), sync, self._stop, source.get, rows.pictures, place, remaining)
+            render = RenderLoop(config, reader, sync, self._stop, source.get, rows.pictures, place, remaining)
             self._add("render", render.run)
 
     def start(self) -> None:

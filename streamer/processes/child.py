@@ -91,10 +91,10 @@ class Child:
         channel = self._connected(go_on)
         return channel is not None and channel.send(body, go_on)
 
-    def receive(self, go_on: Callable[[], bool]) -> memoryview | None:
+    def receive(self, go_on: Callable[[], bool], wait_s: float | None = None) -> memoryview | None:
         """As `Channel.receive`."""
         channel = self._connected(go_on)
-        return None if channel is None else channel.receive(go_on)
+        return None if channel is None else channel.receive(go_on, wait_s)
 
     def close(self, *, at_once: bool = False) -> int:
         """Ends it by the mildest means that work; its exit code. Safe to call twice. Raises ShutdownTimeout.

@@ -6,12 +6,15 @@ This file imports nothing but the standard library: the child processes load it 
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 
 Body = bytes | bytearray | memoryview
 
 LOOPBACK = "127.0.0.1"
 
 _LENGTH = struct.Struct(">Q")
+_MIN_WAIT_S = 1e-4
+"""A socket without any time to wait says in another way that there is nothing."""
 _JOINED_BYTES = 1 << 16
 """A body up to this size is copied behind its length and sent in one piece, a larger one is sent by itself."""
 
@@ -33,6 +36,7 @@ class Channel:
             end: belongs to the channel from now on.
             wait_s: interval at which `go_on` is asked while nothing moves.
         """
+        self._wait_s = wait_s
         end.settimeout(wait_s)
         # Otherwise the end of a message waits until its beginning is acknowledged.
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -51,11 +55,24 @@ class Channel:
         pieces = (length + body,) if len(body) <= _JOINED_BYTES else (length, body)
         return all(self._send(memoryview(piece), go_on) for piece in pieces)
 
-    def receive(self, go_on: Callable[[], bool] = _always) -> memoryview | None:
+    def receive(self, go_on: Callable[[], bool] = _always, wait_s: float | None = None) -> memoryview | None:
         """The next message, or None if `go_on` said no before it was there; then the next call goes on with it.
+
+        Args:
+            wait_s: interval at which `go_on` is asked, this time; for a channel on which nobody sends meanwhile.
 
         Raises ChannelClosed.
         """
+        if wait_s is None:
+            return self._received(go_on)
+        self._end.settimeout(max(wait_s, _MIN_WAIT_S))
+        try:
+            return self._received(go_on)
+        finally:
+            with suppress(OSError):  # it was closed
+                self._end.settimeout(self._wait_s)
+
+    def _received(self, go_on: Callable[[], bool]) -> memoryview | None:
         if self._body is None:
             if not self._fill(self._head, go_on):
                 return None

@@ -28,6 +28,7 @@ from streamer.sources.demuxer.protocol import (
 )
 from streamer.sources.packets import Facts, Packet
 from streamer.sources.playback import Stopped
+from streamer.sources.timing.buffer import Wait
 
 WAIT_S = 0.05
 """Maximum delay in noticing that nothing comes."""
@@ -62,6 +63,8 @@ class RemoteFeed:
             RemoteFailed: it cannot be.
         """
         self._heard_s = time.monotonic()
+        self.wait = Wait(WAIT_S)
+        """How long `packets` waits before it says that none came."""
         first = msgspec.msgpack.encode(request)
         try:
             name = "the process of a connection"
@@ -115,9 +118,12 @@ class RemoteFeed:
             opened.frames,
             opened.duration_s,
             opened.recorded,
+            Fraction(*opened.origin),
             rotation=opened.rotation,
             mirrored=opened.mirrored,
             unknown=opened.unknown,
+            in_pieces=opened.in_pieces,
+            starts_anywhere=opened.starts_anywhere,
         )
 
     def _packet(self, body: memoryview) -> Packet:
@@ -138,7 +144,7 @@ class RemoteFeed:
     def _receive(self) -> memoryview | None:
         """The next message, or None if none came in a moment. Raises RemoteFailed when the process died."""
         try:
-            message = self._child.receive(lambda: False)
+            message = self._child.receive(lambda: False, self.wait.seconds)
         except ChannelClosed as exc:
             raise self._death() from exc
         if message is not None:

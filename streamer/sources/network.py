@@ -9,8 +9,10 @@ from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.sources.connection import RemoteFailed, RemoteFeed, RemoteSilent
 from streamer.sources.demuxer.protocol import Request
 from streamer.sources.failures import PULLED_OUT, Meaning, meaning_of
-from streamer.sources.packets import Feed, Packet
+from streamer.sources.packets import Feed, Packet, spliced
 from streamer.sources.playback import Stopped
+from streamer.sources.source import Health
+from streamer.sources.timing.playout import Playing
 from streamer.sources.uri import without_password
 from streamer.sources.video import LiveReading, Video
 
@@ -44,7 +46,14 @@ _OPTIONS = MappingProxyType(
 )
 
 
-def open_address(url: str, audio: bool, video_track: int | None, timeouts: Timeouts, stopped: Stopped) -> Video:
+def open_address(
+    url: str,
+    audio: bool,
+    video_track: int | None,
+    timeouts: Timeouts,
+    stopped: Stopped,
+    playing: Playing | None,
+) -> Video:
     """A stream from the network. Raises CannotOpen, in about `timeouts.open_s` at most, or when stopped."""
     name = without_password(url)
     scheme = url.split("://")[0].lower()
@@ -54,7 +63,7 @@ def open_address(url: str, audio: bool, video_track: int | None, timeouts: Timeo
     request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}), video_track=video_track)
     silence_s = timeouts.segment_s if ".m3u8" in url else timeouts.read_s
     feed = connect(request, name, timeouts.open_s, stopped)
-    return Video(feed, name, LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s))
+    return Video(feed, name, LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s, playing))
 
 
 def connect(request: Request, name: str, open_s: float, stopped: Stopped) -> Feed:
@@ -67,7 +76,11 @@ def connect(request: Request, name: str, open_s: float, stopped: Stopped) -> Fee
     except RemoteFailed as exc:
         meaning = meaning_of(exc.failed, request)
         raise CannotOpen(f"cannot open {name}: {meaning.reason}", meaning.cause) from exc
-    return Feed(remote.video, remote.audio, remote.facts, _packets(remote, request, name), remote.close)
+    health = Health()
+    packets = _packets(remote, request, name)
+    if remote.facts.recorded:
+        packets = spliced(packets, remote.video, remote.facts, health)
+    return Feed(remote.video, remote.audio, remote.facts, packets, remote.close, health, wait=remote.wait)
 
 
 def _packets(remote: RemoteFeed, request: Request, name: str) -> Iterator[Packet | None]:

@@ -13,6 +13,7 @@ two cannot always be told apart: over RTSP and plain TCP a connection that is cl
 either for a reason to connect again. What a web server gives a length of is a recording, and is not live.
 """
 
+from collections.abc import Callable
 from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
@@ -26,6 +27,7 @@ from streamer.sources.network import TIMEOUTS, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
 from streamer.sources.playback import Looped, Paced, Stopped
 from streamer.sources.source import Source
+from streamer.sources.timing.playout import Latency, Playing
 from streamer.sources.uri import comes_by_itself, is_address
 from streamer.sources.video import open_file
 from streamer.sources.webcam import open_camera
@@ -41,6 +43,8 @@ def open_source(
     loop: bool = False,
     timeouts: Timeouts = TIMEOUTS,
     stopped: Stopped | None = None,
+    latency_s: Latency = "auto",
+    ready: Callable[[], bool] | None = None,
 ) -> Source:
     """Opens whatever gives frames.
 
@@ -54,10 +58,14 @@ def open_source(
             subtitles, data and other videos, into `Source.extras`.
         video_track: number of the video track to read, from 1; None is the default one, or without one the largest.
         realtime: give each frame of a recording when it is due, as a camera would, and no earlier; that is then
-            its `captured_s`. What is live does so anyway.
+            its `captured_s`. The pictures of what is live are then given steadily, however they arrive; otherwise
+            each as soon as it is there.
         loop: give a recording over and over, without its sound.
         timeouts: of what comes over a network.
         stopped: ends every wait for what is live or in real time, and with it the frames, or opening, by CannotOpen.
+        latency_s: seconds that live pictures are kept back in real time; auto is as many as their arrival makes
+            necessary, which is none where they come steadily.
+        ready: asked before a live picture that is due is decoded: while it says no, pictures wait, for 2 s at most.
 
     Raises:
         CannotOpen: there is no such thing, it cannot be read, or it has no frames.
@@ -65,7 +73,8 @@ def open_source(
     """
     stopped = stopped or Event()
     kept: Kept = tracks if audio and not loop else "none"
-    again = partial(_opened, str(uri), kept, video_track, timeouts, stopped)
+    playing = Playing(latency_s, ready) if realtime else None
+    again = partial(_opened, str(uri), kept, video_track, timeouts, stopped, playing)
     source = again()
     if loop and source.info.live:
         source.close()
@@ -77,18 +86,20 @@ def open_source(
     return source
 
 
-def _opened(text: str, kept: Kept, video_track: int | None, timeouts: Timeouts, stopped: Stopped) -> Source:
+def _opened(
+    text: str, kept: Kept, video_track: int | None, timeouts: Timeouts, stopped: Stopped, playing: Playing | None
+) -> Source:
     if text.startswith("test:"):
         return TestPattern(text)
     if is_address(text):
-        return open_address(text, kept != "none", video_track, timeouts, stopped)
+        return open_address(text, kept != "none", video_track, timeouts, stopped, playing)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
     path = Path(text)
     if _is_folder(path):
         return Pictures(text, list_pictures(path))
     if comes_by_itself(text):
-        return open_camera(text, timeouts, stopped)
+        return open_camera(text, timeouts, stopped, playing)
     if has_magic(text) and not path.exists():
         found = sorted(filter(is_picture, map(Path, glob(text))), key=natural_order)  # noqa: PTH207  (absolute ones too)
         return Pictures(text, found)

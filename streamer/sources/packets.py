@@ -1,29 +1,25 @@
 """Packets of video and sound: from a file here, or (in `connection.py`) from a process that holds a connection."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-import av
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
 
 from streamer.media.about import About
-from streamer.sources.clocks import MAX_AHEAD_S, Splicer
-from streamer.sources.demuxer.main import duration_s, packets_of
+from streamer.sources.demuxer.main import duration_s, origin_s, packets_of, starts_anywhere
 from streamer.sources.file_tracks import Kept, copies, tracks_of
 from streamer.sources.source import Health
+from streamer.sources.timing.buffer import Wait
+from streamer.sources.timing.clocks import MAX_AHEAD_S, Splicer
 
-_CLOCK_STARTS_ANYWHERE = 0x0200
-"""FFmpeg's AVFMT_TS_DISCONT, among `container.format.flags`."""
 _NO_TIMES = 0x0080
-"""FFmpeg's AVFMT_NOTIMESTAMPS, the same."""
+"""FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
 _IN_DECODING_ORDER = frozenset({"avi"})
 """Formats with one time for each packet, and no other for its picture, which FFmpeg then makes up, at times wrongly."""
-MAX_START_S = 10
-"""A file whose clock starts later than this does not mean that nothing is shown until then."""
 
 Packet = Any
 """An `av.Packet` of a stream of the feed; empty after the last, for the decoder to give what it still holds."""
@@ -51,6 +47,10 @@ class Facts:
     """The same of what is mirrored before it is turned."""
     unknown: int = 0
     """Tracks of sound that are announced and left out: what they are is not known, or was not in time."""
+    in_pieces: bool = False
+    """It is read in pieces of several seconds, as HLS is."""
+    starts_anywhere: bool = False
+    """The clock of such a recording does, so that it has jumped where it runs ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ class Feed:
     extras: tuple[Stream, ...] = ()
     """Tracks that are neither the video nor sound; they outlive the feed."""
     about: About = field(default_factory=About)
+    wait: Wait = field(default_factory=Wait)
+    """How long `packets` waits before it says that nothing came; whoever reads it may change that."""
 
 
 def file_feed(container: InputContainer, name: str, kept: Kept, video_track: int | None = None) -> Feed:
@@ -76,8 +78,8 @@ def file_feed(container: InputContainer, name: str, kept: Kept, video_track: int
     Args:
         video_track: number of the track to parse; see `tracks_of`.
     """
-    origin_s = _origin_s(container)
-    tracks = tracks_of(container, name, kept, origin_s, video_track)
+    origin = origin_s(container)
+    tracks = tracks_of(container, name, kept, origin, video_track)
     video, origins = tracks.video, (*tracks.sounds, *tracks.extras)
     copied = copies(origins)
     facts = Facts(
@@ -86,25 +88,33 @@ def file_feed(container: InputContainer, name: str, kept: Kept, video_track: int
         video.frames or None,
         duration_s(container, video),
         True,
-        origin_s,
+        origin,
         in_decoding_order=container.format.name in _IN_DECODING_ORDER,
         unknown=tracks.unknown,
+        starts_anywhere=starts_anywhere(container),
     )
     health = Health()
-    packets = _file_packets(container, video, dict(zip(origins, copied)), health)
+    packets = _file_packets(container, video, dict(zip(origins, copied)), facts, health)
     sounds, extras = copied[: len(tracks.sounds)], copied[len(tracks.sounds) :]
-    return Feed(video, sounds, facts, packets, container.close, health, extras, tracks.about)
+    about = tracks.about
+    return Feed(video, sounds, facts, packets, container.close, health, extras=extras, about=about)
 
 
 def _file_packets(
-    container: InputContainer, video: VideoStream, copied: Mapping[Stream, Stream], health: Health
+    container: InputContainer, video: VideoStream, copied: Mapping[Stream, Stream], facts: Facts, health: Health
 ) -> Iterator[Packet]:
-    splicer = Splicer(starts_anywhere=bool(container.format.flags & _CLOCK_STARTS_ANYWHERE))
-    for packet in packets_of(container, (video, *copied)):
-        if packet.dts is not None:
+    for packet in spliced(packets_of(container, (video, *copied)), video, facts, health):
+        packet.stream = copied.get(packet.stream, packet.stream)
+        yield packet
+
+
+def spliced(packets: Iterable[Packet | None], video: VideoStream, facts: Facts, health: Health) -> Iterator[Packet]:
+    """The packets of a recording whose clock goes on where it jumps."""
+    splicer = Splicer(starts_anywhere=facts.starts_anywhere)
+    for packet in packets:
+        if packet is not None and packet.dts is not None:
             _splice(packet, splicer, leads=packet.stream is video or packet.stream.type == "audio")
             health.jumps = splicer.jumps
-        packet.stream = copied.get(packet.stream, packet.stream)
         yield packet
 
 
@@ -124,15 +134,3 @@ def _rate(container: InputContainer, video: VideoStream) -> Fraction | None:
     if container.format.flags & _NO_TIMES:
         return video.guessed_rate  # the video's own; the other is what FFmpeg reads such files at
     return video.average_rate or video.guessed_rate
-
-
-def _origin_s(container: InputContainer) -> Fraction:
-    """Where the file's clock starts, for the kinds of file whose clock starts anywhere, such as MPEG-TS.
-
-    The clock of all others starts at 0 by definition: their times are kept as they stand, unless it was plainly set
-    to something else, such as the time of day.
-    """
-    if container.start_time is None:
-        return Fraction(0)
-    start_s = Fraction(container.start_time, av.time_base)
-    return start_s if container.format.flags & _CLOCK_STARTS_ANYWHERE or start_s > MAX_START_S else Fraction(0)

@@ -11,8 +11,8 @@ from pipeline import Frame
 from streamer.errors import CannotOpen, Cause, SourceError, SourceLost
 from streamer.media.packet_queue import PacketQueue
 from streamer.sources.playback import Stopped
-from streamer.sources.source import Health, Source
-from streamer.sources.timeline import MIN_WAIT_S, Backoff, Seam
+from streamer.sources.source import Delivery, Health, Source
+from streamer.sources.timing.seams import MIN_WAIT_S, Backoff, Seam
 
 HOPELESS = frozenset({Cause.AUTH, Cause.NOT_FOUND, Cause.CODEC})
 """What is, when it is the first that is heard of a source, a mistake in its address, and not retried unasked."""
@@ -94,6 +94,10 @@ class Reconnecting(Source):
     def health(self) -> Health:
         """The counts of the present connection, but for the damage, which is that of all of them."""
         return replace(self._source.health, damaged=self._damaged_before + self._source.health.damaged)
+
+    @property
+    def delivery(self) -> Delivery:
+        return self._source.delivery
 
     def __iter__(self) -> Iterator[Frame]:
         with self:

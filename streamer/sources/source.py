@@ -20,6 +20,8 @@ class Health:
     """Pictures that need no other to be decoded."""
     damaged: int = 0
     """Pieces that could not be decoded."""
+    skipped: int = 0
+    """Pictures of a live source that were not decoded, since this machine decodes too slowly."""
     jumps: int = 0
     """Times at which a file's clock jumped and its frames went on as one."""
     _first_key_s: float = 0.0
@@ -39,6 +41,18 @@ class Health:
         return (self._last_key_s - self._first_key_s) / (self.key_frames - 1) if self.key_frames > 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the pictures of a live source come and are given, as measured over the last minute; 0 of others."""
+
+    delay_s: float = 0.0
+    """Time that they are kept back, so that what comes in bursts is shown steadily."""
+    uneven_s: float = 0.0
+    """How much later than the most punctual one the least punctual one came."""
+    behind_s: float = 0.0
+    """Time for which a picture has been due that waits for this machine now."""
+
+
 class Source(ABC):
     """Frames, once, in order; a context that closes the source."""
 
@@ -55,6 +69,11 @@ class Source(ABC):
     def extras(self) -> PacketQueue:
         """Packets of other tracks that were read along with the frames: subtitles, data, other videos of a file."""
         return PacketQueue()
+
+    @property
+    def delivery(self) -> Delivery:
+        """How the pictures come."""
+        return Delivery()
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]: ...

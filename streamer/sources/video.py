@@ -21,12 +21,16 @@ from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo, VideoTags
-from streamer.sources.clocks import FileClock, LiveClock
 from streamer.sources.demuxer.main import turn_of
 from streamer.sources.file_tracks import Kept
 from streamer.sources.packets import Feed, Packet, file_feed
 from streamer.sources.playback import Stopped
-from streamer.sources.source import Health, Source
+from streamer.sources.source import Delivery, Health, Source
+from streamer.sources.timing.buffer import Buffer
+from streamer.sources.timing.clocks import FileClock, FrameClock
+from streamer.sources.timing.live_clock import LiveClock
+from streamer.sources.timing.playout import Playing, Playout
+from streamer.sources.timing.stamps import TIMELESS_BASE, stamped
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,13 +38,14 @@ BT709 = 1
 YUV_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
 """H.273's numbers of ways from YUV to RGB, of those that swscale knows."""
 LIMITED_RANGE = 1
+MAX_EARLY = 10_000
 MAX_DAMAGED_IN_A_ROW = 500
 """So many pieces in a row that cannot be decoded are no video."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveReading:
-    """How a live source is read: each picture is decoded as soon as it is there, and time is counted from the first."""
+    """How a live source is read: time is counted from the first picture."""
 
     stopped: Stopped
     """Ends the pictures, also while none comes."""
@@ -48,6 +53,8 @@ class LiveReading:
     """Without a first picture for so long, there is none."""
     silence_s: float = math.inf
     """Without the next one for so long, it is lost."""
+    playing: Playing | None = None
+    """None gives each picture as soon as it is there."""
 
 
 class Video(Source):
@@ -76,10 +83,12 @@ class Video(Source):
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.
             feed.video.thread_type = "SLICE" if live else "AUTO"
             self._to_bgr = VideoReformatter()
-            self._set_clock()
+            self._first_ticks: int | None = None
+            self._begin()
             self._decoded = self._decode()
             frame = self._first_frame()
-            self._tags = self._tags_of(frame, self._ticks(frame))
+            first_ticks = self._first_ticks = self._ticks(frame)
+            self._tags = self._tags_of(frame, 0 if self._timed else first_ticks)
             self._first, self._first_duration_s = self._picture(frame), _duration_s(frame)
         except BaseException:
             feed.close()
@@ -88,18 +97,26 @@ class Video(Source):
 
     @property
     def health(self) -> Health:
+        self._feed.health.skipped = self._buffer.skipped if self._buffer else 0
         return self._feed.health
 
     @property
     def extras(self) -> PacketQueue:
         return self._extras
 
+    @property
+    def delivery(self) -> Delivery:
+        if self._playout is None or self._buffer is None:
+            return Delivery()
+        return Delivery(self._playout.delay_s, self._playout.uneven_s, self._buffer.behind_s)
+
     def __iter__(self) -> Iterator[Frame]:
         with self:
             aspect = self._tags.shown_pixel_aspect
             yield Frame(self._first, 0, 0.0, time.monotonic(), self._first_duration_s, aspect)
+            first_ticks = self._first_ticks or 0
             for index, frame in enumerate(self._decoded, start=1):
-                pts_s = float((self._ticks(frame) - self._tags.start_ticks) * self._time_base)
+                pts_s = float((self._ticks(frame) - first_ticks) * self._time_base)
                 yield Frame(self._picture(frame), index, pts_s, time.monotonic(), _duration_s(frame), aspect)
 
     def close(self) -> None:
@@ -119,15 +136,32 @@ class Video(Source):
             about=self._feed.about,
         )
 
-    def _set_clock(self) -> None:
+    def _begin(self) -> None:
         facts = self._feed.facts
-        self._timeless = facts.time_base is None
-        self._time_base = facts.time_base or Fraction(1, 90_000)
-        self._clock: FileClock | LiveClock = (
-            LiveClock(self._time_base, facts.rate)
-            if self._live
-            else FileClock(self._time_base, facts.rate, facts.origin_s)
-        )
+        self._time_base = facts.time_base or TIMELESS_BASE
+        self._timed = self._live is not None and not facts.recorded
+        self._timeless = facts.time_base is None and not self._timed
+        self._clock: FileClock | FrameClock = FileClock(self._time_base, facts.rate, facts.origin_s)
+        self._packets = self._feed.packets
+        self._playout: Playout | None = None
+        self._buffer: Buffer | None = None
+        self._early: deque[Packet] = deque(maxlen=MAX_EARLY)
+        """Sound that came before it is known when the first picture is shown."""
+        if self._live is not None and self._timed:
+            self._clock = FrameClock(self._time_base, facts.rate)
+            self._packets = self._in_time(self._live)
+
+    def _in_time(self, live: LiveReading) -> Iterator[Packet | None]:
+        """The packets, each with its time; where the source is played, when they are due."""
+        facts, playing = self._feed.facts, live.playing
+        usual_s = float(1 / facts.rate) if facts.rate else None
+        clock = LiveClock(usual_s=usual_s, in_pieces=facts.in_pieces, by_arrival=playing is not None)
+        timed = stamped(self._feed.packets, clock, timeless=facts.time_base is None)
+        if playing is None:
+            return (each and each.packet for each in timed)
+        self._playout = Playout(playing.latency_s, in_pieces=facts.in_pieces)
+        self._buffer = Buffer(timed, self._feed.wait, self._playout, playing, live.stopped)
+        return iter(self._buffer)
 
     def _first_frame(self) -> av.VideoFrame:
         try:
@@ -141,7 +175,7 @@ class Video(Source):
         in_a_row = 0
         patience = _Patience(self._name, self._live)
         try:
-            for packet in self._feed.packets:
+            for packet in self._packets:
                 if patience.gone(damaged=in_a_row > 0):
                     return
                 if packet is None:
@@ -173,12 +207,20 @@ class Video(Source):
 
     def _keep(self, packet: Packet) -> None:
         # The last packet of each stream is empty: it flushes decoders.
-        origin_s = self._clock.origin_s
-        if not packet.size or origin_s is None:
+        if not packet.size:
             return
-        if self._live and packet.pts is not None and packet.pts * packet.time_base < origin_s:
-            return  # what was said before the first picture has no place in a recording of it
-        (self.audio if packet.stream in self.audio.streams else self._extras).put(packet, origin_s)
+        if isinstance(self._clock, FileClock):
+            sound = packet.stream in self.audio.streams
+            (self.audio if sound else self._extras).put(packet, self._feed.facts.origin_s)
+            return
+        self._early.append(packet)
+        if self._first_ticks is None or self._clock.shift is None:
+            return
+        origin_s = (self._first_ticks - self._clock.shift) * self._time_base
+        while self._early:
+            packet = self._early.popleft()
+            if packet.pts * packet.time_base >= origin_s:  # else it has no place in a recording of the pictures
+                self.audio.put(packet, origin_s)
 
     def _tags_of(self, first: av.VideoFrame, start_ticks: int) -> VideoTags:
         facts = self._feed.facts
@@ -200,7 +242,7 @@ class Video(Source):
 
     def _ticks(self, frame: av.VideoFrame) -> int:
         own = self._sent.popleft() if self._sent else frame.pts
-        return self._clock.ticks(None if self._timeless else own, time.monotonic())
+        return self._clock.ticks(None if self._timeless else own)
 
     def _picture(self, frame: av.VideoFrame) -> Picture | Yuv420:
         plain = frame.format.name in YUV_FORMATS and self._tags.is_upright

@@ -18,17 +18,18 @@ from streamer.sources.demuxer.protocol import Request
 from streamer.sources.network import Timeouts, connect
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Source
+from streamer.sources.timing.playout import Playing
 from streamer.sources.video import LiveReading, Video
 
 
-def open_camera(uri: str, timeouts: Timeouts, stopped: Stopped) -> Source:
+def open_camera(uri: str, timeouts: Timeouts, stopped: Stopped, playing: Playing | None) -> Source:
     """A webcam, by number or device. Raises CannotOpen."""
     device = uri.removeprefix("webcam:")
     if not sys.platform.startswith("linux"):
         return OpenCvCamera(int(device) if device.isdecimal() else device)
     path = f"/dev/video{device}" if device.isdecimal() else device
     feed = connect(Request(path, False, {}, "v4l2"), f"the camera {path}", timeouts.open_s, stopped)
-    return Video(feed, path, LiveReading(stopped, timeouts.open_s, timeouts.read_s))
+    return Video(feed, path, LiveReading(stopped, timeouts.open_s, timeouts.read_s, playing))
 
 
 class OpenCvCamera(Source):

@@ -27,6 +27,7 @@ class DoorSettings:
     size: tuple[int, int] | None = None
     guests: frozenset[str] = frozenset()
     hosts: tuple[str, ...] = field(default_factory=lambda: ("Ann",))
+    closes_after_s: float | Literal["never"] = "never"
 
     def __post_init__(self) -> None:
         above_0(self, "opens_after_s", "silent_seconds")
@@ -58,6 +59,9 @@ def test_names() -> None:
         ("opens_after_s", 2, 2.0),
         ("opens_after_s", "any", math.inf),
         ("silent_seconds", "1min", 60),
+        ("closes_after_s", "never", "never"),
+        ("closes_after_s", "1min", 60),
+        ("closes_after_s", 3, 3.0),
         ("silent_seconds", None, None),
         ("memory_bytes", "3kB", 3000),
         ("memory_bytes", 12, 12),

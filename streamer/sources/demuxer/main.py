@@ -12,6 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from errno import EIO
+from fractions import Fraction
 from itertools import chain
 from typing import Any, cast
 
@@ -40,6 +41,11 @@ _PLAIN_TCP = re.compile(r"tcp://(?P<host>\[[^\]]+\]|[^:/?#\[\]@]+):(?P<port>[0-9
 
 _NO_TIMES = 0x0080
 """FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
+_CLOCK_STARTS_ANYWHERE = 0x0200
+"""FFmpeg's AVFMT_TS_DISCONT, the same."""
+MAX_START_S = 10
+"""A file whose clock starts later than this does not mean that nothing is shown until then."""
+_IN_PIECES = frozenset({"hls", "dash"})
 
 
 class HungUp(OSError):
@@ -154,7 +160,26 @@ def _opened(container: InputContainer, streams: list[Stream], turn: tuple[int, b
         rotation=turn[0],
         mirrored=turn[1],
         unknown=sum(not is_known(each) for each in container.streams.audio) if audio else 0,
+        origin=origin_s(container).as_integer_ratio(),
+        starts_anywhere=starts_anywhere(container),
+        in_pieces=container.format.name in _IN_PIECES,
     )
+
+
+def origin_s(container: InputContainer) -> Fraction:
+    """Where the clock of a recording starts, for the kinds whose clock starts anywhere, such as MPEG-TS.
+
+    The clock of all others starts at 0 by definition: their times are kept as they stand, unless it was plainly set
+    to something else, such as the time of day.
+    """
+    if container.start_time is None:
+        return Fraction(0)
+    start_s = Fraction(container.start_time, av.time_base)
+    return start_s if starts_anywhere(container) or start_s > MAX_START_S else Fraction(0)
+
+
+def starts_anywhere(container: InputContainer) -> bool:
+    return bool(container.format.flags & _CLOCK_STARTS_ANYWHERE)
 
 
 def duration_s(container: InputContainer, video: Stream) -> float | None:

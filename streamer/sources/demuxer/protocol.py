@@ -54,6 +54,12 @@ class Opened(msgspec.Struct, frozen=True):
     """Whether its pictures are mirrored, left to right, before they are turned."""
     unknown: int
     """Number of audio tracks that are left out because FFmpeg did not find out their parameters in time."""
+    origin: tuple[int, int]
+    """Where the clock of a recording starts, a fraction of seconds."""
+    starts_anywhere: bool
+    """The clock of this format does."""
+    in_pieces: bool
+    """It is read in pieces of several seconds, as HLS is."""
 
 
 class Failed(msgspec.Struct, frozen=True):

@@ -34,6 +34,8 @@ class DoorSettings:
     """Names of those who may enter."""
     memory_bytes: int = 2_000_000
     """Memory of the lock."""
+    closes_after_s: float | Literal["never"] = "never"
+    """Delay before it closes."""
     colour: str = "green"
     """Colour of the door."""
 
@@ -57,6 +59,7 @@ def test_only_what_was_given_is_told() -> None:
     assert answers() == ({}, 3.0)
     given, wait = answers(
         *("--opens-after", "250ms", "--no-bell", "--lock", "--side", "right", "--size", "20x10", "--wait", "1min"),
+        *("--closes-after", "2min"),
         *("--guests", "Ann, Bob", "--guests", "Cy", "--memory", "3kB"),
     )
     assert wait == 60
@@ -68,10 +71,12 @@ def test_only_what_was_given_is_told() -> None:
         "size": (20, 10),
         "guests": ["Ann", "Bob", "Cy"],
         "memory_bytes": 3000,
+        "closes_after_s": 120.0,
     }
     assert made(DoorSettings, given) == DoorSettings(
-        0.25, False, True, "right", (20, 10), frozenset({"Ann", "Bob", "Cy"}), 3000
+        0.25, False, True, "right", (20, 10), frozenset({"Ann", "Bob", "Cy"}), 3000, 120.0
     )
+    assert answers("--closes-after", "never")[0] == {"closes_after_s": "never"}
 
 
 def refusal(*arguments: str) -> str:
@@ -113,6 +118,7 @@ def test_help_is_the_sentence_of_the_field_and_the_default() -> None:
     told = help_of(typer.main.get_command(app))
     assert told == {
         "--opens-after": "Delay before the door opens. [default: 1.5s]",
+        "--closes-after": "Delay before it closes. [default: never]",
         "--bell": "Ring a bell. [default: on]",
         "--lock": "Lock the door behind everybody. [default: on at night]",
         "--side": "Side of the hinges. [default: left]",

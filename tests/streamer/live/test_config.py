@@ -25,6 +25,7 @@ from streamer.recording.codecs import Encoding
 
 EXAMPLES = {
     "source": '"webcam:0"',
+    "latency_s": '"250ms"',
     "parser": '"m2fp"',
     "model_dir": '"weights"',
     "size": '"256x448"',

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from streamer import Encoding, Recorder, open_source
-from streamer.sources.clocks import MAX_AHEAD_S, Splicer
+from streamer.sources.timing.clocks import MAX_AHEAD_S, Splicer
 from tests.support.media import Clip, pts_of, quarters, sound_of
 from tests.support.probe import needs_ffprobe, probe, rate_of, video_of
 

@@ -10,17 +10,13 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from streamer import CannotOpen, ConfigError, SourceLost, open_source
 from streamer.errors import Cause
-from streamer.sources.clocks import LiveClock
 from streamer.sources.network import Timeouts
 from streamer.sources.uri import is_camera, without_password
 from streamer.sources.webcam import OpenCvCamera
@@ -509,50 +505,3 @@ def test_stopping_ends_the_wait_for_the_next_frame() -> None:
         helper.start()
         assert _seconds(lambda: list(frames)) < SLACK_S
         helper.join()
-
-
-TICK = Fraction(1, 1000)
-
-
-@given(st.lists(st.tuples(st.one_of(st.none(), st.integers(-30_000, 30_000)), st.floats(0, 5)), max_size=30))
-def test_a_live_clock_never_runs_back(said: list[tuple[int | None, float]]) -> None:
-    clock, now_s, last = LiveClock(TICK, Fraction(25)), 0.0, 0
-    for own, after_s in said:
-        now_s += after_s
-        told = clock.ticks(own, now_s)
-        assert told >= last
-        last = told
-
-
-def _told(own: list[int | None], arrived_s: list[float], rate: int | None = 25) -> list[int]:
-    clock = LiveClock(TICK, Fraction(rate) if rate else None)
-    return [clock.ticks(each, now) for each, now in zip(own, arrived_s)]
-
-
-@pytest.mark.parametrize(
-    ("own", "arrived_s", "told"),
-    [
-        ([9000, 9040, 9080], [5, 5, 5], [0, 40, 80]),
-        ([None, 40, 80], [5, 5, 5], [0, 40, 80]),
-        ([None, None, None], [5, 5.5, 5.75], [0, 500, 750]),
-        ([9000, 9040, 100, 140], [5, 5.04, 5.1, 5.1], [0, 40, 100, 140]),
-        ([0, 40, 900_000, 900_040], [5, 5.04, 5.1, 5.1], [0, 40, 100, 140]),
-        ([0, 40, 30, 80], [5, 5, 5, 5], [0, 40, 40, 80]),
-        ([0, 500, 100, 140, 180], [5, 5.5, 5.54, 5.58, 5.62], [0, 500, 540, 580, 620]),
-        ([0, 40, 40, 40, 80], [5, 5, 5, 5, 5], [0, 40, 40, 40, 80]),
-        ([0, 20_040, 20_080], [5, 25, 25], [0, 20_040, 20_080]),
-    ],
-    ids=[
-        "plain",
-        "no time at first",
-        "no times",
-        "runs back",
-        "leaps ahead",
-        "a little back",
-        "back for good",
-        "repeats",
-        "a long pause",
-    ],
-)
-def test_a_live_clock(own: list[int | None], arrived_s: list[float], told: list[int]) -> None:
-    assert _told(own, arrived_s) == told

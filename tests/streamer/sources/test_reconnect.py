@@ -28,7 +28,7 @@ from streamer.media.packet_queue import PacketQueue
 from streamer.sources.network import Timeouts
 from streamer.sources.reconnect import Connector, Reconnecting
 from streamer.sources.source import Health
-from streamer.sources.timeline import ABSENT, MAX_ABSENT_WAIT_S, MAX_WAIT_S, MIN_WAIT_S, Backoff, Seam
+from streamer.sources.timing.seams import ABSENT, MAX_ABSENT_WAIT_S, MAX_WAIT_S, MIN_WAIT_S, Backoff, Seam
 from tests.support.media import (
     NO_LENGTH,
     Answer,
@@ -308,7 +308,7 @@ def test_frames_go_on(clip: Path, scheme: str, make: Callable[[Path, Answer], An
     zero_s = min(each.captured_s - each.pts_s for each in frames[: begins[0]])
     for place in begins:
         expected_s = max(frames[place - 1].pts_s, frames[place].captured_s - zero_s)
-        assert frames[place].pts_s == pytest.approx(expected_s, abs=0.02)
+        assert frames[place].pts_s == pytest.approx(expected_s, abs=0.1)
     at = stats.snapshot(time.monotonic())
     assert at.last_loss is not None
     assert PASSWORD not in repr(at) + at.last_loss.why

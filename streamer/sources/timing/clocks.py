@@ -1,12 +1,11 @@
-"""The time of a frame: a recording's own, or a live source's, which may be missing or jump."""
+"""The time of a frame: a recording's own, which may be missing or jump, or what its packet was given."""
 
 from dataclasses import dataclass
 from fractions import Fraction
 
 MAX_BACK_S = 1
-"""A live source's time that runs back further than this has jumped."""
 MAX_AHEAD_S = 10
-"""So much further than the clock on the wall, from one picture to the next, it has jumped too."""
+"""The times of a track that begins so much before or after the end of another are those of another part."""
 MAX_JITTER_S = Fraction(1, 10)
 """The times of a file's packets that run back further than this have jumped: they are in the order of decoding."""
 
@@ -93,13 +92,8 @@ class FileClock:
         self._step = _step(time_base, rate) or 1
         self._last: int | None = None
 
-    def ticks(self, own: int | None, now_s: float) -> int:
-        """When a picture is shown.
-
-        Args:
-            own: what the source says.
-            now_s: when it was decoded, by any clock that does not jump.
-        """
+    def ticks(self, own: int | None) -> int:
+        """When a picture is shown; `own` is what the source says."""
         if own is not None:
             self._last = own - self._origin
         else:
@@ -107,39 +101,26 @@ class FileClock:
         return self._last
 
 
-class LiveClock:
-    """A live source's times, counted from its first picture; the time of arrival where there are none or they jump.
-
-    They never run back.
-    """
+class FrameClock:
+    """The times of decoded pictures whose packets had theirs from a `LiveClock`: they grow, and none is missing."""
 
     def __init__(self, time_base: Fraction, rate: Fraction | None) -> None:
-        self.origin_s: Fraction | None = None
-        """The first picture's time by the source's clock, as that clock runs now; None while it has said none."""
-        self._time_base = time_base
-        self._step = _step(time_base, rate)
-        self._last = 0
-        self._last_s: float | None = None
+        self._step = _step(time_base, rate) or 1
+        self._last: int | None = None
+        self.shift: int | None = None
+        """Added to what the decoder says, for RTSP may say no time for its first picture, nor the order of the next
+        ones; None until a picture had a time."""
 
-    def ticks(self, own: int | None, now_s: float) -> int:
-        """As in `FileClock`."""
-        arrived = 0 if self._last_s is None else round((now_s - self._last_s) / self._time_base)
-        self._last += arrived if own is None else self._advance(own, arrived)
-        self._last_s = now_s
+    def ticks(self, own: int | None) -> int:
+        """When a picture is shown; `own` is what the decoder says."""
+        after = None if self._last is None else self._last + self._step
+        if own is None:
+            self._last = after or 0
+            return self._last
+        if self.shift is None:
+            self.shift = 0 if after is None else after - own
+        self._last = own + self.shift if self._last is None else max(self._last + 1, own + self.shift)
         return self._last
-
-    def _advance(self, own: int, arrived: int) -> int:
-        if self.origin_s is not None:
-            advance = own - round(self.origin_s / self._time_base) - self._last
-            ahead = advance - arrived
-            if -MAX_BACK_S <= advance * self._time_base < 0:
-                return arrived  # until its own time is there again
-            if advance >= 0 and ahead * self._time_base <= MAX_AHEAD_S:
-                return advance
-        elif self._last_s is not None and not self._last and self._step:
-            arrived = self._step  # RTSP says no time for its first picture, and the second comes in the same breath
-        self.origin_s = (own - self._last - arrived) * self._time_base
-        return arrived
 
 
 def _step(time_base: Fraction, rate: Fraction | None) -> int | None:
