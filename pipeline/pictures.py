@@ -1,5 +1,6 @@
 """Pictures in the forms that people have them: arrays, files, Pillow's images. Each becomes a `Frame`."""
 
+import io
 import os
 import struct
 import sys
@@ -19,7 +20,24 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 """What a PNG begins with."""
 _CHUNK = struct.Struct(">I4s")
 """What each chunk of a PNG begins with: the length of its content, its kind."""
-_MAY_BE_TRANSPARENT = frozenset({".png", ".tif", ".tiff", ".webp"})
+_MAY_BE_TRANSPARENT = frozenset({".png", ".webp"})
+_BY_PILLOW = frozenset({".avif", ".heic", ".heif", ".tif", ".tiff"})
+"""Kinds that OpenCV does not read, or not rightly: of TIFF it multiplies the alpha in, and mostly reads no AVIF."""
+MAX_PIXELS = 100_000_000
+"""A JPEG of more is read at a half, a quarter or an eighth of its width: decoding makes it so for free, and whole it
+would take gigabytes."""
+_JPEG = b"\xff\xd8"
+"""What a JPEG begins with."""
+_SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""The segments of a JPEG that say its size."""
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+_ORIENTATION = 0x0112
+"""EXIF's number of it."""
 _FORMS = (
     "a picture is a uint8 array, BGR (H, W, 3), BGRA (H, W, 4) or grey (H, W); the path of a file; a PIL image;"
     " or a Frame"
@@ -56,7 +74,7 @@ def as_frame(picture: AnyPicture) -> Frame:
     if isinstance(picture, str | os.PathLike):
         return Frame.still(read_picture(Path(picture)))
     if _is_pil(picture):
-        return Frame.still(_from_pil(picture))
+        return Frame.still(bgr_of_pil(picture))
     raise BadPicture(f"{_FORMS}; not {type(picture).__module__}.{type(picture).__qualname__}")
 
 
@@ -88,15 +106,45 @@ def read_picture(path: Path) -> Picture:
     Raises:
         BadPicture: missing, or not a picture.
     """
-    data = bytes_of(path)
-    if path.suffix.lower() in _MAY_BE_TRANSPARENT:
+    data, suffix = bytes_of(path), path.suffix.lower()
+    if suffix in _BY_PILLOW:
+        read = _read_by_pillow(path)
+        if read is not None:
+            return read
+    if suffix in _MAY_BE_TRANSPARENT:
         picture = decoded(data, cv2.IMREAD_UNCHANGED)
         if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
-            return on_white(picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8))
-    picture = decoded(data, cv2.IMREAD_COLOR)
+            bgra = picture if picture.dtype == np.uint8 else (picture >> 8).astype(np.uint8)
+            return _upright(on_white(bgra), path)
+    picture = decoded(data, _REDUCED[reduction_of(data)])
     if picture is None:
         raise BadPicture(f"{path} is not a picture that can be read")
     return picture
+
+
+def opened(path: Path) -> Any:
+    """A picture as Pillow has it, with HEIC where that is installed.
+
+    Raises:
+        BadPicture: it is none that can be read here.
+    """
+    image = import_module("PIL.Image")
+    if path.suffix.lower() in (".heic", ".heif"):
+        try:
+            import_module("pi_heif").register_heif_opener()
+        except ImportError as exc:
+            raise BadPicture(f"{path} is HEIC, which needs the extra heif: pip install 'm2fp-streamer[heif]'") from exc
+    try:
+        # Not by its name: of a TIFF that is to be turned Pillow would map the file, and its rows at the wrong length.
+        return image.open(io.BytesIO(path.read_bytes()))
+    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as exc:
+        raise BadPicture(f"{path} is not a picture that can be read") from exc
+
+
+def reduction_of(data: NDArray[np.uint8]) -> int:
+    """By how much the sides of a JPEG are divided as it is decoded: 1, 2, 4 or 8."""
+    pixels = _jpeg_pixels(data[: 1 << 20].tobytes())
+    return next((each for each in (1, 2, 4) if pixels <= MAX_PIXELS * each * each), 8)
 
 
 def bytes_of(path: Path) -> NDArray[np.uint8]:
@@ -143,14 +191,50 @@ def _is_pil(picture: object) -> bool:
     return module is not None and isinstance(picture, module.Image)
 
 
-def _from_pil(image: Any) -> Picture:
+def bgr_of_pil(image: Any) -> Picture:
+    """A PIL image as uint8 (H, W, 3), BGR: upright, on white where it is transparent. Raises BadPicture."""
     if image.mode[0] in "IF":
         raise BadPicture(f"a PIL image of mode {image.mode} has no 8-bit colours; convert it to RGB first")
     upright = import_module("PIL.ImageOps").exif_transpose(image)
     if upright.mode.lower() in ("rgba", "la", "pa") or "transparency" in upright.info:
         rgba = np.asarray(upright.convert("RGBA"), np.uint8)
-        return on_white(rgba[..., [2, 1, 0, 3]])
+        return np.ascontiguousarray(on_white(rgba[..., [2, 1, 0, 3]]))
     return np.ascontiguousarray(np.asarray(upright.convert("RGB"), np.uint8)[..., ::-1])
+
+
+def _read_by_pillow(path: Path) -> Picture | None:
+    """None for what has more than 8 bits, which OpenCV reads."""
+    with opened(path) as image:
+        if image.mode[0] in "IF":
+            return None
+        try:
+            image.load()  # TIFF is turned by that, and would be once more
+            return bgr_of_pil(image)
+        except (OSError, ValueError, SyntaxError) as exc:
+            raise BadPicture(f"{path} is not a picture that can be read") from exc
+
+
+def _upright(bgr: Picture, path: Path) -> Picture:
+    """Turned as its EXIF says, where OpenCV did not."""
+    ops, image = import_module("PIL.ImageOps"), import_module("PIL.Image")
+    with opened(path) as stored:
+        orientation = stored.getexif().get(_ORIENTATION, 1)
+    if orientation == 1:
+        return bgr
+    turned = image.fromarray(bgr)
+    turned.getexif()[_ORIENTATION] = orientation
+    return np.ascontiguousarray(ops.exif_transpose(turned))
+
+
+def _jpeg_pixels(head: bytes) -> int:
+    """Height times width as a JPEG's beginning says; 0 of what is none."""
+    at = len(_JPEG)
+    while head.startswith(_JPEG) and at + 9 < len(head) and head[at] == 0xFF:
+        if head[at + 1] in _SIZE_MARKERS:
+            height, width = struct.unpack(">HH", head[at + 5 : at + 9])
+            return int(height * width)
+        at += 2 + int.from_bytes(head[at + 2 : at + 4])
+    return 0
 
 
 def _without_profile(data: NDArray[np.uint8]) -> NDArray[np.uint8]:

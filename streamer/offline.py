@@ -269,9 +269,10 @@ def _sink(source: Source, out: Path, settings: Rendering, label_set: LabelSet) -
             names = [opaque_or_not(path.name, cut=cut) for path in source.paths]
             for path, name in zip(source.paths, names):
                 check_apart(path, out / name)
-            return PictureFolder(out, names, force=force)
+            return PictureFolder(out, names, force=force, sources=source.paths)
         if is_picture(out) and len(source.paths) == 1:
-            return PictureFolder(out.parent, [opaque_or_not(out.name, cut=cut, strict=True)], force=force)
+            name = opaque_or_not(out.name, cut=cut, strict=True)
+            return PictureFolder(out.parent, [name], force=force, sources=source.paths)
     if out.suffix.lower() in ANIMATION_SUFFIXES:
         return Animation(out, info, force=force, alpha=cut)
     allowed = ", ".join((*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES))

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from streamer.errors import ConfigError, SourceError
 from streamer.masks.records import SUFFIX
-from streamer.media.images import is_picture, natural_order
+from streamer.media.images import ONLY_READ, is_animated, is_picture, natural_order
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, opaque_or_not
 from streamer.sources.uri import is_address
 
@@ -144,12 +144,15 @@ def _same(one: Path, other: Path) -> bool:
 def _name(source: str) -> str:
     """The name of what a source becomes in a folder."""
     path = PurePosixPath(urlsplit(source).path) if is_address(source) else Path(source)
-    kept = is_picture(Path(path.name)) or path.suffix.lower() in VIDEO_SUFFIXES
-    return path.name if kept else f"{path.stem or 'stream'}.mp4"
+    suffix = path.suffix.lower()
+    if is_picture(Path(path.name)) and not (isinstance(path, Path) and is_animated(path)):
+        return f"{path.stem}.jpg" if suffix in ONLY_READ else path.name
+    return path.name if suffix in VIDEO_SUFFIXES else f"{path.stem or 'stream'}.mp4"
 
 
 def _is_still(source: str) -> bool:
-    return not is_address(source) and is_picture(Path(source))
+    path = Path(source)
+    return not is_address(source) and is_picture(path) and not is_animated(path)
 
 
 def _is_pattern(source: str) -> bool:

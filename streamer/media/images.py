@@ -1,6 +1,10 @@
 """Still pictures on disk: reading, writing, and pairing them with their label maps."""
 
+import io
+import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -11,7 +15,33 @@ from pipeline.types import LabelMap, Picture
 from streamer.errors import CannotOpen, SinkError, SourceError
 from streamer.media.paths import partial_name
 
-PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_LOG = logging.getLogger(__name__)
+
+PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+ONLY_READ = frozenset({".heic", ".heif"})
+"""Those of which none is written."""
+_QUALITY = 95
+"""Of what loses some of it."""
+_KEEPS_PROFILE = frozenset({".avif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_ORIENTATION, _THUMBNAIL = 0x0112, 0x0201
+"""EXIF's numbers: a drawn picture is upright, and its thumbnail is another one."""
+
+
+_MEGAPIXELS = pictures.MAX_PIXELS // 1_000_000
+ANIMATED_SUFFIXES = frozenset({".avif", ".png", ".tif", ".tiff", ".webp"})
+
+
+@dataclass(frozen=True, slots=True)
+class PictureTags:
+    """What a picture's file says beside its pixels."""
+
+    profile: bytes = b""
+    """Its ICC profile: what its colours are."""
+    exif: bytes = b""
+    """When, where and by what it was taken."""
+
+
+NO_TAGS = PictureTags()
 
 
 def is_picture(path: Path) -> bool:
@@ -50,9 +80,35 @@ def read_picture(path: Path) -> Picture:
         CannotOpen: missing, or not a picture.
     """
     try:
+        if (times := pictures.reduction_of(pictures.bytes_of(path))) > 1:
+            _LOG.warning("%s has more than %d megapixels: read at 1/%d of its width", path, _MEGAPIXELS, times)
         return pictures.read_picture(path)
     except BadPicture as exc:
         raise CannotOpen(str(exc)) from exc
+
+
+def tags_of(path: Path) -> PictureTags:
+    """The profile and EXIF of a picture; nothing of one that cannot be read for them."""
+    try:
+        with pictures.opened(path) as image:
+            profile = image.info.get("icc_profile") or b""
+            exif = image.getexif()
+    except BadPicture:
+        return PictureTags()
+    exif.pop(_ORIENTATION, None)
+    # Greys and inks became colours.
+    return PictureTags(profile if profile[16:20] == b"RGB " else b"", exif.tobytes() if len(exif) else b"")
+
+
+def is_animated(path: Path) -> bool:
+    """Whether a picture is several, one after the other: animated WebP, PNG or AVIF, or TIFF with pages."""
+    if path.suffix.lower() not in ANIMATED_SUFFIXES:
+        return False
+    try:
+        with pictures.opened(path) as image:
+            return bool(getattr(image, "n_frames", 1) > 1)
+    except BadPicture:
+        return False
 
 
 def read_label_map(path: Path) -> LabelMap:
@@ -65,35 +121,69 @@ def read_label_map(path: Path) -> LabelMap:
         CannotOpen: missing, or not an 8-bit picture of one channel.
     """
     try:
-        labels = pictures.decoded(pictures.bytes_of(path), cv2.IMREAD_UNCHANGED)
+        labels = _indices(path)
+        if labels is None:
+            labels = pictures.decoded(pictures.bytes_of(path), cv2.IMREAD_UNCHANGED)
     except BadPicture as exc:
         raise CannotOpen(str(exc)) from exc
     if labels is None:
         raise CannotOpen(f"{path} is not a picture that can be read")
     if labels.dtype != np.uint8 or labels.ndim != 2:
-        raise CannotOpen(f"{path} is {labels.dtype} {labels.shape}; a map is an 8-bit grey PNG whose pixels are ids")
+        raise CannotOpen(
+            f"{path} is {labels.dtype} {labels.shape}; a map is an 8-bit PNG of ids, grey or with a palette"
+        )
     return labels
 
 
-def write_picture(path: Path, bgr: Picture) -> None:
+def write_picture(path: Path, bgr: Picture, tags: PictureTags = NO_TAGS) -> None:
     """Writes a picture whole or not at all; the format is the suffix's.
 
     Raises:
         SinkError: no such format, or it cannot be written.
     """
+    suffix = path.suffix.lower()
+    coded = _coded_with_tags(path, bgr, tags) if tags != NO_TAGS or suffix == ".avif" else _coded(path, bgr)
+    partial = partial_name(path)
+    try:
+        partial.write_bytes(coded)
+        partial.replace(path)
+    except OSError as exc:
+        partial.unlink(missing_ok=True)
+        raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
+
+
+def _coded(path: Path, bgr: Picture) -> bytes:
     try:
         coded, data = cv2.imencode(path.suffix, bgr)
     except cv2.error as exc:
         raise SinkError(f"pictures cannot be written as {path.suffix!r}; {path}") from exc
     if not coded:
         raise SinkError(f"this picture of {bgr.shape[0]}x{bgr.shape[1]} cannot be written as {path.suffix!r}; {path}")
-    partial = partial_name(path)
+    return data.tobytes()
+
+
+def _coded_with_tags(path: Path, bgr: Picture, tags: PictureTags) -> bytes:
+    file = io.BytesIO()
+    kept = {name: text for name, text in (("icc_profile", tags.profile), ("exif", tags.exif)) if text}
+    # Others than TIFF have a part of their own for EXIF, and BMP none at all.
+    more = kept if path.suffix.lower() in _KEEPS_PROFILE else {}
+    image = import_module("PIL.Image")
+    rgb = bgr[..., [2, 1, 0, 3]] if bgr.shape[2] == 4 else bgr[..., ::-1]
     try:
-        partial.write_bytes(data.tobytes())
-        partial.replace(path)
-    except OSError as exc:
-        partial.unlink(missing_ok=True)
-        raise SinkError(f"cannot write {path}: {exc.strerror}") from exc
+        kind = image.registered_extensions()[path.suffix.lower()]
+        image.fromarray(np.ascontiguousarray(rgb)).save(file, kind, quality=_QUALITY, **more)
+    except (KeyError, OSError, ValueError) as exc:
+        raise SinkError(f"this picture cannot be written as {path.suffix!r}; {path}") from exc
+    return file.getvalue()
+
+
+def _indices(path: Path) -> LabelMap | None:
+    """The pixels of a picture with a palette; None of others."""
+    try:
+        with pictures.opened(path) as image:
+            return np.asarray(image, np.uint8) if image.mode == "P" else None
+    except BadPicture:
+        return None
 
 
 def labelled_pictures(images: Path, labels: Path | None, instances: Path | None = None) -> Iterator[Labelled]:

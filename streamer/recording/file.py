@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
-from streamer.media.images import write_picture
+from streamer.media.images import NO_TAGS, tags_of, write_picture
 from streamer.media.packet_queue import PacketQueue
 from streamer.media.paths import check_target
 from streamer.media.tags import SourceInfo
@@ -152,7 +152,15 @@ class Recorder:
 class PictureFolder:
     """A folder of pictures, one for each that comes, named as they are told."""
 
-    def __init__(self, path: Path, names: list[str], *, force: bool) -> None:
+    def __init__(self, path: Path, names: list[str], *, force: bool, sources: list[Path] | None = None) -> None:
+        """
+        Args:
+            sources: the picture that each one is made of; it keeps the profile and EXIF.
+
+        Raises:
+            SinkError: one of them cannot be written.
+        """
+        self._sources = sources
         self._targets = [path / name for name in names]
         self.path = path if len(names) > 1 else self._targets[0]
         for target in self._targets:
@@ -163,7 +171,8 @@ class PictureFolder:
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
         bgr = picture.bgr if isinstance(picture, Yuv420) else picture
-        write_picture(self._targets[self._written], bgr)
+        tags = NO_TAGS if self._sources is None else tags_of(self._sources[self._written])
+        write_picture(self._targets[self._written], bgr, tags)
         self._written += 1
 
     def __enter__(self) -> Self:

@@ -20,9 +20,9 @@ from pathlib import Path
 from threading import Event
 
 from streamer.errors import CannotOpen, ConfigError
-from streamer.media.images import is_picture, list_pictures, natural_order
+from streamer.media.images import is_animated, is_picture, list_pictures, natural_order
 from streamer.sources.file_tracks import Kept
-from streamer.sources.images import Pictures
+from streamer.sources.images import Animation, Pictures
 from streamer.sources.network import TIMEOUTS, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
 from streamer.sources.playback import Looped, Paced, Stopped
@@ -49,9 +49,9 @@ def open_source(
     """Opens whatever gives frames.
 
     Args:
-        uri: a video file; a picture; a folder of pictures or a glob such as `frames/*.png`, in the order of
-            their names; `test:`, a moving pattern, with `size=HxW,rate=R,frames=N` after the colon in any part;
-            a webcam, as `webcam:0`, `0` or `/dev/video0`; or the address of a stream: RTSP (over TCP), RTMP,
+        uri: a video file; a picture, also an animated one; a folder of pictures or a glob such as `frames/*.png`, in
+            the order of their names; `test:`, a moving pattern, with `size=HxW,rate=R,frames=N` after the colon in
+            any part; a webcam, as `webcam:0`, `0` or `/dev/video0`; or the address of a stream: RTSP (over TCP), RTMP,
             HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…` (`?listen=1` waits for the sender) or `udp://…`.
         audio: read the packets of sound too, into `Source.audio`.
         tracks: which tracks of a file are read with `audio`: its "sound"; the "first" track of sound; or "all", also
@@ -104,7 +104,7 @@ def _opened(
         found = sorted(filter(is_picture, map(Path, glob(text))), key=natural_order)  # noqa: PTH207  (absolute ones too)
         return Pictures(text, found)
     if is_picture(path):
-        return Pictures(text, [path])
+        return Animation(path) if is_animated(path) else Pictures(text, [path])
     return open_file(path, kept, video_track)
 
 

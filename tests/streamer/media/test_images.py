@@ -59,7 +59,7 @@ def test_label_maps_are_ids(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "ids.png"), ids)
     assert (read_label_map(tmp_path / "ids.png") == ids).all()
     cv2.imwrite(str(tmp_path / "colour.png"), quarters(4, 6))
-    with pytest.raises(CannotOpen, match="8-bit grey PNG"):
+    with pytest.raises(CannotOpen, match="8-bit PNG of ids"):
         read_label_map(tmp_path / "colour.png")
 
 
