@@ -1,10 +1,14 @@
 """Prints one message of each kind as docs/messages.md shows them: the bytes on the wire, and what they say.
 
 python scripts/print_messages.py
+python scripts/print_messages.py --golden    writes tests/golden/messages.msgpack and what readers print of it
 """
 
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -22,7 +26,23 @@ BYTES_A_LINE = 16
 LINE = 110
 
 
+GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
+LINES = """\
+door schema two: Background, Hair
+door mask 42: 7 at 320,0,960,720; Hair 16.67%
+door mask 42: 7 at 320,0,960,720; Hair 16.67%
+door mask 43: nobody
+door heartbeat
+door end: the source ended
+"""
+"""What each of the readers in examples/ prints of the golden messages."""
+
+
 def main() -> None:
+    if sys.argv[1:] == ["--golden"]:
+        (GOLDEN / "messages.msgpack").write_bytes(golden())
+        (GOLDEN / "messages.txt").write_text(LINES)
+        return
     print("\n\n".join("\n".join(shown(parts)) for parts in messages()))
 
 
@@ -42,6 +62,18 @@ def messages() -> Iterator[list[bytes]]:
     )
     yield wire.encode("door", headers.Heartbeat(v=1, run=RUN, published_unix_s=SENT_S))
     yield wire.encode("door", headers.End(v=1, run=RUN, published_unix_s=SENT_S, reason="the source ended"))
+
+
+def golden() -> bytes:
+    """The same and two masks more, compressed: an array of messages, each an array of its parts."""
+    schema, mask, heartbeat, end = messages()
+    nothing = np.zeros((3, 4), np.uint8)
+    nobody = replace(parsing(), labels=nothing, instances=nothing, people=(), frame_index=43, carried_from=43)
+    packed = [
+        wire.encode_parsing("door", each, run=RUN, seq=seq, published_unix_s=SENT_S, unix_offset_s=SENT_S - 100.25)
+        for seq, each in ((2, parsing()), (3, nobody))
+    ]
+    return msgspec.msgpack.encode([schema, mask, *packed, heartbeat, end])
 
 
 def parsing() -> Parsing:
