@@ -1,5 +1,7 @@
 """Bodies, clothes and poses of a made-up mannequin: whose side is whose, and that hands stay out of bodies."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -144,6 +146,13 @@ def test_a_group_is_put_together(body: Body, assets: Assets, kind: str) -> None:
     stage = sample_group(body, assets, Materials(0), np.random.default_rng(2), kind)
     assert stage.actors
     assert all(np.isfinite(actor.pose.joints).all() for actor in stage.actors)
+
+
+def test_strangers_do_not_stand_in_each_other(body: Body, assets: Assets) -> None:
+    actors = sample_group(body, assets, Materials(0), np.random.default_rng(1), "street").actors
+    apart = [np.hypot(a.x - b.x, a.z - b.z) for a, b in combinations(actors, 2)]
+    assert len(actors) > 2
+    assert min(apart) > 3
 
 
 def test_who_is_carried_is_off_the_ground(body: Body, assets: Assets) -> None:

@@ -18,6 +18,8 @@ from training.synthetic.rendering.materials import Materials
 
 CHILD_AGES, SMALL_CHILD_AGES = (0.06, 0.19), (0.03, 0.1)
 _UPRIGHT = STANDING[:3]
+_APART_DM, _PLACES_TRIED = 3.2, 20
+"""Between people who do not know each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +296,18 @@ def _street(stage: Stage) -> None:
     half = rng.uniform(4, 11)
     for _ in range(int(rng.integers(3, 7))):
         kinds = ("walk", "walk", "stand", "contrapposto", "run" if rng.random() < 0.3 else "walk")
-        where = rng.uniform(-half, half, 2)
-        gesture_at_random(stage.enter(kinds, rng.uniform(-np.pi, np.pi), float(where[0]), float(where[1])))
+        x, z = _free_place(stage, half)
+        gesture_at_random(stage.enter(kinds, rng.uniform(-np.pi, np.pi), x, z))
     stage.view = View(pitch=rng.uniform(0.5, 1.2) if rng.random() < 0.5 else rng.uniform(0, 0.3))
+
+
+def _free_place(stage: Stage, half_dm: float) -> tuple[float, float]:
+    """Somewhere in a square where nobody stands, if one of some tries finds such a place."""
+    for _ in range(_PLACES_TRIED):
+        x, z = map(float, stage.rng.uniform(-half_dm, half_dm, 2))
+        if all(np.hypot(actor.x - x, actor.z - z) > _APART_DM for actor in stage.actors):
+            break
+    return x, z
 
 
 def _webcam(stage: Stage) -> None:
