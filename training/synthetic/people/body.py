@@ -45,6 +45,8 @@ class Body:
         self.rest = base.vertices
         self.count = len(base.vertices)
         self.index = {bone: number for number, bone in enumerate(base.bones)}
+        self.after = {"": list(range(len(base.bones))), **{bone: self._after(bone) for bone in base.bones}}
+        """The bones that each bone moves, parents first; all of them by the empty name."""
         self.skin = self._faces("body")
         self.tights = self._faces("helper-tights")
         self.skirt = self._faces("helper-skirt")
@@ -99,6 +101,13 @@ class Body:
         """The class of bare triangles of the base mesh, by the majority of their corners."""
         corners = self.labels[triangles]
         return np.where(corners[:, 1] == corners[:, 2], corners[:, 1], corners[:, 0])
+
+    def _after(self, bone: str) -> list[int]:
+        found = {self.index[bone]}
+        for number, parent in enumerate(self.base.parents.tolist()):
+            if parent in found:
+                found.add(number)
+        return sorted(found - {self.index[bone]})
 
     def _faces(self, group: str) -> Triangles:
         return triangles_of(self.base.quads[self.base.groups == group])

@@ -113,9 +113,10 @@ class Pose:
         """Vertices of the rest pose in this pose, float32 (n, 3)."""
         return skin(vertices, binding, self.rotations, self.rest, self.joints)
 
-    def update(self) -> None:
-        """Forward kinematics: each bone begins where its parent puts it."""
-        for bone, parent in enumerate(self._parents):
+    def update(self, moved: str = "") -> None:
+        """Forward kinematics: bones begin where their parents put them; those after one that moved, or all."""
+        for bone in self._body.after[moved]:
+            parent = self._parents[bone]
             if parent < 0:
                 self.joints[bone] = self.rest[bone] + self.origin
             else:
@@ -147,7 +148,7 @@ class Pose:
         turned = self.rotation_of(bones[1])
         self._set(bones[1], rotation(forearm, grip.twist * 0.45) @ turned)
         self._hand(side, rotation(forearm, grip.twist) @ turned, grip)
-        self.update()
+        self.update(bones[1])
 
     def arm_to(self, side: str, target: ArrayLike, pole: ArrayLike, grip: Grip = Grip()) -> None:
         """Brings a wrist to a target, the elbow pointing to the pole; both in the world's axes, dm."""
@@ -173,7 +174,7 @@ class Pose:
         self._set(f"foot_{side}", turned)
         on_toes = flat and foot >= 0.2
         self._set(f"ball_{side}", rotation(_Y, float(np.arctan2(turned[0, 2], turned[2, 2]))) if on_toes else turned)
-        self.update()
+        self.update(f"foot_{side}")
 
     def _set(self, bone: str, turned: Matrix) -> None:
         self.rotations[self._at[bone]] = turned
@@ -202,7 +203,7 @@ class Pose:
             axis = natural
         self._set(bones[0], _frame(ahead, axis) @ _frame(upper_rest, hinge).T)
         self._set(bones[1], _frame(after, axis) @ _frame(lower_rest, hinge).T)
-        self.update()
+        self.update(bones[0])
 
     def _raise_shoulder(self, side: str, upper: ArrayLike) -> None:
         """The collarbone goes up and forwards with a raised arm."""
@@ -211,7 +212,7 @@ class Pose:
         sign = 1 if side == "l" else -1
         lifted = rotation(_Z, sign * 0.45 * max(0.0, float(local[1]) + 0.15))
         self._set(f"clavicle_{side}", trunk @ lifted @ rotation(_Y, -sign * 0.22 * max(0.0, float(local[2]))))
-        self.update()
+        self.update(f"clavicle_{side}")
 
     def palm(self, side: str) -> Vector:
         """Where the palm looks in the rest pose."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.types import Picture
 from training.synthetic.geometry.mesh import Points, Triangles, unit
 from training.synthetic.rendering.materials import GAMMA, Colour
-from training.synthetic.rendering.rasterizer import height_map
+from training.synthetic.rendering.rasterizer import height_map, transform
 from training.synthetic.rendering.shading import Light
 
 _AMBIENT_DIRECTIONS, _AMBIENT_SIDE, _AMBIENT_BIAS_DM = 12, 176, 0.22
@@ -87,7 +87,7 @@ def light_of(
 ) -> Light:
     """The light of a scene with the shadows of these triangles."""
     matrix = _from_above(mood.key, _SHADOW_SIDE, bounds)
-    shadow_map = height_map(_seen(points, matrix), casting, _SHADOW_SIDE, cut)
+    shadow_map = height_map(transform(points, matrix), casting, _SHADOW_SIDE, cut)
     return Light(
         eye=eye,
         key=mood.key,
@@ -111,7 +111,7 @@ def ambient_light(
         up = 1 - (number + 0.5) / _AMBIENT_DIRECTIONS * 1.7
         radius, angle = np.sqrt(max(0.0, 1 - up * up)), start + number * _GOLDEN_ANGLE
         direction = np.array([radius * np.cos(angle), up, radius * np.sin(angle)])
-        seen = _seen(points, _from_above(direction, _AMBIENT_SIDE, bounds))
+        seen = transform(points, _from_above(direction, _AMBIENT_SIDE, bounds))
         heights = height_map(seen, casting, _AMBIENT_SIDE, cut)
         strength = np.maximum(0, normals @ direction.astype(np.float32))
         strength[_below(seen, heights)] = 0
@@ -135,8 +135,3 @@ def _from_above(direction: NDArray[np.float64], side: int, bounds: Bounds) -> ND
     turned = np.stack([across * scale, np.cross(direction, across) * scale, direction])
     shift = np.array([side / 2, side / 2, 0]) - turned @ bounds.middle
     return np.concatenate([turned, shift[:, None]], axis=1)
-
-
-def _seen(points: Points, matrix: NDArray[np.float64]) -> Points:
-    turn, shift = matrix[:, :3].astype(np.float32), matrix[:, 3].astype(np.float32)
-    return np.ascontiguousarray(points @ turn.T + shift)
