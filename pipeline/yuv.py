@@ -22,6 +22,7 @@ TRUE_COLOURS = Interpolation.BILINEAR | _EXACTLY
 """The flags of swscale between YUV and BGR: its quick way darkens a picture by 1.5 levels on the round trip."""
 
 YUV_FORMATS = ("yuv420p", "yuvj420p")
+DEEP_FORMAT = "yuv420p10le"
 
 # ITU-T H.273 matrix coefficients: number -> (Kr, Kb). What is not stated is BT.601, as swscale takes it.
 _BT601 = (0.299, 0.114)
@@ -35,6 +36,10 @@ class Yuv420:
 
     video: av.VideoFrame
     """A frame in one of `YUV_FORMATS`, of even height and width."""
+    deep: av.VideoFrame | None = None
+    """The same picture with 10 bits, in `DEEP_FORMAT`, where the video has them."""
+    origin: "Yuv420 | None" = None
+    """The picture that this one was drawn on, where that has 10 bits."""
     _converting: Lock = field(default_factory=Lock, init=False, repr=False)
     """Whatever converts a frame PyAV keeps with it, and meanwhile it changes the frame's tags: of two threads at once,
     as those that parse and show a picture are, each would free memory that the other writes to."""
@@ -73,10 +78,24 @@ class Yuv420:
         with self._converting:
             video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
             video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
-        copied = Yuv420(video)
+        copied = Yuv420(video, origin=None if self.deep is None else self)
         for target, source in zip(copied.planes, self.planes):
             target[: len(source)] = source
         return copied
+
+    def deepened(self) -> av.VideoFrame:
+        """The picture with 10 bits: the video's own where nothing is drawn, and two bits of nothing where it is."""
+        if self.deep is not None:
+            return self.deep
+        frame = av.VideoFrame(self.video.width, self.video.height, DEEP_FORMAT)
+        own = self.origin if self.origin is not None and self.origin.shape == self.shape else None
+        before = (None,) * 3 if own is None else own.planes
+        deep = (None,) * 3 if own is None or own.deep is None else _deep_planes(own.deep)
+        for target, drawn, plain, fine in zip(_deep_planes(frame), self.planes, before, deep):
+            np.left_shift(drawn, 2, out=target, dtype=np.uint16)
+            if plain is not None and fine is not None:
+                np.copyto(target, fine, where=drawn == plain)
+        return frame
 
     @cached_property
     def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
@@ -100,6 +119,13 @@ class Yuv420:
 def _planes(video: av.VideoFrame) -> list[NDArray[np.uint8]]:
     return [
         np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in video.planes
+    ]
+
+
+def _deep_planes(video: av.VideoFrame) -> list[NDArray[np.uint16]]:
+    return [
+        np.frombuffer(memoryview(plane), np.uint16).reshape(-1, plane.line_size // 2)[: plane.height, : plane.width]
         for plane in video.planes
     ]
 

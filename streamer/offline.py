@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
@@ -58,6 +58,8 @@ class Rendering:
     track of sound."""
     video_track: int | None = None
     """Number of the video track to parse, from 1; by default the one that a file says, else its largest."""
+    deinterlace: bool = False
+    """Make whole pictures of interlaced video's; else H.264 stays interlaced."""
     force: bool = False
     """Overwrite files that exist."""
     resume: bool = False
@@ -190,8 +192,9 @@ def _rendered(
     unseen = set(settings.look.people)
     stopped = False
     check_apart(source, out)
+    wanted: Any = {name: getattr(settings, name) for name in ("tracks", "video_track", "deinterlace")}
     with (
-        open_source(source, audio=True, tracks=settings.tracks, video_track=settings.video_track) as opened,
+        open_source(source, audio=True, **wanted) as opened,
         Memory() as memory,
     ):
         part = _part(opened, settings, parsings)

@@ -51,8 +51,6 @@ def demo(
 
 MAX_NAMES = 8
 """The maximum number of names in a line that lists files."""
-_OWN = ("parse_every", "tracks", "video_track", "force", "resume")
-"""Fields of `Rendering` that are settings by themselves."""
 GROUPS = ("parser", "look", "encoding")
 """The fields of `Rendering` that are settings of their own."""
 OWN = tuple(each.field for each in settings_of(Rendering) if each.field not in GROUPS)

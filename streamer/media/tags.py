@@ -10,6 +10,7 @@ import numpy as np
 from pipeline import Size
 from pipeline.types import Picture
 from streamer.media.about import About
+from streamer.media.light import Light
 
 _UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -37,6 +38,12 @@ class VideoTags:
     """H.273; 2 is not stated."""
     transfer: int = 2
     """H.273; 2 is not stated."""
+    bits: int = 8
+    """Of each sample."""
+    light: Light | None = None
+    """What the display it was made for shows, of HDR."""
+    fields: str | None = None
+    """Of interlaced video, which field is shown first: tff, the upper one, or bff."""
 
     def stored(self, bgr: Picture) -> Picture:
         """An upright picture, turned as the video stores it."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from streamer.errors import ConfigError
+from streamer.media.light import Light
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Codec:
     live_crf: int | None = None
     """What is as good as `crf` then; None is the same."""
     pixels: str = "yuv420p"
+    deep: str = ""
+    """Kind of pixels with 10 bits, which players of the codec take; empty where there is none."""
     alpha: str = ""
     """Kind of pixels with transparency; empty where it has none."""
     alpha_options: tuple[tuple[str, str], ...] = ()
@@ -33,7 +36,7 @@ _AT_ONCE = (("tune", "zerolatency"), ("forced-idr", "1"))
 _QUIET = (("x265-params", "log-level=error"),)
 CODECS = {
     "h264": Codec("libx264", 20, 51, _X264_PRESETS, live=_AT_ONCE, live_crf=22),
-    "h265": Codec("libx265", 23, 51, _X264_PRESETS, _QUIET, _AT_ONCE),
+    "h265": Codec("libx265", 23, 51, _X264_PRESETS, _QUIET, _AT_ONCE, deep="yuv420p10le"),
     "vp9": Codec(
         "libvpx-vp9",
         31,
@@ -51,6 +54,7 @@ CODECS = {
         63,
         ("10", *(str(each) for each in range(14) if each != 10)),
         live=(("svtav1-params", "pred-struct=1:lookahead=0"),),
+        deep="yuv420p10le",
     ),
 }
 """The codecs that most files can have."""
@@ -101,15 +105,25 @@ class Encoding:
         """What is known of the codec."""
         return (CODECS | EDITING)[self.codec]
 
-    def options(self, *, live: bool, alpha: bool = False) -> dict[str, str]:
-        """The encoder's own options; `live`, it holds nothing back; with `alpha`, it has transparency."""
+    def options(self, *, live: bool, alpha: bool = False, light: Light | None = None) -> dict[str, str]:
+        """The encoder's own options.
+
+        Args:
+            live: it holds nothing back.
+            alpha: it has transparency.
+            light: of HDR.
+        """
         codec = self.details
         usual = codec.live_crf if live and codec.live_crf is not None else codec.crf
         crf = usual if self.crf is None else self.crf
         options = dict(codec.options) | ({} if crf is None else {"crf": str(crf)})
         options |= dict(codec.alpha_options) if alpha else {}
         preset = self.preset or next(iter(codec.presets), None)
-        return options | ({"preset": preset} if preset else {}) | (dict(codec.live) if live else {})
+        options |= ({"preset": preset} if preset else {}) | (dict(codec.live) if live else {})
+        for name, more in (("x265-params", light.x265), ("svtav1-params", light.svt)) if light is not None else ():
+            if name.startswith(codec.encoder.removeprefix("lib")):
+                options[name] = ":".join(text for text in (options.get(name), more) if text)
+        return options
 
 
 def transparent(encoding: Encoding, file: str | Path | None) -> Encoding:

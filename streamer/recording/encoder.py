@@ -1,6 +1,7 @@
 """Pictures become packets, each at its time; what a file of them needs to know goes along."""
 
 import io
+import logging
 import os
 from collections import deque
 from collections.abc import Callable
@@ -20,18 +21,24 @@ from av.video.stream import VideoStream
 
 from pipeline import Size
 from pipeline.types import Picture
-from pipeline.yuv import TRUE_COLOURS, Yuv420
+from pipeline.yuv import DEEP_FORMAT, TRUE_COLOURS, Yuv420
 from streamer.errors import SinkError
 from streamer.media.about import About
 from streamer.media.circles import break_circle
+from streamer.media.fields import FieldOrder
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.recording.codecs import Codec, Encoding
 
-FULL_RANGE = 2
+FULL_RANGE, EIGHT = 2, 8
+_INTERLACED = 1 << 18 | 1 << 29
+"""FFmpeg's flags of encoders for fields: of their transform and of their motion."""
+_X264 = "libx264"
 HELD_BACK = 2
 """Frames of a file that wait, in case that they are the last."""
 KEY_EVERY_S = 2
 """A file can be played from so many places, and a clip begin there."""
+
+_LOG = logging.getLogger(__name__)
 
 Packet = Any
 """An `av.Packet` of pictures or of sound."""
@@ -82,6 +89,10 @@ class Encoder:
         self._tags, self._live, self._encoding, self._alpha = info.tags.unmirrored, live, encoding, alpha
         # What is live may become several files, and clips: what is said of the times of one is true of none.
         self._about = replace(info.about, chapters=(), covers=()) if live else info.about
+        self._fields = self._tags.fields if encoding.details.encoder == _X264 and not live else None
+        self._field_order = FieldOrder(self._fields) if self._fields is not None else None
+        if self._tags.fields is not None and self._fields is None and not live:
+            _LOG.warning("%s is interlaced, which %s cannot be here: --deinterlace", info.name, encoding.codec)
         self._rate = info.rate or Fraction(30)
         self._size = Size(*self._tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
         self._to_yuv = VideoReformatter()
@@ -124,6 +135,9 @@ class Encoder:
         self._last_duration = max(1, round(duration_s / self._tags.time_base)) if duration_s else self._step
         frame = self._encodable(picture)
         frame.pts, frame.time_base = ticks, self._tags.time_base
+        if self._field_order is not None:
+            frame = self._field_order.of(frame)
+            frame.pts, frame.time_base = ticks, self._tags.time_base
         if self._live:
             # By time: what a camera says of its rate may be far off, and so then would be counted pictures.
             due = self._last_ticks is None or (ticks - self._key_ticks) * self._tags.time_base >= KEY_EVERY_S
@@ -204,18 +218,23 @@ class Encoder:
 
     def _add_pictures(self, container: OutputContainer) -> VideoStream:
         tags = self._tags
-        codec, options = self._encoding.details, self._encoding.options(live=self._live, alpha=self._alpha)
+        codec, options = (
+            self._encoding.details,
+            self._encoding.options(live=self._live, alpha=self._alpha, light=tags.light),
+        )
         os.environ.setdefault("SVT_LOG", "1")  # or the encoder of av1 tells all about itself on stderr
         stream = self._stream = cast(VideoStream, container.add_stream(codec.encoder, self._rate, options))
         context = stream.codec_context
         # Two colour samples a side share one of brightness: an odd row or column is repeated to make it even.
         context.height, context.width = (side + side % 2 for side in self._size)
-        context.pix_fmt = self._pixels = codec.alpha if self._alpha else _pixels(codec, tags.colour_range)
+        context.pix_fmt = self._pixels = codec.alpha if self._alpha else _pixels(codec, tags)
         context.time_base = stream.time_base = tags.time_base
         context.gop_size = max(1, round(KEY_EVERY_S * self._rate))
         context.sample_aspect_ratio = tags.pixel_aspect
         context.colorspace, context.color_range = tags.matrix, tags.colour_range
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
+        if self._fields is not None:
+            context.flags |= _INTERLACED
         return self._named(stream)
 
     def _encodable(self, picture: Picture | Yuv420) -> av.VideoFrame:
@@ -225,6 +244,8 @@ class Encoder:
             same = picture.shape == self._size and picture.video.format.name == self._pixels
             if same and tags.is_upright:
                 return picture.video
+            if picture.shape == self._size and tags.is_upright and self._pixels == DEEP_FORMAT:
+                return picture.deepened()
             picture = picture.bgr
         kind = "bgra" if self._alpha else "bgr24"
         return self._to_yuv.reformat(
@@ -251,8 +272,10 @@ class Encoder:
         return bgr
 
 
-def _pixels(codec: Codec, colour_range: int) -> str:
+def _pixels(codec: Codec, tags: VideoTags) -> str:
     """The kind of pixels to encode. FFmpeg has a name of its own for those that use all 256 levels, and would
     convert them, at the loss of a level of colour, for an encoder that was told of the other kind."""
+    if tags.bits > EIGHT and codec.deep:
+        return codec.deep
     known = [each.name for each in av.Codec(codec.encoder, "w").video_formats or ()]
-    return "yuvj420p" if colour_range == FULL_RANGE and "yuvj420p" in known else codec.pixels
+    return "yuvj420p" if tags.colour_range == FULL_RANGE and "yuvj420p" in known else codec.pixels

@@ -18,6 +18,18 @@ from streamer.sources.demuxer.main import is_known
 Kept = Literal["none", "sound", "first", "all"]
 """Which tracks go along with the pictures: none; all of sound; the first of sound; all that there are."""
 
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What of a file is read."""
+
+    kept: Kept = "none"
+    video_track: int | None = None
+    """Number of the video track, from 1; None is the default one, or the largest."""
+    deinterlace: bool = False
+    """Whole pictures of those that are two fields."""
+
+
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff"})
 _STILL_S = 1
 """A track of pictures of such a kind that lasts no longer is a cover, whatever it is said to be."""

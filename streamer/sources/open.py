@@ -21,7 +21,7 @@ from threading import Event
 
 from streamer.errors import CannotOpen, ConfigError
 from streamer.media.images import is_animated, is_picture, list_pictures, natural_order
-from streamer.sources.file_tracks import Kept
+from streamer.sources.file_tracks import Kept, Parts
 from streamer.sources.images import Animation, Pictures
 from streamer.sources.network import TIMEOUTS, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
@@ -39,6 +39,7 @@ def open_source(
     audio: bool = False,
     tracks: Kept = "sound",
     video_track: int | None = None,
+    deinterlace: bool = False,
     realtime: bool = False,
     loop: bool = False,
     timeouts: Timeouts = TIMEOUTS,
@@ -57,6 +58,7 @@ def open_source(
         tracks: which tracks of a file are read with `audio`: its "sound"; the "first" track of sound; or "all", also
             subtitles, data and other videos, into `Source.extras`.
         video_track: number of the video track to read, from 1; None is the default one, or without one the largest.
+        deinterlace: make whole pictures of a file's that are two fields, of two moments.
         realtime: give each frame of a recording when it is due, as a camera would, and no earlier; that is then
             its `captured_s`. The pictures of what is live are then given steadily, however they arrive; otherwise
             each as soon as it is there.
@@ -74,7 +76,8 @@ def open_source(
     stopped = stopped or Event()
     kept: Kept = tracks if audio and not loop else "none"
     playing = Playing(latency_s, ready) if realtime else None
-    again = partial(_opened, str(uri), kept, video_track, timeouts, stopped, playing)
+    parts = Parts(kept, video_track, deinterlace)
+    again = partial(_opened, str(uri), parts, timeouts, stopped, playing)
     source = again()
     if loop and source.info.live:
         source.close()
@@ -86,13 +89,11 @@ def open_source(
     return source
 
 
-def _opened(
-    text: str, kept: Kept, video_track: int | None, timeouts: Timeouts, stopped: Stopped, playing: Playing | None
-) -> Source:
+def _opened(text: str, parts: Parts, timeouts: Timeouts, stopped: Stopped, playing: Playing | None) -> Source:
     if text.startswith("test:"):
         return TestPattern(text)
     if is_address(text):
-        return open_address(text, kept != "none", video_track, timeouts, stopped, playing)
+        return open_address(text, parts.kept != "none", parts.video_track, timeouts, stopped, playing)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
     path = Path(text)
@@ -105,7 +106,7 @@ def _opened(
         return Pictures(text, found)
     if is_picture(path):
         return Animation(path) if is_animated(path) else Pictures(text, [path])
-    return open_file(path, kept, video_track)
+    return open_file(path, parts)
 
 
 def _is_folder(path: Path) -> bool:

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from pipeline import Frame, Size
 from pipeline.pictures import on_white
 from pipeline.types import Picture
-from pipeline.yuv import TRUE_COLOURS, YUV_FORMATS, Yuv420
+from pipeline.yuv import DEEP_FORMAT, TRUE_COLOURS, YUV_FORMATS, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
+from streamer.media.fields import FieldFilter
+from streamer.media.light import light_of
 from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.sources.demuxer.main import turn_of
-from streamer.sources.file_tracks import Kept
+from streamer.sources.file_tracks import Parts
 from streamer.sources.packets import Feed, Packet, file_feed
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Delivery, Health, Source
@@ -38,6 +40,10 @@ BT709 = 1
 YUV_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
 """H.273's numbers of ways from YUV to RGB, of those that swscale knows."""
 LIMITED_RANGE = 1
+EIGHT = 8
+COLOURS = 3
+FIELDS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
+"""FFmpeg's numbers of the order of fields, and which one is shown first."""
 MAX_EARLY = 10_000
 MAX_DAMAGED_IN_A_ROW = 500
 """So many pieces in a row that cannot be decoded are no video."""
@@ -64,12 +70,21 @@ class Video(Source):
         CannotOpen: there are no pictures in it. The feed is closed.
     """
 
-    def __init__(self, feed: Feed, name: str, live: LiveReading | None = None, title: str | None = None) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        name: str,
+        live: LiveReading | None = None,
+        title: str | None = None,
+        *,
+        deinterlace: bool = False,
+    ) -> None:
         """
         Args:
             name: what errors call it.
             live: None for a recording.
             title: the name that its info gives; None is `name`.
+            deinterlace: make whole pictures of those that are two fields.
         """
         self._name, self._feed, self._live = name, feed, live
         self._sent: deque[int] = deque()
@@ -82,10 +97,10 @@ class Video(Source):
                 _LOG.warning("%s announces sound of a kind that is not known, or not yet: it is left out", name)
             # Threads that take a frame each hold back as many frames: 40 ms a thread at 25 frames/s.
             feed.video.thread_type = "SLICE" if live else "AUTO"
-            self._to_bgr = VideoReformatter()
+            self._to_bgr, self._to_deep = VideoReformatter(), VideoReformatter()
             self._first_ticks: int | None = None
             self._begin()
-            self._decoded = self._decode()
+            self._decoded = _deinterlaced(self._decode()) if deinterlace else self._decode()
             frame = self._first_frame()
             first_ticks = self._first_ticks = self._ticks(frame)
             self._tags = self._tags_of(frame, 0 if self._timed else first_ticks)
@@ -228,8 +243,13 @@ class Video(Source):
         matrix, colour_range = int(first.colorspace), int(first.color_range)
         if first.format.is_rgb:  # what is written is none, and needs what makes it one again
             matrix, colour_range = (matrix if matrix in YUV_MATRICES else BT709), LIMITED_RANGE
+        bits = max(component.bits for component in first.format.components)
+        whole = not first.format.is_rgb and len(first.format.components) == COLOURS
         return VideoTags(
             time_base=self._time_base,
+            bits=bits if whole else EIGHT,
+            light=light_of(first),
+            fields=FIELDS.get(self._feed.video.codec_context.field_order) if first.interlaced_frame else None,
             start_ticks=start_ticks,
             rotation=rotation,
             mirrored=mirrored,
@@ -248,15 +268,31 @@ class Video(Source):
         plain = frame.format.name in YUV_FORMATS and self._tags.is_upright
         if plain and not (frame.height % 2 or frame.width % 2):
             return Yuv420(frame)
+        if self._tags.bits > EIGHT and self._tags.is_upright and not (frame.height % 2 or frame.width % 2):
+            return self._deep(frame)
         if any(component.is_alpha for component in frame.format.components):
             bgr = on_white(self._pixels(frame, "bgra"))
         else:
             bgr = self._pixels(frame, "bgr24")
         return np.ascontiguousarray(self._tags.upright(bgr))
 
+    def _deep(self, frame: av.VideoFrame) -> Yuv420:
+        deep = frame
+        if frame.format.name != DEEP_FORMAT:
+            deep = self._to_deep.reformat(frame, format=DEEP_FORMAT, interpolation=TRUE_COLOURS)
+        return Yuv420(self._to_bgr.reformat(deep, format=YUV_FORMATS[0], interpolation=TRUE_COLOURS), deep)
+
     def _pixels(self, frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
         converted = self._to_bgr.reformat(frame, format=pixels, interpolation=TRUE_COLOURS)
         return np.asarray(converted.to_ndarray(), np.uint8)
+
+
+def _deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Each picture, whole; those that are not interlaced as they are."""
+    whole = FieldFilter("bwdif", "mode=send_frame:deint=interlaced")
+    for frame in frames:
+        yield from whole.put(frame)
+    yield from whole.finish()
 
 
 def _duration_s(frame: av.VideoFrame) -> float | None:
@@ -292,7 +328,7 @@ class _Patience:
         return self._live is not None and self._live.stopped.is_set()
 
 
-def open_file(path: Path, kept: Kept, video_track: int | None = None) -> Video:
+def open_file(path: Path, parts: Parts) -> Video:
     """A file with a video in it. Raises CannotOpen."""
     try:
         # By its protocol: of a name such as 10:30.mp4 FFmpeg would take the beginning for one.
@@ -304,8 +340,8 @@ def open_file(path: Path, kept: Kept, video_track: int | None = None) -> Video:
     except (av.error.FFmpegError, OSError) as exc:
         raise CannotOpen(f"cannot open {path}: {exc.strerror}") from exc
     try:
-        feed = file_feed(container, str(path), kept, video_track)
+        feed = file_feed(container, str(path), parts.kept, parts.video_track)
     except CannotOpen:
         container.close()
         raise
-    return Video(feed, str(path), title=path.name)
+    return Video(feed, str(path), title=path.name, deinterlace=parts.deinterlace)

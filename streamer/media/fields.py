@@ -1,0 +1,64 @@
+"""Interlaced video: pictures of two fields, which are half of the rows each, and of two moments."""
+
+from typing import Any, cast
+
+import av
+from av.filter import Graph
+
+
+class FieldFilter:
+    """A filter of FFmpeg's for pictures of one kind after the other; it is made anew for each kind."""
+
+    def __init__(self, name: str, options: str) -> None:
+        self._name, self._options = name, options
+        self._kind: tuple[str, int, int] | None = None
+        self._graph: Any = None
+
+    def put(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
+        """The pictures that are ready."""
+        kind = (frame.format.name, frame.width, frame.height)
+        ready = [] if kind == self._kind else self.finish()
+        if self._graph is None:
+            self._kind, self._graph = kind, self._made(frame)
+        self._graph.push(frame)
+        return ready + self._pulled()
+
+    def finish(self) -> list[av.VideoFrame]:
+        """Those that were held back."""
+        if self._graph is None:
+            return []
+        self._graph.push(None)
+        ready, self._graph = self._pulled(), None
+        return ready
+
+    def _made(self, frame: av.VideoFrame) -> Graph:
+        graph = Graph()
+        buffer = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=cast(Any, frame.time_base)
+        )
+        nodes = [buffer, graph.add(self._name, self._options), graph.add("buffersink")]
+        graph.link_nodes(*nodes).configure()
+        return graph
+
+    def _pulled(self) -> list[av.VideoFrame]:
+        ready = []
+        while True:
+            try:
+                ready.append(self._graph.pull())
+            except (av.error.BlockingIOError, av.error.EOFError):
+                return ready
+
+
+class FieldOrder:
+    """Says of pictures that they are interlaced, and which field is shown first: an encoder asks each of them."""
+
+    def __init__(self, order: str) -> None:
+        """
+        Args:
+            order: tff, the upper one, or bff.
+        """
+        self._filter = FieldFilter("setfield", order)
+
+    def of(self, frame: av.VideoFrame) -> av.VideoFrame:
+        (said,) = self._filter.put(frame)
+        return said
