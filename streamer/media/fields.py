@@ -1,5 +1,6 @@
 """Interlaced video: pictures of two fields, which are half of the rows each, and of two moments."""
 
+from fractions import Fraction
 from typing import Any, cast
 
 import av
@@ -13,6 +14,7 @@ class FieldFilter:
         self._name, self._options = name, options
         self._kind: tuple[str, int, int] | None = None
         self._graph: Any = None
+        self._time_base: Fraction | None = None
 
     def put(self, frame: av.VideoFrame) -> list[av.VideoFrame]:
         """The pictures that are ready."""
@@ -20,6 +22,7 @@ class FieldFilter:
         ready = [] if kind == self._kind else self.finish()
         if self._graph is None:
             self._kind, self._graph = kind, self._made(frame)
+        self._time_base = frame.time_base
         self._graph.push(frame)
         return ready + self._pulled()
 
@@ -41,12 +44,17 @@ class FieldFilter:
         return graph
 
     def _pulled(self) -> list[av.VideoFrame]:
-        ready = []
+        ready: list[av.VideoFrame] = []
         while True:
             try:
-                ready.append(self._graph.pull())
+                frame = self._graph.pull()
             except (av.error.BlockingIOError, av.error.EOFError):
                 return ready
+            # A deinterlacer counts in half ticks.
+            if frame.pts is not None and self._time_base and frame.time_base != self._time_base:
+                frame.pts = round(frame.pts * frame.time_base / self._time_base)
+                frame.time_base = self._time_base
+            ready.append(frame)
 
 
 class FieldOrder:

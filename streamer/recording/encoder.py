@@ -222,6 +222,8 @@ class Encoder:
             self._encoding.details,
             self._encoding.options(live=self._live, alpha=self._alpha, light=tags.light),
         )
+        if self._fields is not None:
+            options["x264-params"] = f"{self._fields}=1"
         os.environ.setdefault("SVT_LOG", "1")  # or the encoder of av1 tells all about itself on stderr
         stream = self._stream = cast(VideoStream, container.add_stream(codec.encoder, self._rate, options))
         context = stream.codec_context
