@@ -32,7 +32,10 @@ def relabel(photo: Photo, answers: Answers) -> Photo:
     """The same photo, with sides and garments as the network sees them where it is sure.
 
     Whom people labelled is somebody, and whom they did not may be; other networks' labels are doubted both ways.
+    Rendered pictures, whose labels are exact, stay as they are.
     """
+    if photo.synthetic:
+        return photo
     shares = class_shares(answers, photo.bgr)
     labels = name_garments(settle_sides(photo.labels, shares), shares)
     labels = labels if photo.annotated else doubt(labels, shares)

@@ -48,7 +48,12 @@ _MIN_PIXELS = 30
 
 
 def settle_sides_by_pose(photo: Photo, find_pose: FindPose) -> Photo:
-    """The same photo, its limbs and shoes given to the sides that a pose says, or to neither."""
+    """The same photo, its limbs and shoes given to the sides that a pose says, or to neither.
+
+    Rendered pictures, whose labels are exact, stay as they are.
+    """
+    if photo.synthetic:
+        return photo
     labels = photo.labels.copy()
     for number in np.unique(photo.persons):
         if number in (0, IGNORED):

@@ -1,5 +1,7 @@
 """What a network makes of a pack's labels where it is sure, in pictures of one row."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -105,6 +107,8 @@ def test_people_who_labelled_are_believed_who_is_somebody(annotated: bool, expec
         scores[0] = 9
         return scores, people
 
+    rendered = replace(photo, name="synthetic/1")
+    assert relabel(rendered, nobody) is rendered
     again = relabel(photo, nobody)
     assert set(np.unique(again.labels)) == {expected}
     assert again.bgr is photo.bgr

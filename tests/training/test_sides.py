@@ -1,5 +1,7 @@
 """Limbs and shoes are given to the side that a pose says, on people made of boxes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -87,6 +89,8 @@ def test_a_pose_of_nobody_decides_nothing(certainty: float, changes: bool) -> No
     photo = make_photo("a/b", np.zeros((HEIGHT, WIDTH, 3), np.uint8), drawn, annotated=True)
     after = settle_sides_by_pose(photo, lambda bgr, box: pose(certainty=certainty))
     assert bool((after.labels != photo.labels).any()) == changes
+    rendered = replace(photo, name="synthetic/1")
+    assert settle_sides_by_pose(rendered, lambda bgr, box: pose(certainty=certainty)) is rendered
 
 
 def test_somebody_small_is_not_asked_for() -> None:

@@ -58,9 +58,6 @@ def _relabel(options: Namespace, console: Console) -> None:
     photos = (*pack.training, *pack.validation, *pack.kept)
     named = changed = 0
     for index, photo in enumerate(track(photos, "relabelling", console=console)):
-        if photo.synthetic:  # its labels are exact
-            _write(photo, options.out)
-            continue
         again = photo if pose is None else settle_sides_by_pose(photo, pose)
         if answers is not None and index < len(pack.training):
             again = relabel(again, answers)
