@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import typer
 
-from pipeline import Frame, Look, Parsing, blend
+from pipeline import Face, Frame, Look, Parsing, blend
 from streamer.cli.console import say
 from streamer.cli.options import Json, time_option
 from streamer.live.sinks.window import CLOSED, QUIT, Window
@@ -81,8 +81,13 @@ def row_of(parsing: Parsing) -> dict[str, Any]:
         "pts_s": parsing.pts_s,
         "age_s": time.monotonic() - parsing.captured_s,
         "people": [{"id": each.track_id, "score": each.score, "box": each.box} for each in parsing.people],
+        **({} if parsing.faces is None else {"faces": [_face(each) for each in parsing.faces]}),
         "share": {names[index]: float(counts[index]) for index in np.flatnonzero(counts) if index},
     }
+
+
+def _face(face: Face) -> dict[str, Any]:
+    return {"box": face.box, "points": face.points, "score": face.score, "person": face.person}
 
 
 def line_of(parsing: Parsing) -> str:

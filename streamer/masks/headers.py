@@ -50,7 +50,7 @@ class Layer(msgspec.Struct, frozen=True):
     """Describes one body of a mask."""
 
     name: _Name
-    """`labels` or `instances`; readers skip others."""
+    """`labels`, `instances` or `faces`; readers skip others."""
     encoding: _Name
 
 

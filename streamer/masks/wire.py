@@ -19,9 +19,10 @@ import msgspec
 import numpy as np
 import zstandard
 
-from pipeline import BadPicture, LabelSet, Parsing, Person, Size
+from pipeline import BadPicture, Face, LabelSet, Parsing, Person, Size
 from pipeline.types import LabelMap
 from streamer.errors import BadMessage, ConfigError, SinkError
+from streamer.masks import faces
 from streamer.masks.headers import (
     MAX_PIXELS,
     End,
@@ -109,6 +110,10 @@ def encode_parsing(
         SinkError: something in the parsing that readers would refuse; a box that leaves the frame, for one.
     """
     check_encoding(encoding)
+    maps = {"labels": parsing.labels, "instances": parsing.instances}
+    layers = [(name, encoding, _encode_map(ids, encoding)) for name, ids in maps.items()]
+    if parsing.faces is not None:
+        layers.append((faces.NAME, faces.ENCODING, faces.encode_faces(parsing.faces)))
     header = Mask(
         v=1,
         run=run,
@@ -125,9 +130,9 @@ def encode_parsing(
         parser=parser,
         people=tuple(PersonEntry(each.track_id, each.score, each.box) for each in parsing.people),
         dropped=dropped,
-        layers=(Layer("labels", encoding), Layer("instances", encoding)),
+        layers=tuple(Layer(name, how) for name, how, _ in layers),
     )
-    return encode(stream, header, [_encode_map(ids, encoding) for ids in (parsing.labels, parsing.instances)])
+    return encode(stream, header, [body for _, _, body in layers])
 
 
 def decode(parts: Sequence[bytes]) -> Message:
@@ -186,6 +191,7 @@ def decode_parsing(mask: Mask, bodies: Sequence[bytes], label_set: LabelSet, uni
             frame_size=mask.frame_size,
             inferred_s=mask.inferred_s,
             carried_from=mask.carried_from,
+            faces=_faces(mask, bodies),
         )
     except BadPicture as exc:
         raise BadMessage(f"a mask whose {exc}") from exc
@@ -196,6 +202,14 @@ def _map(mask: Mask, bodies: Sequence[bytes], name: str) -> LabelMap:
         if layer.name == name:
             return _decode_map(body, layer.encoding, mask.map_size)
     raise BadMessage(f"a mask without {name}")
+
+
+def _faces(mask: Mask, bodies: Sequence[bytes]) -> tuple[Face, ...] | None:
+    """None where nobody looked for faces, or they are in a form of a later version."""
+    for layer, body in zip(mask.layers, bodies):
+        if (layer.name, layer.encoding) == (faces.NAME, faces.ENCODING):
+            return faces.decode_faces(body, mask.frame_size)
+    return None
 
 
 def _encode_map(ids: LabelMap, encoding: str) -> bytes:

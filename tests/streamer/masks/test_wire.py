@@ -1,5 +1,6 @@
 """Messages: what is sent is what is read, and whatever else is read is refused."""
 
+import math
 import tracemalloc
 from dataclasses import replace
 from typing import Any
@@ -13,10 +14,12 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import CIHP, LIP, Box, LabelSet, Parsing, Person, Size
+from pipeline import CIHP, LIP, Box, Face, LabelSet, Parsing, Person, Size
+from pipeline.geometry import Point
 from pipeline.labels import LABEL_SETS, LabelClass
 from streamer.errors import BadMessage, ConfigError, SinkError
 from streamer.masks import headers, wire
+from streamer.masks.faces import MAX_FACES, MAX_FACES_BYTES
 
 RUN = UUID("8a5f6a5e-52d4-4d1c-9d4e-0b3a4b5c6d7e")
 UNIX_OFFSET_S = 1_700_000_000.0
@@ -74,7 +77,7 @@ def assert_same(one: Parsing, other: Parsing) -> None:
     np.testing.assert_array_equal(one.labels, other.labels)
     np.testing.assert_array_equal(one.instances, other.instances)
     assert one.captured_s == pytest.approx(other.captured_s, abs=CLOCK_STEP_S)
-    for name in ("people", "label_set", "frame_index", "pts_s", "frame_size", "inferred_s", "carried_from"):
+    for name in ("people", "faces", "label_set", "frame_index", "pts_s", "frame_size", "inferred_s", "carried_from"):
         assert getattr(one, name) == getattr(other, name)
 
 
@@ -97,11 +100,24 @@ def parsings(draw: st.DrawFn) -> Parsing:
             max_size=4,
         )
     )
+    places = st.floats(-1e6, 1e6)
+    face = st.builds(
+        lambda one, other, points, score, person: Face(
+            Box(*np.minimum(one, other).tolist(), *np.maximum(one, other).tolist()), points, score, person
+        ),
+        edges,
+        edges,
+        st.tuples(*[st.builds(Point, places, places)] * 5),
+        st.floats(0, 1),
+        st.none() | st.integers(0, headers.MAX_COUNT),
+    )
+    faces = draw(st.none() | st.lists(face, max_size=3).map(tuple))
     label_set = draw(st.sampled_from(list(LABEL_SETS.values())))
     index = st.integers(0, headers.MAX_COUNT)
     return replace(
         a_parsing(len(people), size, label_set, draw(st.integers(0, 99))),
         people=tuple(people),
+        faces=faces,
         frame_size=frame_size,
         frame_index=draw(index),
         carried_from=draw(index),
@@ -189,6 +205,51 @@ def test_heartbeat_and_end() -> None:
     assert isinstance(read, headers.End)
     assert read.reason.startswith("no film ?!")
     assert len(read.reason) == headers.MAX_REASON
+
+
+def with_faces(body: bytes, encoding: str = "msgpack") -> list[bytes]:
+    parts = encoded(replace(a_parsing(), faces=()))
+    layers = msgspec.msgpack.decode(parts[1])["layers"]
+    assert layers[-1] == {"name": "faces", "encoding": "msgpack"}
+    layers[-1]["encoding"] = encoding
+    return [*with_header(parts, layers=layers)[:-1], body]
+
+
+def a_face(**changes: Any) -> bytes:
+    return msgspec.msgpack.encode(
+        [{"box": [0, 0, 1, 1], "points": [[0.5, 1]] * 5, "score": 1, "person": None} | changes]
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"faces",
+        a_face(box=[0, 0, 65536, 1]),
+        a_face(box=[1, 0, 0, 1]),
+        a_face(box=[0, 0, 1]),
+        a_face(points=[[0, 0]] * 4),
+        a_face(points=[[0, 1e9]] * 5),
+        a_face(points=[[0, math.nan]] * 5),
+        a_face(score=1.5),
+        a_face(person=-1),
+        msgspec.msgpack.encode([msgspec.msgpack.decode(a_face())[0]] * (MAX_FACES + 1)),
+        b"\x91" * 2**16,
+        bytes(MAX_FACES_BYTES + 1),
+    ],
+    ids=range(13),
+)
+def test_faces_that_cannot_be_are_refused(body: bytes) -> None:
+    with pytest.raises(BadMessage, match="face"):
+        decoded(with_faces(body))
+
+
+def test_faces_in_a_form_of_the_future_are_passed_over_and_too_many_left_out() -> None:
+    assert decoded(with_faces(b"something", encoding="better")).faces is None
+    (face,) = decoded(with_faces(a_face(colour="red"))).faces or ()
+    assert face == Face(Box(0, 0, 1, 1), (Point(0.5, 1.0),) * 5, 1.0)
+    assert len(decoded(encoded(replace(a_parsing(), faces=(face,) * 5000))).faces or ()) == MAX_FACES
 
 
 def test_keys_and_layers_from_the_future_are_passed_over() -> None:
