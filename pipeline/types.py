@@ -5,7 +5,8 @@ stages later.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from importlib import import_module
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -190,9 +191,43 @@ class Parsing:
         """The share of the picture that a class or group covers, in [0, 1]. Raises UnknownName as `mask` does."""
         return float(np.count_nonzero(self.mask(part))) / self.labels.size
 
+    def to_supervision(self) -> Any:
+        """`supervision.Detections`, one of each part of each person; see `pipeline.exports.tools.detections`."""
+        return _exports("tools").detections(self)
+
+    def to_coco(self, *, image_id: int = 1, file_name: str = "") -> dict[str, Any]:
+        """This picture in COCO's object format; see `pipeline.exports.coco.coco`."""
+        found: dict[str, Any] = _exports("coco").coco(self, image_id=image_id, file_name=file_name)
+        return found
+
+    def to_rle(self) -> list[dict[str, Any]]:
+        """Each part of each person as COCO's run lengths; see `pipeline.exports.tools.run_lengths`."""
+        found: list[dict[str, Any]] = _exports("tools").run_lengths(self)
+        return found
+
+    def parts(self) -> Any:
+        """`pandas.DataFrame` of each part of each person; see `pipeline.exports.tools.table`."""
+        return _exports("tools").table(self)
+
+    def crop(self, person: Person | int, picture: Picture) -> Picture:
+        """What a picture of this frame, of any size, shows inside a person's box: a copy. Raises UnknownName.
+
+        Args:
+            person: one of `people`, or a `track_id`.
+            picture: uint8 (H, W, 3).
+        """
+        box = self.person(person.track_id if isinstance(person, Person) else person).box
+        found: Picture = _exports("tools").cropped(self, box, picture)
+        return found
+
     def _number_of(self, track_id: int) -> int:
         """The number in `instances` of a person."""
         for number, person in enumerate(self.people, start=1):
             if person.track_id == track_id:
                 return number
         raise UnknownName("person", track_id, (str(person.track_id) for person in self.people))
+
+
+def _exports(module: str) -> Any:
+    """Loaded where it is used: most programs want none of them, and they are made of what is here."""
+    return import_module(f"pipeline.exports.{module}")

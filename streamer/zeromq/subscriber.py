@@ -4,22 +4,22 @@ A small queue does not keep a slow reader fresh, because the network's own buffe
 a subscription reads all that comes, in a thread of its own, and keeps the last.
 """
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Self
-from uuid import UUID
+from typing import Self, cast
 
 import zmq
 
-from pipeline import LabelSet, Parsing
-from pipeline.labels import LABEL_SETS
+from pipeline import Parsing
 from streamer.errors import BadMessage, CannotOpen, ConfigError, ShutdownTimeout, SourceLost
 from streamer.masks import headers, wire
 from streamer.zeromq.address import host_of
 from streamer.zeromq.curve import Credentials, Handshakes, be_client, read_credentials
+from streamer.zeromq.feed import Feeds, Mailbox
 from streamer.zeromq.publisher import MAX_QUEUED, Publisher, unix_offset_s
 
 __all__ = ["Publisher", "Subscription", "subscribe"]
@@ -27,22 +27,28 @@ __all__ = ["Publisher", "Subscription", "subscribe"]
 _POLL_MS = 100
 _WAIT_S = 0.2
 _JOIN_S = 5.0
+_END = ("", cast(Parsing, None))
+"""Stands for the end of what is heard."""
 
 
 def subscribe(
-    address: str,
+    address: str | Sequence[str],
     *,
-    stream: str = "",
+    stream: str | None = None,
+    latest: bool = True,
+    max_age_s: float | None = None,
     follow: bool = False,
     timeout_s: float | None = None,
     key: Path | None = None,
     server_key: Path | None = None,
 ) -> "Subscription":
-    """The parsings that a publisher sends, always the newest: `for parsing in subscribe(address)`.
+    """The parsings that publishers send, always the newest: `for parsing in subscribe(address)`, or `async for`.
 
     Args:
-        address: the publisher's.
-        stream: the stream's name; "" takes the first stream that is heard.
+        address: the publisher's, or those of several.
+        stream: the stream's name; None takes the first stream that is heard, and of several publishers all.
+        latest: give only the newest of each stream; else all that came, of which 256 wait at most.
+        max_age_s: leave out parsings whose frame was captured longer ago when they are asked for.
         follow: go on after the publisher's end: it may start again.
         timeout_s: maximum time without a message, heartbeats included; None means unlimited.
         key: the subscriber's own .key file, for a publisher with keys.
@@ -52,7 +58,13 @@ def subscribe(
         ConfigError: no such address, stream or key.
     """
     return Subscription(
-        address, stream=stream, follow=follow, timeout_s=timeout_s, credentials=read_credentials(key, server_key)
+        (address,) if isinstance(address, str) else tuple(address),
+        stream=stream or "",
+        latest=latest,
+        max_age_s=max_age_s,
+        follow=follow,
+        timeout_s=timeout_s,
+        credentials=read_credentials(key, server_key),
     )
 
 
@@ -64,23 +76,32 @@ class Subscription:
 
     def __init__(
         self,
-        address: str,
+        addresses: tuple[str, ...],
         *,
         stream: str,
+        latest: bool,
+        max_age_s: float | None,
         follow: bool,
         timeout_s: float | None,
         credentials: Credentials | None = None,
     ) -> None:
-        host_of(address)
+        if not addresses:
+            raise ConfigError("no address; name at least one, as in tcp://127.0.0.1:5556")
+        for each in addresses:
+            host_of(each)
         if stream:
             wire.topic(stream)
-        self.address = address
+        if max_age_s is not None and not max_age_s > 0:
+            raise ConfigError(f"max_age_s must be above 0, not {max_age_s}")
+        self.addresses = addresses
+        self.address = ", ".join(addresses)
+        self._latest, self._max_age_s = latest, max_age_s
         self._stream = stream
         self._follow = follow
         self._timeout_s = timeout_s
         self._credentials = credentials
-        self._feed = _Feed(stream)
-        self._mailbox = _Mailbox()
+        self._feed = Feeds(stream, len(addresses))
+        self._mailbox = Mailbox(latest=latest)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -90,6 +111,11 @@ class Subscription:
         return self._feed.missed
 
     @property
+    def overtaken(self) -> int:
+        """Parsings since it was opened whose place a newer one took before anybody asked for them."""
+        return self._mailbox.overtaken
+
+    @property
     def bad_messages(self) -> int:
         """Messages since it was opened that could not be read."""
         return self._feed.bad_messages
@@ -97,12 +123,12 @@ class Subscription:
     @property
     def end_reason(self) -> str:
         """The publisher's reason for its end, "" before that."""
-        return self._feed.end_reason
+        return self._feed.last.end_reason
 
     @property
     def end_totals(self) -> headers.Totals | None:
         """The stream's totals, as the publisher gave them at its end; None before that, or where it gave none."""
-        return self._feed.end_totals
+        return self._feed.last.end_totals
 
     def __iter__(self) -> Iterator[Parsing]:
         """Each parsing that is the newest when it is asked for, once; up to the publisher's end.
@@ -111,17 +137,28 @@ class Subscription:
             CannotOpen, SourceLost: nothing was heard for `timeout_s`, from the start or since the last message.
             ConfigError: ZeroMQ cannot make anything of the address.
         """
-        if self._thread is not None:
-            yield from self._parsings()
-            return
-        with self:
-            yield from self._parsings()
+        yield from (parsing for _, parsing in self.named())
+
+    def named(self) -> Iterator[tuple[str, Parsing]]:
+        """As the loop itself, each parsing with the name of its stream. Raises the same."""
+        with self._opened():
+            while (item := self._asked()) is not _END:
+                if item is not None:
+                    yield item
+
+    async def __aiter__(self) -> AsyncIterator[Parsing]:
+        """As the loop itself, for `async for`; waits in a thread of asyncio's. Raises the same."""
+        with self._opened():
+            while (item := await asyncio.to_thread(self._asked)) is not _END:
+                if item is not None:
+                    yield item[1]
 
     def __enter__(self) -> Self:
         """Begins to listen."""
         if self._thread is not None:
             raise ConfigError(f"the subscription to {self.address} is open already")
-        self._feed, self._mailbox, self._stop = _Feed(self._stream), _Mailbox(), threading.Event()
+        self._feed, self._mailbox = Feeds(self._stream, len(self.addresses)), Mailbox(latest=self._latest)
+        self._stop = threading.Event()
         arguments = (self._feed, self._mailbox, self._stop)
         self._thread = threading.Thread(target=self._read, args=arguments, name=f"subscribe {self.address}")
         self._thread.start()
@@ -140,26 +177,30 @@ class Subscription:
         if thread.is_alive():
             raise ShutdownTimeout(f"the thread {thread.name!r} did not end within {_JOIN_S:.0f} s")
 
-    def _parsings(self) -> Iterator[Parsing]:
-        while True:
-            try:
-                parsing = self._mailbox.take(_WAIT_S)
-            except EOFError:
-                return
-            if parsing is not None:
-                yield parsing
-            else:
-                self._check_heard()
+    def _opened(self) -> AbstractContextManager[object]:
+        return self if self._thread is None else nullcontext()
+
+    def _asked(self) -> tuple[str, Parsing] | None:
+        """The next parsing with its stream, None for a while without, or `_END`."""
+        try:
+            item = self._mailbox.take(_WAIT_S)
+        except EOFError:
+            return _END
+        if item is None:
+            self._check_heard()
+        elif self._max_age_s is not None and time.monotonic() - item[1].captured_s > self._max_age_s:
+            return None
+        return item
 
     def _check_heard(self) -> None:
         silent_s = time.monotonic() - self._mailbox.heard_s
         if self._timeout_s is None or silent_s <= self._timeout_s:
             return
-        if self._feed.run is None:
+        if not self._feed.heard:
             raise CannotOpen(f"nothing heard from {self.address} in {silent_s:.1f} s; does a publisher run there?")
         raise SourceLost(f"nothing heard from {self.address} for {silent_s:.1f} s, not even a heartbeat")
 
-    def _read(self, feed: "_Feed", mailbox: "_Mailbox", stop: threading.Event) -> None:
+    def _read(self, feed: Feeds, mailbox: Mailbox, stop: threading.Event) -> None:
         failure: Exception | None = None
         try:
             with (
@@ -167,7 +208,7 @@ class Subscription:
                 context.socket(zmq.SUB) as socket,
                 _handshakes(socket, self.address) as look,
             ):
-                _connect(socket, self.address, self._stream, self._credentials)
+                _connect(socket, self.addresses, self._stream, self._credentials)
                 # An iterator that somebody kept would otherwise hold the program up when its main thread is done.
                 while not stop.is_set() and threading.main_thread().is_alive():
                     if socket.poll(_POLL_MS):
@@ -191,21 +232,22 @@ def _handshakes(socket: zmq.Socket[bytes], address: str) -> Iterator[Callable[[]
         handshakes.close()
 
 
-def _connect(socket: zmq.Socket[bytes], address: str, stream: str, credentials: Credentials | None) -> None:
+def _connect(socket: zmq.Socket[bytes], addresses: Sequence[str], stream: str, credentials: Credentials | None) -> None:
     if credentials is not None:
         be_client(socket, credentials)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.RCVHWM, MAX_QUEUED)
     socket.setsockopt(zmq.MAXMSGSIZE, wire.MAX_PART_BYTES)
-    socket.setsockopt(zmq.IPV6, "[" in address)
+    socket.setsockopt(zmq.IPV6, any("[" in each for each in addresses))
     socket.setsockopt(zmq.SUBSCRIBE, wire.topic(stream) if stream else f"{wire.PROTOCOL}/".encode())
-    try:
-        socket.connect(address)
-    except zmq.ZMQError as exc:
-        raise ConfigError(f"cannot connect to {address}: {exc.strerror}") from exc
+    for address in addresses:
+        try:
+            socket.connect(address)
+        except zmq.ZMQError as exc:
+            raise ConfigError(f"cannot connect to {address}: {exc.strerror}") from exc
 
 
-def _drain(socket: zmq.Socket[bytes], feed: "_Feed", mailbox: "_Mailbox") -> None:
+def _drain(socket: zmq.Socket[bytes], feed: Feeds, mailbox: Mailbox) -> None:
     """Reads what is there; not more than a queue at once, so that a flood cannot keep the thread from ending."""
     for _ in range(MAX_QUEUED):
         try:
@@ -213,92 +255,11 @@ def _drain(socket: zmq.Socket[bytes], feed: "_Feed", mailbox: "_Mailbox") -> Non
         except zmq.Again:
             return
         try:
-            parsing = feed.take(wire.decode(parts), unix_offset_s())
+            message = wire.decode(parts)
+            parsing = feed.take(message, unix_offset_s())
         except BadMessage:
             feed.bad_messages += 1
             continue
         mailbox.heard_s = time.monotonic()
         if parsing is not None:
-            mailbox.put(parsing)
-
-
-class _Feed:
-    """The state of a stream, from the messages so far."""
-
-    def __init__(self, stream: str) -> None:
-        self.run: UUID | None = None
-        self.missed = 0
-        self.bad_messages = 0
-        self.ended = False
-        self.end_reason = ""
-        self.end_totals: headers.Totals | None = None
-        self._stream = stream
-        self._seq: int | None = None
-        self._label_set: LabelSet | None = None
-
-    def take(self, message: wire.Message, unix_offset_s: float) -> Parsing | None:
-        """The parsing in a message, unless it came before. Raises BadMessage."""
-        self._stream = self._stream or message.stream
-        if message.stream != self._stream:
-            return None
-        header = message.header
-        if header.run != self.run:
-            self.run, self._seq = header.run, None
-        match header:
-            case headers.Schema():
-                self._label_set = header.read()
-            case headers.End():
-                self.ended, self.end_reason, self.end_totals = True, header.reason, header.totals
-            case headers.Mask():
-                return self._parsing(header, message.bodies, unix_offset_s)
-        return None
-
-    def _parsing(self, mask: headers.Mask, bodies: tuple[bytes, ...], unix_offset_s: float) -> Parsing | None:
-        label_set = self._named(mask.label_set)
-        # Without a label set: its schema is on the way, and behind it this mask once more.
-        if label_set is None or (self._seq is not None and mask.seq <= self._seq):
-            return None
-        self.missed += 0 if self._seq is None else mask.seq - self._seq - 1
-        self._seq = mask.seq
-        return wire.decode_parsing(mask, bodies, label_set, unix_offset_s)
-
-    def _named(self, key: headers.LabelSetKey) -> LabelSet | None:
-        for label_set in (self._label_set, LABEL_SETS.get(key.name)):
-            if label_set is not None and headers.LabelSetKey.of(label_set) == key:
-                return label_set
-        return None
-
-
-class _Mailbox:
-    """Between the thread that reads and the one that loops: one parsing, whose place a newer one takes."""
-
-    def __init__(self) -> None:
-        self.heard_s = time.monotonic()
-        """When the last message came."""
-        self._changed = threading.Condition()
-        self._newest: Parsing | None = None
-        self._closed = False
-        self._failure: Exception | None = None
-
-    def put(self, parsing: Parsing) -> None:
-        with self._changed:
-            self._newest = parsing
-            self._changed.notify()
-
-    def close(self, failure: Exception | None) -> None:
-        with self._changed:
-            self._closed, self._failure = True, failure
-            self._changed.notify()
-
-    def take(self, wait_s: float) -> Parsing | None:
-        """Waits for a parsing not taken before; None if there is none in time.
-
-        Raises:
-            EOFError: closed and empty. Or else the error that the reading thread ended with.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self._closed, wait_s)
-            parsing, self._newest = self._newest, None
-            if parsing is None and self._closed:
-                raise self._failure or EOFError
-            return parsing
+            mailbox.put(message.stream, parsing)
