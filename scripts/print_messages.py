@@ -99,15 +99,15 @@ def shown(parts: Sequence[bytes]) -> Iterator[str]:
     """A message as text: the topic, the header twice, the bodies."""
     yield f"part 0, topic, {len(parts[0])} bytes: {parts[0].decode()}"
     yield f"part 1, header, {len(parts[1])} bytes:"
-    yield from _dump(parts[1])
+    yield from dump(parts[1])
     header = msgspec.json.format(msgspec.json.encode(msgspec.msgpack.decode(parts[1])), indent=0).decode()
     yield from textwrap.wrap(f"which says {header}", LINE, break_long_words=False, break_on_hyphens=False)
     for number, body in enumerate(parts[2:], 2):
         yield f"part {number}, body, {len(body)} bytes:"
-        yield from _dump(body)
+        yield from dump(body)
 
 
-def _dump(part: bytes) -> Iterator[str]:
+def dump(part: bytes) -> Iterator[str]:
     for begin in range(0, len(part), BYTES_A_LINE):
         line = part[begin : begin + BYTES_A_LINE]
         letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in line)

@@ -141,7 +141,6 @@ def render_file(
         SinkError: the result cannot be written. Nothing half-written stays, but of `masks` what was parsed.
         ConfigError: `out` is of no kind that can be written, or the source itself.
     """
-    began = time.monotonic()
     kept = None if masks is None else Path(masks)
     if kept is None and settings.resume:
         raise ConfigError("resume goes on with masks that were kept, and none are: add masks, or leave it out")
@@ -150,7 +149,7 @@ def render_file(
         check_apart(source, kept)
     parser = parser or load_parser(settings.parser)
     parsings = FromParser(parser, source, settings.parse_every, kept, settings.force, settings.resume)
-    return _rendered(source, Path(out), settings, on_frame, parsings, began)
+    return rendered(source, Path(out), settings, on_frame, parsings)
 
 
 def redraw_file(
@@ -173,20 +172,16 @@ def redraw_file(
         BadMessage: `masks` is damaged.
         UnknownName: the look names a class that the parsings' label set lacks.
     """
-    began = time.monotonic()
     with FromSidecar(Path(masks), source) as parsings:
         settings.look.check(parsings.label_set)
-        return _rendered(source, Path(out), settings, on_frame, parsings, began)
+        return rendered(source, Path(out), settings, on_frame, parsings)
 
 
-def _rendered(
-    source: str | Path,
-    out: Path,
-    settings: Rendering,
-    on_frame: Callable[[Progress], bool],
-    parsings: Parsings,
-    began: float,
+def rendered(
+    source: str | Path, out: Path, settings: Rendering, on_frame: Callable[[Progress], bool], parsings: Parsings
 ) -> Rendered:
+    """As `render_file`, with parsings of any origin."""
+    began = time.monotonic()
     done = parsed = 0
     shown_s = 0.0
     unseen = set(settings.look.people)

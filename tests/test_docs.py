@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pipeline import CIHP, Box, Parsing, Person, Size
-from scripts import print_messages
+from scripts import print_messages, print_sidecar
 from streamer.cli import app
 from streamer.live.config import read_config
 from streamer.live.fleet import read_fleet
@@ -160,6 +160,11 @@ def test_the_architecture_names_every_room() -> None:
 def test_the_messages_are_shown_as_they_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
     print_messages.main()
     assert f"```\n{capsys.readouterr().out}```\n" in TEXTS["docs/messages.md"]
+
+
+def test_the_sidecar_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    print_sidecar.main()
+    assert f"```\n{capsys.readouterr().out}```\n" in TEXTS["docs/sidecar.md"]
 
 
 def test_extras_that_are_named_exist() -> None:

@@ -39,6 +39,7 @@ class ParserKey(msgspec.Struct, frozen=True, kw_only=True):
     """HEIGHTxWIDTH of the network's input, or `auto`."""
     refine: bool
     sensitivity: _Text
+    faces: bool = False
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,6 +39,7 @@ def parser_key(parser: Parser, frame_size: Size) -> ParserKey:
         size="auto" if settings.input_size is None else str(settings.input_size),
         refine=settings.refine,
         sensitivity=settings.sensitivity,
+        faces=settings.faces,
     )
 
 
@@ -55,6 +56,7 @@ def live_origin(uri: str, settings: ParserSettings) -> Origin:
         size="auto" if settings.input_size is None else str(settings.input_size),
         refine=settings.refine,
         sensitivity=settings.sensitivity,
+        faces=settings.faces,
     )
     return Origin(source=source_key(uri), parser=parser, live=True)
 
