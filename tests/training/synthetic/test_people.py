@@ -148,6 +148,15 @@ def test_a_group_is_put_together(body: Body, assets: Assets, kind: str) -> None:
     assert all(np.isfinite(actor.pose.joints).all() for actor in stage.actors)
 
 
+def test_whoever_sits_alone_sits_on_something(body: Body, assets: Assets) -> None:
+    stages = [sample_group(body, assets, Materials(0), np.random.default_rng(seed), "single") for seed in range(12)]
+    seated = [stage for stage in stages if stage.actors[0].legs in SITTING]
+    assert seated
+    for stage in seated:
+        (seat,) = stage.blocks
+        assert seat.high[1] == pytest.approx(stage.actors[0].seat)
+
+
 def test_strangers_do_not_stand_in_each_other(body: Body, assets: Assets) -> None:
     actors = sample_group(body, assets, Materials(0), np.random.default_rng(1), "street").actors
     apart = [np.hypot(a.x - b.x, a.z - b.z) for a, b in combinations(actors, 2)]

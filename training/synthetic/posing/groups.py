@@ -66,7 +66,11 @@ class Stage:
 def _single(stage: Stage) -> None:
     rng = stage.rng
     yaw = rng.normal(0, 0.8) if rng.random() < 0.8 else rng.uniform(-np.pi, np.pi)
-    gesture_at_random(stage.enter((*STANDING, *STANDING, *SITTING, *LOW, "run"), yaw))
+    actor = stage.enter((*STANDING, *STANDING, *SITTING, *LOW, "run"), yaw)
+    gesture_at_random(actor)
+    if actor.legs in SITTING:
+        half = rng.uniform(1.6, 2.4)
+        stage.block((-half, 0 if rng.random() < 0.5 else actor.seat - 0.6, -half), (half, actor.seat, half))
 
 
 def _low(stage: Stage) -> None:
