@@ -34,6 +34,8 @@ def troubles_of(at: Snapshot) -> list[str]:
         last = "" if at.offline_since_s is not None else f", the last time: {at.last_loss}"
         found.append(f"reconnected {_times(at.reconnects)}, offline {at.offline_s:.1f} s in all{last}")
     parsing = [each.text for each in _of_parsing(Snapshot(), at)]
+    if at.damaged_sound:
+        found.append(f"{at.damaged_sound} damaged packets of sound were left out of the recording")
     return [*found, *parsing, *(_ended(each).text for each in at.sinks_ended), *map(_saved, at.saves[-1:])]
 
 

@@ -54,6 +54,8 @@ class Snapshot:
     parsed: int = 0
     repeated: int = 0
     """Parsings among them that were recalled, not made: the picture had been parsed before."""
+    damaged_sound: int = 0
+    """Packets of sound that a recording left out: they are damaged, or no file could hold them."""
     shown: int = 0
     waiting: int = 0
     """Captured and on their way to be shown."""
@@ -167,6 +169,11 @@ class Stats:
         with self._lock:
             self._counts["repeated"] += 1
 
+    def sound_damaged(self, total: int) -> None:
+        """The recording has left out so many packets of sound."""
+        with self._lock:
+            self._counts["damaged_sound"] = total
+
     def fallen_behind(self) -> int:
         """Frames dropped because this machine was too slow, since the last time that this was asked."""
         with self._lock:
@@ -217,6 +224,7 @@ class Stats:
                 captured=counts["captured"],
                 parsed=counts["parsed"],
                 repeated=counts["repeated"],
+                damaged_sound=counts["damaged_sound"],
                 shown=counts["shown"],
                 waiting=counts["captured"] - counts["shown"] - drops.total,
                 drops=drops,

@@ -14,6 +14,8 @@ class Files:
         """Raises SinkError: nothing can be written there, or not such tracks; or its disk hangs."""
         self._disk = Disk(filing.path)
         self._segments: Segments | None = None
+        self.damaged = 0
+        """As `Segments.damaged`, as far as packets have been written."""
         try:
             self._disk.do(partial(self._begin, filing, tracks))
         except BaseException:
@@ -47,12 +49,13 @@ class Files:
         if segments is not None:
             for track, packet in packets:
                 segments.put(track, packet)
-            self._segments = segments
+            self._segments, self.damaged = segments, segments.damaged
 
     def _close(self) -> None:
         segments, self._segments = self._segments, None
         if segments is not None:
             segments.close()
+            self.damaged = segments.damaged
 
     def _keep(self) -> None:
         """What there is stays, when its disk answers after it was left."""

@@ -43,8 +43,14 @@ class LiveRecorder:
         self._places = {stream: number for number, stream in enumerate(audio.streams, start=1)}
         self._recent = recent
         self._broken = False
+        self._damaged = 0
         if recent is not None:
             recent.begin(self._encoder.tracks)
+
+    @property
+    def damaged(self) -> int:
+        """Packets of sound that were left out of the files: they are damaged, or no file could hold them."""
+        return self._damaged if self._files is None else self._files.damaged
 
     @property
     def encodes(self) -> bool:
@@ -91,4 +97,7 @@ class LiveRecorder:
     def _close_files(self) -> None:
         files, self._files = self._files, None
         if files is not None:
-            files.close()
+            try:
+                files.close()
+            finally:
+                self._damaged = files.damaged

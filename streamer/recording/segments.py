@@ -77,6 +77,8 @@ class Segments:
         self._before: _Part | None = None
         self._due_ticks: int | None = None
         self._newest_s = Fraction(0)
+        self._damaged = 0
+        """In the files that are complete."""
         self._ahead: deque[tuple[int, Packet]] = deque()
 
     def due(self, pts_s: float) -> bool:
@@ -144,10 +146,16 @@ class Segments:
             elif self._before is not None:
                 self._before.put(track, packet)
 
+    @property
+    def damaged(self) -> int:
+        """Packets of sound that were left out of the files: they are damaged, or no file could hold them."""
+        return self._damaged + sum(each.file.damaged for each in (self._before, self._part) if each is not None)
+
     def _finish_before(self) -> None:
         before, self._before = self._before, None
         if before is not None:
             before.file.complete()
+            self._damaged += before.file.damaged
 
     def _begun(self) -> Muxer:
         filing, began = self._filing, self._now()

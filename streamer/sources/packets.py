@@ -21,6 +21,9 @@ _NO_TIMES = 0x0080
 _IN_DECODING_ORDER = frozenset({"avi"})
 """Formats with one time for each packet, and no other for its picture, which FFmpeg then makes up, at times wrongly."""
 
+MAX_RATE = 1000
+"""More pictures a second are a mistake."""
+
 Packet = Any
 """An `av.Packet` of a stream of the feed; empty after the last, for the decoder to give what it still holds."""
 
@@ -133,4 +136,6 @@ def _splice(packet: Packet, splicer: Splicer, *, leads: bool) -> None:
 def _rate(container: InputContainer, video: VideoStream) -> Fraction | None:
     if container.format.flags & _NO_TIMES:
         return video.guessed_rate  # the video's own; the other is what FFmpeg reads such files at
-    return video.average_rate or video.guessed_rate
+    rates = (video.average_rate, video.guessed_rate, video.codec_context.framerate)
+    # Of raw DV, FFmpeg takes the ticks of its clock for frames.
+    return next((rate for rate in rates if rate is not None and 0 < rate <= MAX_RATE), None)

@@ -27,6 +27,7 @@ class Recording:
         filing: Filing | None,
         recent: Recent | None,
         on_files_failed: Callable[[SinkError], None] | None = None,
+        on_damaged: Callable[[int], None] | None = None,
         *,
         alpha: bool = False,
     ) -> None:
@@ -36,6 +37,7 @@ class Recording:
             filing: None for no files.
             recent: what clips are cut from; None for no clips.
             alpha: what is drawn is uint8 (H, W, 4), BGRA.
+            on_damaged: told how many packets of sound were left out so far, whenever there are more.
             on_files_failed: told why there are no more files, where clips are to go on without; None if they are not.
 
         Raises:
@@ -44,7 +46,7 @@ class Recording:
         if filing is not None and source.info.about.left_out:
             _LOG.warning("a recording has pictures and sound; left out: %s", ", ".join(source.info.about.left_out))
         self._recent = recent
-        self._on_files_failed = on_files_failed
+        self._on_files_failed, self._on_damaged, self._damaged = on_files_failed, on_damaged, 0
         self._recorder = LiveRecorder(
             replace(source.info, frame_size=frame_size), source.audio, encoding, filing, recent, alpha=alpha
         )
@@ -60,10 +62,18 @@ class Recording:
             self._on_files_failed(exc)
 
     def tick(self) -> bool:
+        self._tell_damaged()
         return True
 
     def close(self, ending: str) -> None:
         self._recorder.__exit__(None)
+        self._tell_damaged()
+
+    def _tell_damaged(self) -> None:
+        damaged = self._recorder.damaged
+        if damaged > self._damaged and self._on_damaged is not None:
+            self._on_damaged(damaged)
+        self._damaged = damaged
 
     def _forget(self) -> None:
         """Nothing more comes, and what clips would be cut from gets old."""

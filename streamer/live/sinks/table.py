@@ -99,7 +99,7 @@ def _recording(place: Place, source: Source) -> Recording:
     size = drawn_size(source.info.frame_size, place.config.look, place.label_set)
     cut, encoding, recent = place.config.look.is_cut, place.config.encoding, place.controls.saver.recent
     encoding = transparent(encoding, record.file) if cut else encoding
-    return Recording(source, size, encoding, filing, recent, on_files_failed, alpha=cut)
+    return Recording(source, size, encoding, filing, recent, on_files_failed, place.stats.sound_damaged, alpha=cut)
 
 
 def _publisher(place: Place) -> Publishing:

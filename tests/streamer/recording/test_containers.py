@@ -1,5 +1,6 @@
 """What each kind of file takes is known before the first picture, and sound of every kind gets into it."""
 
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,13 @@ import numpy as np
 import pytest
 
 from streamer import Encoding, Recorder, SinkError, open_source
+from streamer.live.news import troubles_of
+from streamer.live.sinks.recording import Recording
+from streamer.live.sinks.sink import Drawn
+from streamer.live.stats import Stats
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.containers import CONTAINERS
+from streamer.recording.segments import Filing
 from tests.streamer.recording.test_file import recorder
 from tests.support.media import Clip, pts_of, quarters, sound_of
 
@@ -128,3 +134,23 @@ def test_a_damaged_packet_of_sound_is_left_out_and_counted(
     assert len(whole_still) > 10
     assert [body for body in heard if body in whole_still] == whole_still
     assert damaged >= 1
+
+
+def test_damaged_sound_of_a_live_recording_is_counted_in_its_stats(tmp_path: Path) -> None:
+    whole = Clip(sound="aac").make(tmp_path / "in.ts")
+    first = sound_of(whole)[0][7][1]
+    data = bytearray(whole.read_bytes())
+    at = data.index(first[:7])
+    data[at : at + 4] = b"\xff\xf1\xff\xff"
+    (tmp_path / "damaged.ts").write_bytes(data)
+    stats = Stats()
+    with open_source(tmp_path / "damaged.ts", audio=True) as opened:
+        filing = Filing(tmp_path / "out.mp4")
+        recording = Recording(opened, opened.info.frame_size, Encoding(), filing, None, on_damaged=stats.sound_damaged)
+        for frame in opened:
+            recording.write(Drawn(frame.picture, frame.index, frame.pts_s, None))
+        recording.close("ended")
+    snapshot = stats.snapshot(time.monotonic())
+    assert snapshot.damaged_sound >= 1
+    assert f"{snapshot.damaged_sound} damaged packets of sound were left out of the recording" in troubles_of(snapshot)
+    assert len(pts_of(tmp_path / "out.mp4")) == 12
