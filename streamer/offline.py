@@ -148,7 +148,16 @@ def render_file(
         check_sidecar_name(kept)
         check_apart(source, kept)
     parser = parser or load_parser(settings.parser)
-    parsings = FromParser(parser, source, settings.parse_every, kept, settings.force, settings.resume)
+    parsings = FromParser(
+        parser,
+        source,
+        settings.parse_every,
+        kept,
+        settings.force,
+        settings.resume,
+        settings.video_track,
+        settings.deinterlace,
+    )
     return rendered(source, Path(out), settings, on_frame, parsings)
 
 
@@ -172,7 +181,7 @@ def redraw_file(
         BadMessage: `masks` is damaged.
         UnknownName: the look names a class that the parsings' label set lacks.
     """
-    with FromSidecar(Path(masks), source) as parsings:
+    with FromSidecar(Path(masks), source, settings.video_track) as parsings:
         settings.look.check(parsings.label_set)
         return rendered(source, Path(out), settings, on_frame, parsings)
 

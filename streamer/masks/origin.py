@@ -49,6 +49,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceKey
     parser: ParserKey
     parse_every: Annotated[int, Meta(ge=1)] = 1
+    video_track: Annotated[int, Meta(ge=0)] = 0
+    """The number of the source's video track, from 1; 0 is the one that is taken where none is named."""
+    deinterlace: bool = False
     live: bool = False
     """True if frames were parsed as there was time, so that most have no parsing of their own."""
 
@@ -59,7 +62,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
             (f"parser's {name}", getattr(self.parser, name), getattr(other.parser, name))
             for name in ParserKey.__struct_fields__
         ]
-        pairs += [(name, getattr(self, name), getattr(other, name)) for name in ("parse_every", "live")]
+        pairs += [
+            (name, getattr(self, name), getattr(other, name))
+            for name in ("parse_every", "video_track", "deinterlace", "live")
+        ]
         return [f"the {name.replace('_', ' ')} is {theirs}, not {own}" for name, own, theirs in pairs if own != theirs]
 
 

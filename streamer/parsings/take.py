@@ -45,6 +45,9 @@ class FromParser:
     """Overwrite that."""
     resume: bool = False
     """Read the parsings that it has, and parse on behind them."""
+    video_track: int | None = None
+    """The video track that the frames are of, if one was named; and whether they were made whole of interlaced ones."""
+    deinterlace: bool = False
 
     @property
     def label_set(self) -> LabelSet:
@@ -67,16 +70,19 @@ class FromParser:
             source=source_key(self.uri),
             parser=parser_key(self.parser, frames.info.frame_size),
             parse_every=self.every,
+            video_track=self.video_track or 0,
+            deinterlace=self.deinterlace,
         )
 
 
 class FromSidecar:
     """Reads the parsings that a sidecar has of each frame. `with` closes it."""
 
-    def __init__(self, path: Path, uri: str | Path) -> None:
+    def __init__(self, path: Path, uri: str | Path, video_track: int | None = None) -> None:
         """
         Args:
             uri: the source that it is of.
+            video_track: the track of it that is drawn on, if one was named.
 
         Raises:
             CannotOpen: it is no sidecar, or one of a later version.
@@ -84,7 +90,7 @@ class FromSidecar:
         """
         self._sidecar = Sidecar(path)
         try:
-            check_source(self._sidecar, uri)
+            check_source(self._sidecar, uri, video_track)
             self._check_whole()
             self.every = 1 if self._sidecar.origin is None else self._sidecar.origin.parse_every
             self.label_set = self._sidecar.label_set_of(self._sidecar.masks[0])

@@ -119,6 +119,7 @@ def test_a_sidecar_without_parsings_of_a_live_run_or_of_nothing_is_told(street: 
     for name, origin, says in (
         ("none.hpm", an_origin(source=key), "has no parsings"),
         ("live.hpm", an_origin(source=key, live=True), "is of a live run"),
+        ("track.hpm", an_origin(source=key, video_track=2), "is of another video track of street.mp4"),
         ("old.hpm", None, "does not say which video it is of"),
     ):
         SidecarWriter.create(tmp_path / name, origin).close()
@@ -142,6 +143,7 @@ def test_differences_are_named() -> None:
     other = replace_origin(one, size="288x384")
     assert one.differences(one) == []
     assert one.differences(other) == ["the parser's size is 288x384, not auto"]
+    assert one.differences(an_origin(video_track=2)) == ["the video track is 2, not 0"]
     assert one.differences(an_origin(source=SourceKey("b.mp4", "34"))) == ["the source is b.mp4 (34), not a.mp4 (12)"]
 
 
