@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Measure a parser on labelled pictures, and its flicker."),
     "bench": ("bench", "Time parsers, runtimes, precisions, threads and sizes here."),
     "doctor": ("doctor", "Look at a camera and this machine, and advise settings."),
+    "devices": ("doctor", "List the webcams of this machine, with their modes."),
     "models": ("models", "List the parsers, and fetch weights that are not bundled."),
 }
 """The commands: each one's module in this room, and the first sentence of its help."""

@@ -1,5 +1,6 @@
-"""The command that examines a camera and this machine, and advises settings."""
+"""The commands that examine a camera and this machine and advise settings, and that list webcams."""
 
+import json
 import shlex
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -15,6 +16,8 @@ from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.diagnose.camera import watch as look_at
 from streamer.live.config import MaskSettings
 from streamer.settings import made
+from streamer.sources.devices import Device, Mode
+from streamer.sources.devices import devices as find_devices
 from streamer.sources.open import open_source
 from streamer.sources.uri import without_password
 from streamer.units import duration_text
@@ -104,3 +107,34 @@ def _say_best(diagnosis: Diagnosis, source: str, *, record: bool) -> None:
     parser = "" if found.way.parser == "lite" else f" --parser {found.way.parser} --size {found.way.size}"
     age = "" if diagnosis.limit_s == USUAL_AGE_S else f" --max-mask-age {duration_text(diagnosis.limit_s)}"
     say(f"  streamer run {shlex.quote(without_password(source))}{parser}{age}{' --record out.mp4' if record else ''}")
+
+
+def devices(as_json: Json = False) -> None:
+    """List the webcams of this machine, with their modes.
+
+    Modes are told on Linux alone. On Windows and macOS the list is what FFmpeg says, and was not tried there.
+    """
+    found = find_devices()
+    if as_json:
+        say(json.dumps([asdict(each) for each in found], indent=2))
+        return
+    if not found:
+        say("no camera is here")
+    for each in found:
+        for line in lines_of(each):
+            say(line)
+
+
+def lines_of(device: Device) -> list[str]:
+    """What is told of a camera: its source and name, then a line for each kind of pixels."""
+    trouble = f": {device.trouble}" if device.trouble else ""
+    lines = [f"{device.source:10} {device.name}{trouble}"]
+    for pixels in dict.fromkeys(mode.pixels for mode in device.modes):
+        modes = [_text(mode) for mode in device.modes if mode.pixels == pixels]
+        lines.append(f"{'':10} {pixels}: {', '.join(modes)}")
+    return lines
+
+
+def _text(mode: Mode) -> str:
+    size = "any size" if mode.size is None else str(mode.size)
+    return f"{size} at {'/'.join(f'{rate:g}' for rate in mode.rates)}/s" if mode.rates else size

@@ -62,6 +62,7 @@ def _followed(together: Fleet, names: list[str], failed: list[str]) -> bool:
             _tell_ends(together, failed)
             together.wait(STATUS_EVERY_S)
         together.stop()
+        show(together.stats)
         _tell_ends(together, failed)
         return asked()
 

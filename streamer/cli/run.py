@@ -70,10 +70,13 @@ def _followed(live: Stream) -> bool:
     """Runs a stream to its end, and tells how it goes; True if somebody asked to stop it."""
     name = live.config.stream
     with stop_on_interrupt() as asked, Supervisor() as supervisor, reporting([name]) as show, live:
-        while not asked() and not live.join(STATUS_EVERY_S):
-            at = live.stats
-            show({name: at})
-            supervisor.tell(line_of(at), at.silent_s, time.monotonic())
-        live.stop()
-        live.join()
+        try:
+            while not asked() and not live.join(STATUS_EVERY_S):
+                at = live.stats
+                show({name: at})
+                supervisor.tell(line_of(at), at.silent_s, time.monotonic())
+            live.stop()
+            live.join()
+        finally:
+            show({name: live.stats})  # what happened last
         return asked()

@@ -78,6 +78,8 @@ def capture(
         source = _opened(settings, audio, limit, stats, ready)
         if source is not None:
             with source:
+                info = source.info
+                stats.opened(f"{info.frame_size}{'' if info.rate is None else f' at {float(info.rate):g}/s'}")
                 announce(source)
                 _pour(source, ring, stats, limit)
     except BaseException as exc:

@@ -14,8 +14,8 @@ class News:
     """One thing that happened."""
 
     event: str
-    """The kind, a word for programs: `offline`, `back`, `worker_replaced`, `too_slow`, `too_small`, `sink_ended`,
-    `saved` or `not_saved`."""
+    """The kind, a word for programs: `opened`, `offline`, `back`, `worker_replaced`, `too_slow`, `too_small`,
+    `sink_ended`, `saved` or `not_saved`."""
     text: str
     """The sentence for people."""
     details: Mapping[str, object] = field(default_factory=dict)
@@ -40,6 +40,8 @@ def troubles_of(at: Snapshot) -> list[str]:
 
 
 def _of_source(before: Snapshot, at: Snapshot) -> Iterator[News]:
+    if at.came is not None and before.came is None:
+        yield News("opened", f"the source is there: {at.came}", {"pictures": at.came})
     came_back = {"offline_s": at.offline_s, "reconnects": at.reconnects}
     back = News("back", f"the source is back; offline {at.offline_s:.1f} s in all", came_back)
     if at.offline_since_s is None:

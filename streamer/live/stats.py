@@ -69,6 +69,8 @@ class Snapshot:
     """Time since the source was lost; None while it is there."""
     last_loss: Loss | None = None
     """The newest; None while there was none."""
+    came: str | None = None
+    """Size and rate of the source's pictures, as it says; None before the first."""
     sinks_ended: tuple[SinkEnd, ...] = ()
     saves: tuple[Save, ...] = ()
     """Outcomes of the last keys that save a file, at most `MAX_SAVES` of them."""
@@ -132,6 +134,7 @@ class Stats:
         self._size: Size | None = None
         self._too_slow_s: float | None = None
         self._told_behind = 0
+        self._came: str | None = None
         self._round_s: float | None = None
         self._delay_s = 0.0
 
@@ -140,6 +143,11 @@ class Stats:
         with self._lock:
             self._tick("captured", now_s)
             self._delay_s = delay_s
+
+    def opened(self, came: str) -> None:
+        """The source is there for the first time; see `Snapshot.came`."""
+        with self._lock:
+            self._came = came
 
     def parsed(self, now_s: float, captured_s: float) -> None:
         with self._lock:
@@ -233,6 +241,7 @@ class Stats:
                 offline_s=self._offline_s + (offline_since_s or 0.0),
                 offline_since_s=offline_since_s,
                 last_loss=self._last_loss,
+                came=self._came,
                 sinks_ended=tuple(self._sinks_ended),
                 saves=tuple(self._saves),
                 saves_total=counts["saves"],

@@ -46,6 +46,7 @@ class Child:
         leave_s: float = 0.0,
         quiet: bool = False,
         environment: Mapping[str, str] | None = None,
+        files: tuple[int, ...] = (),
     ) -> None:
         """Starts it, and does not wait for it. Raises OSError.
 
@@ -57,6 +58,7 @@ class Child:
             leave_s: time that it gets to tidy up when this end is closed.
             quiet: discard its standard error, too.
             environment: variables that it gets where this process has none of that name.
+            files: descriptors that it has as well, by the same numbers; on Unix alone.
         """
         self._name = name
         self._wait_s = wait_s
@@ -74,6 +76,7 @@ class Child:
                 env={**(environment or {}), **os.environ},
                 creationflags=_FLAGS,
                 process_group=0,
+                pass_fds=files,
             )
         except OSError:
             self._listener.close()

@@ -55,8 +55,11 @@ class RemoteSilent(Exception):
 class RemoteFeed:
     """Packets of a connection that another process holds; closing ends that process, whatever it does."""
 
-    def __init__(self, request: Request, limit_s: float, stopped: Stopped) -> None:
+    def __init__(self, request: Request, limit_s: float, stopped: Stopped, files: tuple[int, ...] = ()) -> None:
         """Waits for the connection.
+
+        Args:
+            files: descriptors that the process has as well.
 
         Raises:
             RemoteSilent: after `limit_s`, or when stopped.
@@ -68,7 +71,7 @@ class RemoteFeed:
         first = msgspec.msgpack.encode(request)
         try:
             name = "the process of a connection"
-            self._child = Child(name, _MODULE, first, wait_s=WAIT_S, leave_s=LEAVE_S, quiet=True)
+            self._child = Child(name, _MODULE, first, wait_s=WAIT_S, leave_s=LEAVE_S, quiet=True, files=files)
         except OSError as exc:
             raise RemoteFailed(Failed("OSError", 0, f"no process for it can be started: {exc.strerror}")) from exc
         try:

@@ -43,6 +43,11 @@ _KINDS = MappingProxyType(
         "InvalidDataError": Meaning("what comes from there is not a video", Cause.CODEC),
         "HungUp": Meaning("it hung up before it said anything", Cause.ENDED),
         "EOFError": Meaning("the connection ended before there was a picture", Cause.ENDED),
+        "ProtocolNotFoundError": Meaning(
+            "this FFmpeg does not know that protocol (PyAV's own has no SRT): build PyAV with one that does, or let"
+            " MediaMTX or ffmpeg pass the stream on as RTSP or MPEG-TS",
+            Cause.NOT_FOUND,
+        ),
         "NoVideo": Meaning("there is no video in it", Cause.CODEC),
     }
 )
@@ -55,6 +60,10 @@ _NUMBERS = MappingProxyType(
     }
 )
 _NOT_WHOLE = Meaning("this is no whole address, such as rtsp://host:554/path or tcp://host:port", Cause.NOT_FOUND)
+_NO_PIPED_VIDEO = Meaning(
+    "what comes is not a video, or one whose index stands at its end, as mp4's does: send MPEG-TS or Matroska",
+    Cause.CODEC,
+)
 _NO_RTSP = Meaning("it hung up, or does not speak RTSP", Cause.ENDED)
 # FFmpeg says "Invalid data" of a connection that is closed before anything came, as by a camera that starts.
 _HUNG_UP = MappingProxyType(
@@ -93,6 +102,8 @@ def meaning_of(failed: Failed, request: Request) -> Meaning:
         return Meaning("there is no host of that name", Cause.UNREACHABLE)
     if failed.errno == EINVAL and not is_whole(request.url):
         return _NOT_WHOLE
+    if failed.kind == "InvalidDataError" and request.url.startswith("pipe:"):
+        return _NO_PIPED_VIDEO
     scheme = request.url.split("://")[0].lower()
     if failed.kind == "InvalidDataError" and scheme in _HUNG_UP and not is_plain_tcp(request.url):
         return _HUNG_UP[scheme]

@@ -31,7 +31,7 @@ class Timeouts:
 
 TIMEOUTS = Timeouts()
 
-SCHEMES = ("http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "tcp", "udp")
+SCHEMES = ("http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt", "tcp", "udp")
 
 # To measure the rate FFmpeg takes twenty frames, which is a second and more. Three will do; with none, one believes
 # the camera, which may say 25600. What comes slower than one a second is not waited for at all.
@@ -66,10 +66,16 @@ def open_address(
     return Video(feed, name, LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s, playing))
 
 
-def connect(request: Request, name: str, open_s: float, stopped: Stopped) -> Feed:
-    """A feed from a process that holds the connection; its failures are in our words. Raises CannotOpen."""
+def connect(request: Request, name: str, open_s: float, stopped: Stopped, files: tuple[int, ...] = ()) -> Feed:
+    """A feed from a process that holds the connection; its failures are in our words.
+
+    Args:
+        files: descriptors that the process has as well; on Unix alone.
+
+    Raises CannotOpen.
+    """
     try:
-        remote = RemoteFeed(request, open_s, stopped)
+        remote = RemoteFeed(request, open_s, stopped, files)
     except RemoteSilent as exc:
         reason = "it was stopped" if stopped.is_set() else f"no answer in {open_s:.3g} s"
         raise CannotOpen(f"cannot open {name}: {reason}", Cause.TIMEOUT) from exc

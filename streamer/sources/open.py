@@ -25,6 +25,7 @@ from streamer.sources.file_tracks import Kept, Parts
 from streamer.sources.images import Animation, Pictures
 from streamer.sources.network import TIMEOUTS, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
+from streamer.sources.pipe import is_pipe, open_pipe
 from streamer.sources.playback import Looped, Paced, Stopped
 from streamer.sources.source import Source
 from streamer.sources.timing.playout import Latency, Playing
@@ -52,8 +53,10 @@ def open_source(
     Args:
         uri: a video file; a picture, also an animated one; a folder of pictures or a glob such as `frames/*.png`, in
             the order of their names; `test:`, a moving pattern, with `size=HxW,rate=R,frames=N` after the colon in
-            any part; a webcam, as `webcam:0`, `0` or `/dev/video0`; or the address of a stream: RTSP (over TCP), RTMP,
-            HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…` (`?listen=1` waits for the sender) or `udp://…`.
+            any part; a webcam, as `webcam:0`, `0`, `/dev/video0` or `webcam:0,size=HxW,rate=R,format=mjpeg`; or the
+            address of a stream: RTSP (over TCP), RTMP, HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…`
+            (`?listen=1` waits for the sender), `udp://…` or, where FFmpeg has it, `srt://…`; a named pipe; or `-`,
+            standard input.
         audio: read the packets of sound too, into `Source.audio`.
         tracks: which tracks of a file are read with `audio`: its "sound"; the "first" track of sound; or "all", also
             subtitles, data and other videos, into `Source.extras`.
@@ -71,7 +74,7 @@ def open_source(
 
     Raises:
         CannotOpen: there is no such thing, it cannot be read, or it has no frames.
-        ConfigError: a `test:` pattern with settings that cannot be, or something live that is to be looped.
+        ConfigError: a `test:` pattern or a webcam with settings that cannot be, or something live that is to be looped.
     """
     stopped = stopped or Event()
     kept: Kept = tracks if audio and not loop else "none"
@@ -99,6 +102,8 @@ def _opened(text: str, parts: Parts, timeouts: Timeouts, stopped: Stopped, playi
     path = Path(text)
     if _is_folder(path):
         return Pictures(text, list_pictures(path))
+    if is_pipe(text):
+        return open_pipe(text, kept != "none", video_track, timeouts, stopped, playing)
     if comes_by_itself(text):
         return open_camera(text, timeouts, stopped, playing)
     if has_magic(text) and not path.exists():

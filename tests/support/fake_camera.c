@@ -93,7 +93,41 @@ static int answer(unsigned long request, void *said)
 {
     if (request == VIDIOC_QUERYCAP) {
         struct v4l2_capability *able = said;
+        strcpy((char *)able->card, "A camera");
         able->capabilities = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
+        if (getenv("FAKE_CAMERA_METADATA")) {
+            able->capabilities |= V4L2_CAP_DEVICE_CAPS;
+            able->device_caps = V4L2_CAP_META_CAPTURE;
+        }
+        return 0;
+    }
+    if (request == VIDIOC_ENUM_FMT) {
+        struct v4l2_fmtdesc *kind = said;
+        if (kind->index > 1)
+            return refuse(EINVAL);
+        kind->pixelformat = kind->index ? V4L2_PIX_FMT_MJPEG : V4L2_PIX_FMT_YUYV;
+        return 0;
+    }
+    if (request == VIDIOC_ENUM_FRAMESIZES) {
+        struct v4l2_frmsizeenum *size = said;
+        if (size->index)
+            return refuse(EINVAL);
+        size->type = V4L2_FRMSIZE_TYPE_DISCRETE;
+        size->discrete.height = HEIGHT;
+        size->discrete.width = WIDTH;
+        if (size->pixel_format == V4L2_PIX_FMT_MJPEG) {
+            size->type = V4L2_FRMSIZE_TYPE_STEPWISE;
+            size->stepwise = (struct v4l2_frmsize_stepwise){32, 1920, 2, 16, 1080, 2};
+        }
+        return 0;
+    }
+    if (request == VIDIOC_ENUM_FRAMEINTERVALS) {
+        struct v4l2_frmivalenum *pace = said;
+        if (pace->index > 1)
+            return refuse(EINVAL);
+        pace->type = V4L2_FRMIVAL_TYPE_DISCRETE;
+        pace->discrete.numerator = 1;
+        pace->discrete.denominator = pace->index ? 30 : 25;
         return 0;
     }
     if (request == VIDIOC_G_INPUT) {

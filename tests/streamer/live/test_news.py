@@ -82,3 +82,9 @@ def test_programs_are_told_a_word_and_the_details() -> None:
     assert [each.event for each in news_of(BUSY, replace(BUSY, saves=(NotSaved("no"),), saves_total=1))] == [
         "not_saved"
     ]
+
+
+def test_what_came_is_told_when_the_source_is_there() -> None:
+    there = replace(Snapshot(), came="720x1280 at 25/s")
+    assert told(Snapshot(), there) == ["the source is there: 720x1280 at 25/s"]
+    assert told(there, there) == []

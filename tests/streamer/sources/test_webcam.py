@@ -1,6 +1,5 @@
 """Webcams on Linux: FFmpeg's own V4L2 reader at a camera that answers as a driver would, and at what is no camera."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -10,25 +9,13 @@ from pathlib import Path
 import pytest
 
 from streamer import CannotOpen, SourceLost, Stream, StreamConfig, open_source
-from streamer.errors import Cause
+from streamer.errors import Cause, ConfigError
+from streamer.sources.webcam import Camera, read_camera
 from tests.support.media import Clip
-from tests.support.paths import ROOT
 from tests.support.waiting import eventually
+from tests.support.webcam import DEVICE
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="V4L2 is Linux's")]
-
-DEVICE = "/dev/video97"
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler")
-    built = tmp_path_factory.mktemp("driver") / "camera.so"
-    source = ROOT / "tests" / "support" / "fake_camera.c"
-    subprocess.run([compiler, "-Wall", "-Werror", "-shared", "-fPIC", "-o", built, source, "-ldl"], check=True)
-    return built
 
 
 @pytest.fixture
@@ -54,6 +41,34 @@ def test_its_pictures_come_at_their_times(plugged: pytest.MonkeyPatch) -> None:
     assert times == sorted(set(times))
     assert times[0] == 0
     assert times[-1] >= 19 * 0.04
+
+
+def test_a_mode_that_is_asked_for() -> None:
+    camera = read_camera("webcam:0,size=720x1280,rate=30000/1001,format=mjpeg")
+    assert camera.options == {"video_size": "1280x720", "framerate": "30000/1001", "input_format": "mjpeg"}
+    assert (camera.device, read_camera("/dev/video7"), read_camera("3").options) == ("0", Camera("/dev/video7"), {})
+
+
+@pytest.mark.parametrize(
+    ("uri", "says"),
+    [
+        ("webcam:0,size=big", "big"),
+        ("webcam:0,rate=0", "rate=0 is not pictures a second"),
+        ("webcam:0,rate=x", "rate=x is not pictures a second"),
+        ("webcam:0,fps=30", "no setting 'fps'; there are size=HxW, rate=R and format=F"),
+    ],
+)
+def test_a_mode_that_cannot_be(uri: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        open_source(uri)
+
+
+def test_what_came_is_told(plugged: pytest.MonkeyPatch) -> None:
+    """The driver has one rate, whatever is asked for."""
+    plugged.setenv("FAKE_CAMERA_FRAMES", "10")
+    with Stream(StreamConfig(f"webcam:{DEVICE},rate=30", size=(96, 128))) as stream:
+        assert eventually(lambda: stream.stats.came is not None, 30)
+        assert stream.stats.came == "64x96 at 25/s"
 
 
 def test_one_that_is_pulled_out_and_plugged_in_again_is_taken_up(plugged: pytest.MonkeyPatch) -> None:
