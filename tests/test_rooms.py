@@ -32,6 +32,7 @@ USES = {
     "pipeline.evaluation": set(),
     "pipeline.exports": set(),
     "training": SEEING | {"pipeline.lite", "pipeline.parsing", "pipeline.evaluation"},
+    "streamer.alerts": set(),
     "streamer.media": set(),
     "streamer.processes": set(),
     "streamer.masks": set(),
@@ -62,6 +63,7 @@ USES = {
     "streamer.diagnose": {"streamer.media", "streamer.sources", "streamer.recording", "streamer.live"},
     "streamer.web": {"streamer.stills", "streamer.sources", "streamer.diagnose"},
     "streamer.cli": {
+        "streamer.alerts",
         "streamer.media",
         "streamer.sources",
         "streamer.recording",

@@ -2,7 +2,7 @@
 
 import json
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +11,11 @@ import numpy as np
 import typer
 
 from pipeline import Face, Frame, Look, Parsing, blend
+from streamer.alerts.conditions import FORMS, Condition
+from streamer.alerts.targets import KINDS, open_target
 from streamer.cli.console import say
 from streamer.cli.options import Json, time_option
+from streamer.errors import ConfigError
 from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.masks.headers import Totals
 from streamer.zeromq.subscriber import subscribe
@@ -34,22 +37,48 @@ def watch(
     ] = 10.0,
     key: Annotated[Path | None, typer.Option(help="Your .key file, for a publisher with keys.")] = None,
     server_key: Annotated[Path | None, typer.Option(help="The publisher's .pub file; nobody else is heard.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(KINDS), help="Send a message on, too: to a broker, an address, or a file."),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where to: mqtt://HOST/TOPIC, http://HOST/PATH, or the path of the file."),
+    ] = None,
+    when: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Send only when this becomes true; repeat for several: {FORMS}. [default: each parsing]"),
+    ] = None,
 ) -> None:
     """Show the masks that a stream publishes, as they come.
 
     Prints a line for each parsing; where they come faster than they can be shown, for the newest.
     """
+    if (to is None) != (url is None) or (when and to is None):
+        raise ConfigError("--to and --url belong together, and --when says when something is sent there")
+    conditions = [Condition(each) for each in when or ()]
     with ExitStack() as stack:
         heard = stack.enter_context(
             subscribe(address, stream=stream, follow=follow, timeout_s=timeout, key=key, server_key=server_key)
         )
+        target = None if to is None or url is None else stack.enter_context(closing(open_target(to, url)))
         window = stack.enter_context(Window(f"streamer {address}")) if view else None
         for parsing in heard:
             if window and {QUIT, CLOSED} & viewed(parsing, window):
                 break
             say(json.dumps(row_of(parsing)) if as_json else line_of(parsing))
+            if target is not None:
+                for event in _events(parsing, conditions):
+                    target.send({"event": event, **row_of(parsing)})
     if heard.end_reason:
         say(_last_line(heard.end_reason, heard.end_totals, as_json=as_json))
+
+
+def _events(parsing: Parsing, conditions: list[Condition]) -> list[str]:
+    """What is to be told of a parsing."""
+    people = [each.track_id for each in parsing.people]
+    met = [each.text for each in conditions if each.is_met(people)]
+    return met if conditions else ["parsing"]
 
 
 def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
