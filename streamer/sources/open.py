@@ -103,7 +103,7 @@ def _opened(text: str, parts: Parts, timeouts: Timeouts, stopped: Stopped, playi
     if _is_folder(path):
         return Pictures(text, list_pictures(path))
     if is_pipe(text):
-        return open_pipe(text, kept != "none", video_track, timeouts, stopped, playing)
+        return open_pipe(text, parts.kept != "none", parts.video_track, timeouts, stopped, playing)
     if comes_by_itself(text):
         return open_camera(text, timeouts, stopped, playing)
     if has_magic(text) and not path.exists():
