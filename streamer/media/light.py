@@ -50,7 +50,10 @@ class Light:
 
 def light_of(frame: av.VideoFrame) -> Light | None:
     """What a frame says of it; None if nothing."""
-    data = cast(Any, frame.side_data)
+    try:
+        data = cast(Any, frame.side_data)
+    except ValueError:  # beside it is something that PyAV has no name for, such as EXIF
+        return None
     display, content = data.get(SideData.MASTERING_DISPLAY_METADATA), data.get(SideData.CONTENT_LIGHT_LEVEL)
     shown = None
     if display is not None:

@@ -196,7 +196,10 @@ def _recorded(container: InputContainer, video: Stream) -> bool:
 
 def turn_of(frame: av.VideoFrame) -> tuple[int, bool]:
     """How a picture is shown: degrees by which it is turned counterclockwise, and whether it is mirrored before."""
-    data = cast(Any, frame.side_data).get(SideData.DISPLAYMATRIX)
+    try:
+        data = cast(Any, frame.side_data).get(SideData.DISPLAYMATRIX)
+    except ValueError:  # beside it is something that PyAV has no name for, such as EXIF
+        return round(frame.rotation / 90) * 90 % 360, False
     if data is None:
         return 0, False
     matrix = struct.unpack("=9i", bytes(data)[:36])

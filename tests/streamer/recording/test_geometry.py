@@ -7,6 +7,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline import Frame, Size, load_parser
 from pipeline.network.letterbox import Letterbox
@@ -85,3 +86,11 @@ def test_rgb_video_becomes_yuv_that_says_which(tmp_path: Path, codec: str) -> No
         frame = next(file.decode(video=0))
     assert int(frame.colorspace) == 1
     np.testing.assert_allclose(pictures_of(out)[0][10, 10], quarters(64, 96)[10, 10], atol=6)
+
+
+def test_a_jpeg_that_is_read_as_a_video_may_have_exif(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0110] = "Cam"
+    Image.fromarray(np.ascontiguousarray(quarters(64, 96)[..., ::-1])).save(tmp_path / "a", "JPEG", exif=exif)
+    with open_source(tmp_path / "a") as opened:
+        assert turn_of(next(iter(opened)).bgr) == [0, 1, 2, 3]
