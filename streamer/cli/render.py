@@ -10,8 +10,8 @@ import typer
 
 from pipeline import Look, ParserSettings, PipelineError, Size, load_parser
 from streamer.cli.console import complain, progress, say, stop_on_interrupt
-from streamer.cli.options import Given, with_options
-from streamer.cli.targets import Job, Plan, cut_out, planned, with_masks
+from streamer.cli.options import Given, reading, with_options
+from streamer.cli.targets import Job, Plan, Shard, cut_out, planned, with_masks
 from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.media.paths import free_name
 from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
@@ -76,6 +76,14 @@ def render(
         Path | None,
         typer.Option("--from", metavar="FILE.hpm", help="Draw the parsings that --masks kept, and parse nothing."),
     ] = None,
+    shard: Annotated[
+        Shard | None,
+        typer.Option(
+            parser=reading(Shard.read),
+            metavar="I/N",
+            help="Render each N-th of several files, from the I-th on: one of N jobs that share them.",
+        ),
+    ] = None,
 ) -> None:
     """Draw every person's parts over videos and pictures.
 
@@ -86,6 +94,7 @@ def render(
     others: dict[str, Any] = {each: given[each] for each in OWN if each in given}
     settings = Rendering(made(ParserSettings, given), look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)
+    plan = plan if shard is None else shard.part(plan)
     if parsed is not None:
         _check_only_drawn(given, masks)
         plan = with_masks(plan, parsed)

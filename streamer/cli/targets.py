@@ -1,11 +1,13 @@
 """Which file each source becomes: files into files, folders into folders."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import glob, has_magic
 from pathlib import Path, PurePosixPath
+from typing import Self
 from urllib.parse import urlsplit
 
 from streamer.errors import ConfigError, SourceError
@@ -40,6 +42,36 @@ class Plan:
     """Files in the folders that are neither pictures nor videos by their names."""
     folder: Path | None = None
     """The folder that the files go into, if they go into one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A part of a plan, for one of several machines or jobs that share the work."""
+
+    number: int
+    """From 1."""
+    of: int
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From `2/4`. Raises ConfigError."""
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+        if match is None:
+            raise ConfigError(f"{text!r} is not a shard; write the second of four as 2/4")
+        number, of = int(match[1]), int(match[2])
+        if not 1 <= number <= of:
+            raise ConfigError(f"there is no shard {text}: the first number is 1 to {of or 'as many as there are'}")
+        return cls(number, of)
+
+    def part(self, plan: Plan) -> Plan:
+        """Its jobs of a plan: each job is in exactly one shard, whichever machine counts them.
+
+        Raises ConfigError for a plan of one file, which no second shard could help with.
+        """
+        if plan.folder is None:
+            raise ConfigError("--shard divides several files, and there is one: leave it out")
+        skipped = plan.skipped if self.number == 1 else ()
+        return replace(plan, jobs=plan.jobs[self.number - 1 :: self.of], skipped=skipped)
 
 
 def with_masks(plan: Plan, masks: Path) -> Plan:

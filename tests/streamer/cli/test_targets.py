@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.cli.targets import Job, planned, with_masks
+from streamer.cli.targets import Job, Shard, planned, with_masks
 from streamer.errors import ConfigError, SourceError
 
 
@@ -88,6 +88,35 @@ def test_one_file_has_the_sidecar_that_is_named(tmp_path: Path) -> None:
     plan = planned(["a.mp4", str(tmp_path / "b.mp4")])
     assert [job.masks for job in with_masks(plan, Path("a.hpm")).jobs] == [Path("a.hpm")]
     assert [job.masks for job in with_masks(plan, tmp_path).jobs] == [tmp_path / "b.mp4.hpm"]
+
+
+@pytest.mark.parametrize("of", [1, 2, 3, 9])
+def test_each_file_is_in_one_shard(tmp_path: Path, of: int) -> None:
+    touched(tmp_path, *(f"in/{index}.mp4" for index in range(7)), "in/notes.txt")
+    plan = planned([str(tmp_path / "in"), str(tmp_path / "out")])
+    parts = [Shard.read(f"{number}/{of}").part(plan) for number in range(1, of + 1)]
+    assert sorted(job.source for part in parts for job in part.jobs) == sorted(job.source for job in plan.jobs)
+    assert [len(part.skipped) for part in parts] == [1, *[0] * (of - 1)]
+    assert max(len(part.jobs) for part in parts) - min(len(part.jobs) for part in parts) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("3/2", "there is no shard 3/2: the first number is 1 to 2"),
+        ("0/2", "there is no shard 0/2: the first number is 1 to 2"),
+        ("1/0", "there is no shard 1/0"),
+        ("half", "'half' is not a shard; write the second of four as 2/4"),
+    ],
+)
+def test_a_shard_that_cannot_be_is_told(text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Shard.read(text)
+
+
+def test_one_file_has_no_shards() -> None:
+    with pytest.raises(ConfigError, match="--shard divides several files, and there is one: leave it out"):
+        Shard(1, 2).part(planned(["a.mp4", "b.mp4"]))
 
 
 def test_what_cannot_be(tmp_path: Path) -> None:
