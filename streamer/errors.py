@@ -32,6 +32,8 @@ class Cause(StrEnum):
     """What comes is not a video, or none that can be decoded."""
     ENDED = "ended"
     """It said that it was over, or hung up."""
+    UNUSABLE = "unusable"
+    """It does not do what it is asked for, and will not by being asked again."""
     FAILED = "failed"
     """Something else."""
 

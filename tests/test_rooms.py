@@ -222,7 +222,8 @@ def test_the_web_process_takes_and_gives_bytes() -> None:
 
 def test_the_process_of_a_connection_needs_nothing_else_of_ours() -> None:
     """It would be there when a camera has long answered."""
-    need = {"streamer.processes.parent", "streamer.processes.framing", "streamer.sources.demuxer.protocol"}
+    need = {"streamer.processes.parent", "streamer.processes.framing"}
+    need |= {f"streamer.sources.demuxer.{each}" for each in ("protocol", "jpegs")}
     assert {name for module in ("streamer.sources.demuxer.main", *need) for name in _imports(module)} == need
 
 

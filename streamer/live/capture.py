@@ -10,7 +10,7 @@ from streamer.errors import CannotOpen, Cause, Loss
 from streamer.live.config import SourceSettings
 from streamer.live.ring import FrameRing
 from streamer.live.stats import Stats
-from streamer.sources.network import TIMEOUTS
+from streamer.sources.network import TIMEOUTS, Access
 from streamer.sources.open import open_source
 from streamer.sources.reconnect import HOPELESS, Connector, Reconnecting
 from streamer.sources.source import Source
@@ -106,6 +106,7 @@ def _opened(
             stopped=limit,
             latency_s=settings.latency_s,
             ready=ready,
+            access=Access(settings.rtsp_transport, settings.poll_hz),
         )
 
     if settings.reconnect_for_s == 0 or not comes_by_itself(settings.uri):

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args, get_type_hints
 
 from pipeline import Look
 from pipeline.drawing.look import Colours, LegendPlace, View
@@ -20,6 +20,7 @@ from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.codecs import Encoding, transparent
 from streamer.settings import Setting, above_0, at_least_0, made, read, settings_of, unknown
 from streamer.sources.timing.playout import Latency
+from streamer.sources.uri import Transport, check_password
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -49,14 +50,21 @@ class SourceSettings:
     """Silence after which a camera or stream counts as lost; HLS is given 20 s at least."""
     video_track: int | None = None
     """Number of the video track to parse, from 1; by default the one that a file says, else its largest."""
+    rtsp_transport: Transport = "auto"
+    """How RTSP sends its packets: auto tries tcp, and udp where the camera refuses that."""
+    poll_hz: float = 5.0
+    """Pictures per second that are fetched from a camera which gives one JPEG per HTTP request."""
     latency_s: Latency = "auto"
     """Time that pictures of a camera or stream are kept back, so that what arrives in bursts is shown steadily. auto
     measures how much is needed: none where they come evenly, and some seconds for HLS."""
 
     def __post_init__(self) -> None:
+        check_password(self.uri)
         if isinstance(self.latency_s, str) and self.latency_s != "auto":
             raise ConfigError(f"latency_s must be auto or seconds, not {self.latency_s!r}")
-        above_0(self, "duration_s", "stall_after_s", "video_track")
+        if self.rtsp_transport not in get_args(Transport):
+            raise ConfigError(f"rtsp_transport must be auto, tcp or udp, not {self.rtsp_transport!r}")
+        above_0(self, "duration_s", "stall_after_s", "video_track", "poll_hz")
         at_least_0(self, "reconnect_for_s", "latency_s")
         if self.latency_s != "auto":
             _finite(self, "latency_s")
@@ -176,6 +184,8 @@ class Flat(TypedDict, total=False):
     reconnect_for_s: float | None
     stall_after_s: float
     video_track: int | None
+    rtsp_transport: Transport
+    poll_hz: float
     latency_s: Latency
     model_dir: str | Path | None
     size: tuple[int, int] | None

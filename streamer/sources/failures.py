@@ -16,6 +16,7 @@ from errno import (
     ENOTTY,
     ENXIO,
     EPERM,
+    EPROTONOSUPPORT,
 )
 from pathlib import Path
 from types import MappingProxyType
@@ -55,6 +56,10 @@ _NUMBERS = MappingProxyType(
     {
         ECONNREFUSED: Meaning("nobody listens there", Cause.REFUSED),
         ECONNRESET: Meaning("it hung up", Cause.ENDED),
+        EPROTONOSUPPORT: Meaning(
+            "the camera refuses to send in this way; --rtsp-transport has udp, tcp and auto", Cause.UNUSABLE
+        ),
+        EINVAL: Meaning("FFmpeg cannot make anything of it (Invalid argument)", Cause.UNUSABLE),
         EHOSTUNREACH: Meaning("there is no way to that host", Cause.UNREACHABLE),
         ENETUNREACH: Meaning("there is no way to that network", Cause.UNREACHABLE),
     }

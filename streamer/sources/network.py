@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from errno import EIO, ENODEV
+from functools import partial
 from types import MappingProxyType
+
+from msgspec.structs import replace
 
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.sources.connection import RemoteFailed, RemoteFeed, RemoteSilent
@@ -13,8 +16,18 @@ from streamer.sources.packets import Feed, Packet, spliced
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Health
 from streamer.sources.timing.playout import Playing
-from streamer.sources.uri import without_password
+from streamer.sources.uri import BARE_PASSWORD, Transport, has_bare_password, without_password
 from streamer.sources.video import LiveReading, Video
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How what is there is asked for."""
+
+    rtsp_transport: Transport = "auto"
+    poll_hz: float | None = None
+    """Pictures per second that are fetched from a web server which gives one JPEG a request; None takes that for a
+    still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +49,9 @@ SCHEMES = ("http", "https", "rtmp", "rtmps", "rtsp", "rtsps", "srt", "tcp", "udp
 # To measure the rate FFmpeg takes twenty frames, which is a second and more. Three will do; with none, one believes
 # the camera, which may say 25600. What comes slower than one a second is not waited for at all.
 _QUICKLY = {"fpsprobesize": "3", "analyzeduration": "2000000"}
+RTSP = ("rtsp", "rtsps")
 _OPTIONS = MappingProxyType(
     {
-        "rtsp": {"rtsp_transport": "tcp"},
-        "rtsps": {"rtsp_transport": "tcp"},
         # What a slow reader leaves lying is dropped; FFmpeg would end the stream.
         "udp": {"overrun_nonfatal": "1"},
     }
@@ -53,6 +65,7 @@ def open_address(
     timeouts: Timeouts,
     stopped: Stopped,
     playing: Playing | None,
+    access: Access,
 ) -> Video:
     """A stream from the network. Raises CannotOpen, in about `timeouts.open_s` at most, or when stopped."""
     name = without_password(url)
@@ -60,10 +73,31 @@ def open_address(
     if scheme not in SCHEMES:
         there = ", ".join(SCHEMES)
         raise CannotOpen(f"addresses such as {scheme}://… cannot be opened; there are: {there}", Cause.NOT_FOUND)
-    request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}), video_track=video_track)
+    if has_bare_password(url):
+        raise CannotOpen(f"cannot open {name}: {BARE_PASSWORD}", Cause.NOT_FOUND)
     silence_s = timeouts.segment_s if ".m3u8" in url else timeouts.read_s
-    feed = connect(request, name, timeouts.open_s, stopped)
+    poll_s = None if access.poll_hz is None else 1 / access.poll_hz
+    request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}), video_track=video_track, poll_s=poll_s)
+    if poll_s is not None and 3 * poll_s > silence_s and scheme in ("http", "https"):
+        silence_s = 3 * poll_s
+    feed = (
+        _connect_rtsp(request, name, timeouts.open_s, stopped, access)
+        if scheme in RTSP
+        else connect(request, name, timeouts.open_s, stopped)
+    )
     return Video(feed, name, LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s, playing))
+
+
+def _connect_rtsp(request: Request, name: str, open_s: float, stopped: Stopped, access: Access) -> Feed:
+    """As `connect`, by the transport that is wanted, or that the camera takes. Raises CannotOpen."""
+    first, *others = ("tcp", "udp") if access.rtsp_transport == "auto" else (access.rtsp_transport,)
+    over = partial(replace, request)
+    try:
+        return connect(over(options=request.options | {"rtsp_transport": first}), name, open_s, stopped)
+    except CannotOpen as exc:
+        if exc.cause is not Cause.UNUSABLE or not others:
+            raise
+    return connect(over(options=request.options | {"rtsp_transport": others[0]}), name, open_s, stopped)
 
 
 def connect(request: Request, name: str, open_s: float, stopped: Stopped, files: tuple[int, ...] = ()) -> Feed:

@@ -23,7 +23,7 @@ from streamer.errors import CannotOpen, ConfigError
 from streamer.media.images import is_animated, is_picture, list_pictures, natural_order
 from streamer.sources.file_tracks import Kept, Parts
 from streamer.sources.images import Animation, Pictures
-from streamer.sources.network import TIMEOUTS, Timeouts, open_address
+from streamer.sources.network import TIMEOUTS, Access, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
 from streamer.sources.pipe import is_pipe, open_pipe
 from streamer.sources.playback import Looped, Paced, Stopped
@@ -32,6 +32,8 @@ from streamer.sources.timing.playout import Latency, Playing
 from streamer.sources.uri import comes_by_itself, is_address
 from streamer.sources.video import open_file
 from streamer.sources.webcam import open_camera
+
+ANY_ACCESS = Access()
 
 
 def open_source(
@@ -47,6 +49,7 @@ def open_source(
     stopped: Stopped | None = None,
     latency_s: Latency = "auto",
     ready: Callable[[], bool] | None = None,
+    access: Access = ANY_ACCESS,
 ) -> Source:
     """Opens whatever gives frames.
 
@@ -70,6 +73,8 @@ def open_source(
         stopped: ends every wait for what is live or in real time, and with it the frames, or opening, by CannotOpen.
         latency_s: seconds that live pictures are kept back in real time; auto is as many as their arrival makes
             necessary, which is none where they come steadily.
+        access: how a network is asked for what is there: the transport of RTSP, and how often a web server that gives
+            one JPEG a request.
         ready: asked before a live picture that is due is decoded: while it says no, pictures wait, for 2 s at most.
 
     Raises:
@@ -80,7 +85,7 @@ def open_source(
     kept: Kept = tracks if audio and not loop else "none"
     playing = Playing(latency_s, ready) if realtime else None
     parts = Parts(kept, video_track, deinterlace)
-    again = partial(_opened, str(uri), parts, timeouts, stopped, playing)
+    again = partial(_opened, str(uri), parts, timeouts, stopped, playing, access)
     source = again()
     if loop and source.info.live:
         source.close()
@@ -92,11 +97,13 @@ def open_source(
     return source
 
 
-def _opened(text: str, parts: Parts, timeouts: Timeouts, stopped: Stopped, playing: Playing | None) -> Source:
+def _opened(
+    text: str, parts: Parts, timeouts: Timeouts, stopped: Stopped, playing: Playing | None, access: Access
+) -> Source:
     if text.startswith("test:"):
         return TestPattern(text)
     if is_address(text):
-        return open_address(text, parts.kept != "none", parts.video_track, timeouts, stopped, playing)
+        return open_address(text, parts.kept != "none", parts.video_track, timeouts, stopped, playing, access)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
     path = Path(text)

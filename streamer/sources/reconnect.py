@@ -18,6 +18,11 @@ HOPELESS = frozenset({Cause.AUTH, Cause.NOT_FOUND, Cause.CODEC})
 """What is, when it is the first that is heard of a source, a mistake in its address, and not retried unasked."""
 
 
+LASTING = frozenset({Cause.UNUSABLE})
+"""What does not pass by waiting, however often it is tried: a third time would be the same."""
+MAX_LASTING = 3
+
+
 class Connector:
     """Opens a source, and again when it is lost, for as long as it is worth it."""
 
@@ -59,6 +64,7 @@ class Connector:
     def _opened(self, error: SourceError | None, hopeless: Collection[Cause]) -> Source | None:
         for_s = float("inf") if self._for_s is None else self._for_s
         until_s = time.monotonic() + for_s
+        lasting = 0
         while not self._stopped.is_set():
             if error is not None:
                 self._on_loss(error)
@@ -72,6 +78,10 @@ class Connector:
             except CannotOpen as exc:
                 if exc.cause in hopeless:
                     raise
+                lasting = lasting + 1 if exc.cause in LASTING else 0
+                if lasting >= MAX_LASTING and hopeless:
+                    hint = f"it was the same {MAX_LASTING} times, so waiting will not help: look at the address"
+                    raise CannotOpen(f"{exc}; {hint}, or what `streamer doctor` says", exc.cause) from exc
                 error = exc
                 continue
             self._backoff.reset()

@@ -2,6 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Literal
+
+from streamer.errors import ConfigError
+
+Transport = Literal["auto", "tcp", "udp"]
+"""How RTSP sends its packets: over the connection itself, or beside it; auto is tcp, or udp where that is refused."""
+
+
+BARE_PASSWORD = "its password has a / ? or # in it, which ends an address: write %2F for /, %3F for ?, %23 for #"
 
 
 def is_address(uri: str) -> bool:
@@ -38,3 +47,32 @@ def is_whole(url: str) -> bool:
     if port is None or port[1] is None:
         return not url.lower().startswith(("tcp:", "udp:"))
     return 0 < int(port[1]) < 65_536
+
+
+def has_bare_password(url: str) -> bool:
+    """Whether the password in an address has one of / ? # in it as it is, so that the host is taken from it."""
+    found = re.match(r"(?s)[a-z][a-z0-9+.-]+://([^/?#]*)(?:[/?#].*@([^/?#@]*))?", url, re.IGNORECASE)
+    if found is None or found[2] is None:
+        return False
+    taken, behind = found[1], found[2]
+    if "@" not in taken and ":" in taken and not re.search(r":[0-9]{1,5}$", taken):
+        return not re.fullmatch(r"\[[0-9a-f:.]+\]", taken, re.IGNORECASE)  # no port, so it is a user and a password
+    return _is_surely_a_host(behind) and not _is_surely_a_host(taken.rpartition("@")[2], port=False)
+
+
+def _is_surely_a_host(text: str, *, port: bool = True) -> bool:
+    """Whether this is more likely the name of a host than anything else.
+
+    Args:
+        port: a port says so, too.
+    """
+    found = re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?(:[0-9]{1,5})?", text, re.IGNORECASE)
+    if found is None:
+        return False
+    return "." in found[1] or "[" in found[1] or found[1].lower() == "localhost" or (port and found[2] is not None)
+
+
+def check_password(url: str) -> None:
+    """Raises ConfigError for an address whose password would be taken for its path, without repeating it."""
+    if has_bare_password(url):
+        raise ConfigError(f"{without_password(url)}: {BARE_PASSWORD}")

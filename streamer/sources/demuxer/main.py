@@ -11,7 +11,7 @@ import socket
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
-from errno import EIO
+from errno import EINVAL, EIO
 from fractions import Fraction
 from itertools import chain
 from typing import Any, cast
@@ -22,9 +22,11 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.sidedata.sidedata import Type as SideData
 from av.stream import Stream
+from msgspec.structs import replace
 
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
+from streamer.sources.demuxer.jpegs import fetched
 from streamer.sources.demuxer.protocol import ENDED, FAILED, OPENED, PACKET, Failed, Opened, Request, packet_head
 
 MAX_DECODED = 200
@@ -48,6 +50,12 @@ MAX_START_S = 10
 _IN_PIECES = frozenset({"hls", "dash"})
 
 
+_JPEGS = frozenset({"mpjpeg"})
+_ONE_JPEG = frozenset({"image2", "jpeg_pipe"})
+FEW = 2
+"""FFmpeg ends after so many JPEGs where a camera says a wrong length."""
+
+
 class HungUp(OSError):
     """Raised when a sender ends the connection before it said anything."""
 
@@ -69,7 +77,7 @@ def serve(parent: Parent) -> None:
     with suppress(ChannelClosed):  # the parent wants no more
         try:
             with ExitStack() as stack:
-                _pour(request, _reached(request.url, stack), parent)
+                _pour_any(request, _reached(request.url, stack), parent)
         except (av.error.FFmpegError, ValueError, OSError) as exc:
             _send(parent, FAILED, msgspec.msgpack.encode(_failure(exc, request.url)))
         else:
@@ -97,22 +105,68 @@ def _reached(url: str, stack: ExitStack) -> str | _Sender:
     return _Sender(sender)
 
 
-def _pour(request: Request, file: str | _Sender, parent: Parent) -> None:
+def _pour_any(request: Request, file: str | _Sender, parent: Parent) -> None:
+    """By FFmpeg; what of JPEGs over HTTP it does not understand, by our own reader."""
+    if not request.url.lower().startswith("http"):
+        _pour(request, file, parent)
+        return
+    opened, few = False, True
+    try:
+        opened, few = _pour(request, file, parent)
+        if not few:
+            return
+    except av.error.FFmpegError as exc:
+        if not isinstance(exc, (av.error.InvalidDataError, av.error.EOFError)) and exc.errno != EINVAL:
+            raise
+        try:
+            _pour_jpegs(request, parent, opened=False)
+        except (OSError, ValueError):
+            raise exc from None  # FFmpeg knows better why
+        return
+    _pour_jpegs(request, parent, opened=opened)
+
+
+def _pour_jpegs(request: Request, parent: Parent, *, opened: bool) -> None:
+    """Raises OSError or ValueError."""
+    for jpeg in fetched(request.url, request.poll_s or 1.0):
+        if not opened:
+            with av.open(io.BytesIO(jpeg), "r", format="mjpeg") as container:
+                known = _opened(container, list(container.streams.video), (0, False), audio=False)
+            live = replace(known, timeless=True, recorded=False, rate=None, frames=None, duration_s=None)
+            _send(parent, OPENED, msgspec.msgpack.encode(live))
+            opened = True
+        packet: av.Packet[Stream] = av.Packet(jpeg)
+        packet.is_keyframe = True
+        _send(parent, PACKET, packet_head(packet, 0), packet)
+
+
+def _pour(request: Request, file: str | _Sender, parent: Parent) -> tuple[bool, bool]:
+    """Whether the parent was told of it, and whether it is one of the JPEGs of which FFmpeg gives a few at most."""
     options = request.options
     with av.open(file, "r", format=request.format, options=options, metadata_errors="replace") as container:
+        jpegs = container.format.name in _JPEGS
+        if request.poll_s and container.format.name in _ONE_JPEG:
+            return False, True
         streams = _streams(container, request.audio, request.video_track or 1)
         if not streams:
             kind, which = ("NoSuchTrack", f"track {request.video_track} ") if request.video_track else ("NoVideo", "")
             _send(parent, FAILED, msgspec.msgpack.encode(Failed(kind, 0, f"there is no video {which}in it")))
-            return
+            return True, False
         turn, packets = _turn(container, packets_of(container, streams))
         _send(parent, OPENED, msgspec.msgpack.encode(_opened(container, streams, turn, request.audio)))
         place = {stream.index: number for number, stream in enumerate(streams)}
-        for packet in packets:
-            if _changed(packet, streams[0]):
-                raise ValueError("it changed its format")
-            if packet.size:
-                _send(parent, PACKET, packet_head(packet, place[packet.stream.index]), packet)
+        count = 0
+        try:
+            for packet in packets:
+                if _changed(packet, streams[0]):
+                    raise ValueError("it changed its format")
+                if packet.size:
+                    _send(parent, PACKET, packet_head(packet, place[packet.stream.index]), packet)
+                    count += 1
+        except av.error.FFmpegError:
+            if not (jpegs and count <= FEW):
+                raise
+    return True, jpegs and count <= FEW
 
 
 def _changed(packet: "av.Packet[Stream]", video: Stream) -> bool:

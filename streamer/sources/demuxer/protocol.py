@@ -27,6 +27,8 @@ class Request(msgspec.Struct, frozen=True):
     """FFmpeg's name of the format; None lets FFmpeg find out."""
     video_track: int | None = None
     """Number of the video track to read, from 1; None is the first."""
+    poll_s: float | None = None
+    """Interval at which a JPEG is fetched from a web server that gives one a request; None takes it for a still."""
 
 
 class Opened(msgspec.Struct, frozen=True):
