@@ -61,7 +61,15 @@ USES = {
         "streamer.zeromq",
     },
     "streamer.diagnose": {"streamer.media", "streamer.sources", "streamer.recording", "streamer.live"},
-    "streamer.web": {"streamer.stills", "streamer.sources", "streamer.diagnose"},
+    "streamer.web": {
+        "streamer.stills",
+        "streamer.sources",
+        "streamer.diagnose",
+        "streamer.processes",
+        "streamer.offline",
+        "streamer.live",
+        "streamer.recording",
+    },
     "streamer.cli": {
         "streamer.alerts",
         "streamer.media",

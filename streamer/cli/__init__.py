@@ -23,6 +23,7 @@ COMMANDS = {
     "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
     "serve": ("serve", "Serve a page and a REST API: pictures in, people and their parts out."),
     "fleet": ("fleet", "Run the cameras of a file side by side."),
+    "health": ("health", "Ask the service on this machine whether it is ready; the exit status says."),
     "watch": ("watch", "Show the masks that a stream publishes, as they come."),
     "replay": (
         "replay",

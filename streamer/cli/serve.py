@@ -5,17 +5,18 @@ import typer
 from streamer.cli.options import Given, with_options
 from streamer.errors import StreamerError
 from streamer.settings import made
-from streamer.web.settings import AccessSettings, ServeSettings, WorkSettings
+from streamer.web.settings import AccessSettings, JobSettings, LiveSettings, ServeSettings, WorkSettings
 
 
-@with_options(AccessSettings, WorkSettings)
+@with_options(AccessSettings, WorkSettings, JobSettings, LiveSettings)
 def serve(given: Given) -> None:
     """Serve a page and a REST API: pictures in, people and their parts out.
 
     The page is at http://127.0.0.1:7860/, the API's description at /docs. Nothing is reached from other machines
     unless --host says so.
     """
-    settings = ServeSettings(made(AccessSettings, given), made(WorkSettings, given))
+    groups = (AccessSettings, WorkSettings, JobSettings, LiveSettings)
+    settings = ServeSettings(*(made(each, given) for each in groups))  # type: ignore[arg-type]
     try:
         from streamer.web.server import serve as run
     except ImportError as exc:

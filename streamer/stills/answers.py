@@ -115,7 +115,8 @@ def shown(parsing: Parsing, picture: Picture, wish: Show) -> Shown:
     if wish.view == "instances":
         return Shown(grey_png(parsing.instances), "image/png")
     if wish.view == "maps":
-        return Shown(maps(parsing), "application/octet-stream")
+        height, width = parsing.map_size
+        return Shown(maps(parsing), f"application/octet-stream; width={width}; height={height}")
     if wish.view == "coco":
         return Shown(msgspec.json.encode(coco(parsing)), "application/vnd.coco+json")
     return _coded(picture, wish.lossless)

@@ -1,10 +1,11 @@
 """The application: routes, errors, and the life of the processes behind them."""
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from os import cpu_count
 from secrets import token_urlsafe
 from typing import Any
 
@@ -13,6 +14,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from streamer.errors import ConfigError
+from streamer.processes.cores import cores
 from streamer.stills.messages import MEGA, Limits, StillSettings
 from streamer.stills.worker import StillWorker
 from streamer.version import __version__
@@ -20,6 +23,11 @@ from streamer.web.costs import Meter, roles_of
 from streamer.web.costs import root as scrape
 from streamer.web.costs import router as costs
 from streamer.web.gate import API, Gate
+from streamer.web.jobs.files import Folder
+from streamer.web.jobs.routes import Desk as JobDesk
+from streamer.web.jobs.routes import router as videos
+from streamer.web.jobs.runner import Runner
+from streamer.web.jobs.store import JobStore
 from streamer.web.pages import router as pages
 from streamer.web.problems import Problem, answer, of_status
 from streamer.web.service import about, root
@@ -29,6 +37,8 @@ from streamer.web.stills.keeper import Keeper
 from streamer.web.stills.pool import Pool, Worker
 from streamer.web.stills.queue import Queue
 from streamer.web.stills.routes import Service, router
+from streamer.web.streams.hub import Hub
+from streamer.web.streams.routes import router as streams
 
 ANSWER_S = 60.0
 """A process that has a picture for longer than this, and than any request may take, is replaced."""
@@ -61,7 +71,7 @@ def create_app(
     """
     access, work = settings.access, settings.work
     token = token_urlsafe(24) if access.secret == "auto" else access.secret
-    workers = work.workers or max(1, (cpu_count() or 1) // 2)
+    workers = work.workers or max(1, cores() // 2)
     answer_s = max(ANSWER_S, 2 * work.deadline_s)
     pool = Pool(_stills(settings, workers), Queue(workers, work.max_wait_s), answer_s=answer_s, start=start)
     desk = Desk(pool, Keeper(work.cache_bytes), f"{access.root_path}{API}")
@@ -72,7 +82,7 @@ def create_app(
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(pool),
+        lifespan=_lifespan(pool, settings),
         root_path=access.root_path,
         redirect_slashes=False,
     )
@@ -83,10 +93,12 @@ def create_app(
     app.include_router(root)
     app.include_router(pages)
     app.include_router(costs, prefix=API)
+    app.include_router(videos, prefix=API)
+    app.include_router(streams, prefix=API)
     app.include_router(scrape)
     _explain(app)
     gate = Gate(app, settings, pool, token, port or (lambda: access.port))
-    meter = Meter(service, gate, lambda: roles_of(service))
+    meter = Meter(service, gate, lambda: roles_of(service, app.state.jobs.runner.pid, app.state.hub))
     gate.observe = meter.metrics.add
     app.state.meter = meter
     return Made(gate, app, desk, token)
@@ -94,24 +106,41 @@ def create_app(
 
 def _stills(settings: ServeSettings, workers: int) -> StillSettings:
     work = settings.work
-    threads = None if workers == 1 else max(1, (cpu_count() or 1) // workers)
+    threads = max(1, cores() // workers)
     limits = Limits(max_pixels=round(work.max_megapixels * MEGA))
     return StillSettings(work.parser, work.precision, threads, limits)
 
 
-def _lifespan(pool: Pool) -> Any:
+def _lifespan(pool: Pool, settings: ServeSettings) -> Any:
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
         pool.start()
+        app.state.jobs = jobs = _jobs(settings)
+        jobs.runner.start()
+        app.state.hub = hub = Hub(
+            settings.live.sources, settings.live.any_source, jobs.folder.root / "recordings", settings.work.parser[0]
+        )
         metering = asyncio.create_task(app.state.meter.run())
         try:
             yield
         finally:
             metering.cancel()
-            await asyncio.gather(metering, return_exceptions=True)
-            await asyncio.shield(pool.stop())
+            await asyncio.gather(metering, jobs.runner.stop(), pool.stop(), hub.stop(), return_exceptions=True)
 
     return live
+
+
+def _jobs(settings: ServeSettings) -> JobDesk:
+    """Raises ConfigError."""
+    given, root = settings.jobs, f"{settings.access.root_path}{API}"
+    folder = Folder(given.folder)
+    try:
+        folder.make()
+        store = JobStore(folder.base, time.time)
+    except (OSError, sqlite3.Error) as exc:
+        raise ConfigError(f"the folder for videos, {folder.root}, cannot be used: {exc}; --data names another") from exc
+    runner = Runner(store, folder, settings.work.precision, given.keep_results_s, time.time)
+    return JobDesk(store, runner, folder, given.keep_free_bytes, given.data_max_bytes, root)
 
 
 def _explain(app: FastAPI) -> None:

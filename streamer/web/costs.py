@@ -16,6 +16,7 @@ from streamer.version import __version__
 from streamer.web.gate import Gate
 from streamer.web.metrics import MEDIA_TYPE, Metrics, counter, gauge, info, summary
 from streamer.web.stills.routes import Service
+from streamer.web.streams.hub import Hub
 
 MEGA = 1_000_000
 
@@ -124,9 +125,11 @@ class Meter:
         yield counter("m2fp_process_cpu_seconds", "Processor time.", spent, "role")
 
 
-def roles_of(service: Service) -> Mapping[int, str]:
-    """The service's own process and those for stills."""
-    return {os.getpid(): "web", **{pid: f"stills {number}" for number, pid in service.pool.pids.items()}}
+def roles_of(service: Service, job: int | None, hub: Hub) -> Mapping[int, str]:
+    """The service's own process, those for stills, of the streams, and that of a job."""
+    stills = {pid: f"stills {number}" for number, pid in service.pool.pids.items()}
+    streams = {live.pid: "stream" for live in hub.streams.values() if not live.died}
+    return {os.getpid(): "web", **stills, **streams, **({} if job is None else {job: "job"})}
 
 
 root = APIRouter(tags=["costs"])

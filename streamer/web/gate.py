@@ -6,6 +6,7 @@ against.
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -19,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from streamer.web.bodies import MULTIPART_EXTRA_BYTES, Receive, counted, refuse_early
+from streamer.web.bodies import MULTIPART_EXTRA_BYTES, WHOLE_S, Receive, counted, refuse_early
 from streamer.web.lines import event
 from streamer.web.problems import Problem, answer, of_status
 from streamer.web.settings import LOOPBACK, ServeSettings
@@ -167,9 +168,11 @@ class Gate:
     def _received(self, visit: "_Visit", receive: Receive) -> Receive:
         limit = self._limit_bytes(visit.path)
         refuse_early(visit.header("content-length") or None, limit)
-        return counted(receive, limit)
+        return counted(receive, limit, math.inf if visit.path == f"{API}/videos" else WHOLE_S)
 
     def _limit_bytes(self, path: str) -> int:
+        if path == f"{API}/videos":
+            return self._settings.jobs.max_video_bytes
         picture = self._settings.work.max_upload_bytes + MULTIPART_EXTRA_BYTES
         return {QUEUED[0]: picture, QUEUED[1]: BATCH * picture}.get(path, JSON_BYTES)
 

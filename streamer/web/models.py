@@ -136,3 +136,35 @@ class LabelRow(Strict):
 class Readiness(Strict):
     ready: bool
     reasons: list[str]
+
+
+class JobProgress(Strict):
+    done: int
+    total: int | None
+
+
+class JobAnswer(Strict):
+    id: str
+    kind: Literal["video"]
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    position: int | None = Field(description="Among those that wait; 1 is next.")
+    attempt: int
+    created: str
+    started: str | None
+    ended: str | None
+    progress: JobProgress | None = Field(description="In frames.")
+    problem: dict[str, str] | None
+    request: dict[str, Any]
+    links: dict[str, str]
+
+
+class StreamWanted(Strict):
+    source: str = Field(max_length=2048, description="The name of a camera, of /sources.", examples=["door"])
+    parser: str | None = None
+
+
+class LookWanted(Strict):
+    opacity: float | None = Field(default=None, ge=0, le=1)
+    outline: bool | None = None
+    tags: bool | None = None
+    hide: list[str] | None = Field(default=None, max_length=64)

@@ -49,6 +49,13 @@ KINDS = {
         " --allow-host NAME if that name is its own."),
     "bad-origin": Kind(403, "Other page", "The request comes from a page of another origin. --cors lets it in."),
     "no-token": Kind(401, "No token", "This server asks for a token: Authorization: Bearer TOKEN."),
+    "unknown-source": Kind(404, "Unknown camera", "The server was not started with that camera. /api/v1/sources"
+        " lists those that there are."),
+    "cannot-stream": Kind(409, "No stream", "The stream cannot be started, or cannot do that now."),
+    "idempotency-key-reused": Kind(422, "Key reused", "The Idempotency-Key was given before, with another body or other"
+        " parameters. Make a new one for each new request."),
+    "no-room": Kind(507, "No room", "The disk has less free than the server keeps free, or its jobs take all that they"
+        " may. Forget jobs that are over."),
     "internal": Kind(500, "Internal error", "Something failed that should not have. The log has it under the request's"
         " id."),
 }  # fmt: skip

@@ -4,6 +4,9 @@ import ipaddress
 import math
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from platformdirs import user_state_path
 
 from pipeline.parsing.settings import PARSERS
 from streamer.errors import ConfigError
@@ -105,8 +108,57 @@ class WorkSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JobSettings:
+    """Where videos are kept, and how long."""
+
+    data: str | None = None
+    """The folder for videos and what is made of them; by default the user's folder for a program's state."""
+    max_video_bytes: int = 2_000_000_000
+    """Largest video that is taken."""
+    keep_results_s: float = 86_400.0
+    """Time for which a job's results are kept after its end."""
+    data_max_bytes: int = 5_000_000_000
+    """Most that the folder may hold: no video is taken while it holds more."""
+    keep_free_bytes: int = 500_000_000
+    """No video is taken that would leave less than this free on the disk."""
+
+    def __post_init__(self) -> None:
+        above_0(self, "max_video_bytes", "keep_results_s", "data_max_bytes")
+        at_least_0(self, "keep_free_bytes")
+
+    @property
+    def folder(self) -> Path:
+        """The folder that is used."""
+        return Path(self.data) if self.data else user_state_path("m2fp-streamer") / "serve"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """The cameras."""
+
+    sources: tuple[str, ...] = ()
+    """Files of cameras, TOML, as `streamer run --config` reads them; each camera has the name of its file."""
+    any_source: bool = False
+    """Let clients name cameras by address; on loopback only."""
+
+    def __post_init__(self) -> None:
+        stems = [Path(each).stem for each in self.sources]
+        if len(set(stems)) < len(stems):
+            raise ConfigError(f"two cameras of one name: {', '.join(stems)}; rename a file")
+        for each in self.sources:
+            if not Path(each).is_file():
+                raise ConfigError(f"no file {each} for a camera")
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """The settings of the service."""
 
     access: AccessSettings = field(default_factory=AccessSettings)
     work: WorkSettings = field(default_factory=WorkSettings)
+    jobs: JobSettings = field(default_factory=JobSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)
+
+    def __post_init__(self) -> None:
+        if self.live.any_source and not self.access.is_loopback:
+            raise ConfigError("any_source is for loopback: others could have this machine open addresses for them")

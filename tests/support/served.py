@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
@@ -74,10 +75,8 @@ class Served:
 @contextmanager
 def served(log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
     """Runs the service at a free port, and ends it as a terminal would."""
-    import os
-
-    command = [sys.executable, "-m", "streamer", "serve", "--port", "0", *options]
-    with log.open("w") as errors:
+    command = [sys.executable, "-m", "streamer", "serve", "--port", "0", "--data", str(log.parent / "data"), *options]
+    with log.open("a") as errors:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **(environment or {})}
         )

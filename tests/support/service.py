@@ -1,6 +1,7 @@
 """The service in this process: its application, with the workers for stills as threads."""
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ from streamer.stills.answers import label_rows
 from streamer.stills.main import Desk, parser_rows
 from streamer.stills.messages import Answered, Asked, Loaded, StillSettings, Trouble
 from streamer.web.app import Made, create_app
-from streamer.web.settings import AccessSettings, ServeSettings, WorkSettings
+from streamer.web.settings import AccessSettings, JobSettings, ServeSettings, WorkSettings
 from tests.support.paths import STREET
 
 PORT = 7860
@@ -94,7 +95,14 @@ async def service(
     work: WorkSettings | None = None,
     before: Callable[[Asked], None] = lambda asked: None,
 ) -> AsyncIterator[Running]:
-    settings = ServeSettings(access or AccessSettings(), work or WorkSettings(workers=1))
+    with tempfile.TemporaryDirectory() as data:
+        settings = ServeSettings(access or AccessSettings(), work or WorkSettings(workers=1), JobSettings(data=data))
+        async with _running(settings, before) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _running(settings: ServeSettings, before: Callable[[Asked], None]) -> AsyncIterator[Running]:
     made = create_app(settings, lambda: PORT, lambda given: Thread(given, before))
     transport = httpx.ASGITransport(made.app, client=("127.0.0.1", 5000))
     app = made.inner

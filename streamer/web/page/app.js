@@ -3,9 +3,11 @@ import { html, render, useEffect, useState } from "./vendor/preact-htm.js";
 import { load, Words } from "./words.js";
 import { call, onNoToken, session } from "./service.js";
 import { Picture } from "./views/picture.js";
+import { Live } from "./views/live.js";
+import { Jobs } from "./views/jobs.js";
 import { Costs } from "./views/costs.js";
 
-const TABS = { picture: Picture, costs: Costs };
+const TABS = { picture: Picture, live: Live, jobs: Jobs, costs: Costs };
 
 function storedTheme() {
   return localStorage.getItem("theme") || "";

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from streamer.web import pages
 from tests.support.browser import Watched, chromium, opened
+from tests.support.media import Clip
 from tests.support.paths import ROOT
 from tests.support.served import Served, served
 from tests.support.service import street
@@ -34,11 +35,14 @@ def test_both_languages_say_the_same_things() -> None:
             assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", chinese[key])), key
 
 
-def test_every_sentence_is_there() -> None:
+def test_every_sentence_is_there_and_used() -> None:
     sources = "".join(path.read_text() for path in (*FOLDER.glob("*.js"), *FOLDER.glob("views/*.js")))
     named = set(re.findall(r'words\.t\("(\w+)"', sources))
     known = json.loads((FOLDER / "i18n" / "en.json").read_text()).keys()
     assert named <= known
+    unused = {key for key in known - {"labels"} if f'"{key}"' not in sources and f"{key}:" not in sources}
+    # The names of states come with a job.
+    assert unused <= {"queued", "running", "done", "failed", "cancelled", "masks", "all", "background"}
 
 
 def test_every_class_has_a_chinese_name() -> None:
@@ -238,6 +242,24 @@ def test_nothing_scrolls_sideways(
 
 @pytest.mark.browser
 @pytest.mark.process
+def test_a_video_is_sent_and_done(page: Watched, tmp_path: Path) -> None:
+    clip = Clip(size=(96, 128)).make(tmp_path / "clip.mp4")
+    page.page.get_by_role("tab", name="Jobs").click()
+    page.page.locator("input[type=file]").set_input_files(clip)
+    done = page.page.locator("section", has_text="done").get_by_role("link", name="Video")
+    done.wait_for(timeout=240_000)
+    with page.page.expect_download() as download:
+        done.click()
+    download.value.save_as(tmp_path / "got.mp4")
+    assert (tmp_path / "got.mp4").read_bytes()[4:8] == b"ftyp"
+    if SHOTS:
+        page.page.screenshot(path=f"{SHOTS}/jobs.png")
+    page.page.get_by_role("button", name="Forget").click()
+    expect(page.page.locator("body")).to_contain_text("No jobs.")
+
+
+@pytest.mark.browser
+@pytest.mark.process
 def test_costs_have_points(page: Watched) -> None:
     page.page.get_by_role("tab", name="Costs").click()
     page.page.locator(".u-over").first.wait_for()
@@ -268,6 +290,10 @@ def test_everybody_can_use_it(browser: Browser, running: Served, photo: Path, sc
         _send(watched.page, photo)
         watched.page.locator("canvas.top").wait_for()
         assert _violations(watched.page) == []
+        for tab in ("Live", "Jobs", "Costs"):
+            watched.page.get_by_role("tab", name=tab).click()
+            watched.page.locator("#view section").first.wait_for()
+            assert _violations(watched.page) == []
         watched.page.goto(f"{running.address}/docs")
         watched.page.locator("section").first.wait_for()
         assert _violations(watched.page) == []

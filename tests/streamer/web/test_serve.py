@@ -1,6 +1,8 @@
 """`streamer serve` as it is run: real processes, a real socket."""
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +113,18 @@ def test_without_its_service_the_process_ends(tmp_path: Path) -> None:
         tree = running.children(WORKER)
         running.process.kill()
         assert eventually(lambda: not any(each.is_running() for each in tree), 10)
+
+
+def test_its_health_is_asked_for(running: Served) -> None:
+    def ask(port: int) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "streamer", "health", "--port", str(port)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ask(running.port).returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    silent = ask(port)
+    assert (silent.returncode, "no service answers" in silent.stderr) == (1, True)
 
 
 def test_a_taken_port_is_told(running: Served, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,161 @@
+"""Does the jobs, one after the other, each in a process of its own. For one event loop."""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from streamer.errors import ShutdownTimeout
+from streamer.processes.child import Child, exit_text
+from streamer.processes.framing import ChannelClosed
+from streamer.web.jobs.files import Folder
+from streamer.web.jobs.store import Job, JobStore
+from streamer.web.lines import event
+
+SWEEP_S = 60.0
+_WAIT_S = 0.2
+_MODULE = "streamer.web.jobs.work"
+
+
+class Runner:
+    """The jobs' life, from the queue to their end."""
+
+    def __init__(
+        self, store: JobStore, folder: Folder, precision: str, keep_s: float, clock: Callable[[], float]
+    ) -> None:
+        """
+        Args:
+            keep_s: time after its end for which a job is kept.
+            clock: Unix seconds.
+        """
+        self._store, self._folder, self._precision, self._keep_s, self._clock = store, folder, precision, keep_s, clock
+        self._changed = asyncio.Event()
+        self._stopped = False
+        self._running: tuple[str, Child, threading.Event] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self._store.recover()
+        jobs = self._store.all()
+        self._folder.sweep((each.upload for each in jobs), (each.id for each in jobs))
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._sweep())]
+
+    async def stop(self) -> None:
+        """Ends the process; its job waits again when the service starts."""
+        self._stopped = True
+        if self._running is not None:
+            self._running[2].set()
+        self.changed()
+        self._tasks[1].cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._store.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process of the job that runs."""
+        return None if self._running is None else self._running[1].pid
+
+    def changed(self) -> None:
+        """Something is new: whoever waits looks again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def news(self, timeout_s: float) -> None:
+        """Waits until something is new, or so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._changed.wait()
+
+    def cancel(self, job: Job) -> None:
+        """Ends a job."""
+        self._store.end(job.id, "cancelled")
+        if self._running is not None and self._running[0] == job.id:
+            self._running[2].set()
+        self.changed()
+
+    def forget(self, job: Job) -> None:
+        """Removes a job that is over."""
+        self._store.forget(job.id)
+        self._folder.remove(job.id, job.upload)
+        self.changed()
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            job = self._store.begin()
+            if job is None:
+                await self.news(60.0)
+                continue
+            self.changed()
+            await self._do(job)
+            self.changed()
+
+    async def _do(self, job: Job) -> None:
+        loop = asyncio.get_running_loop()
+        folder = self._folder.of(job.id)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        first = json.dumps(self._asked(job, folder)).encode()
+        try:
+            child, stop = Child("the process of a job", _MODULE, first, wait_s=_WAIT_S), threading.Event()
+        except OSError as exc:
+            self._store.end(job.id, "failed", {"type": "cannot-start", "detail": f"no process for it: {exc.strerror}"})
+            return
+        self._running = (job.id, child, stop)
+        event("job-begun", job=job.id, attempt=job.attempt, pid=child.pid)
+        ended: dict[str, object] = {}
+        why = ""
+        try:
+            while "ended" not in ended and "failed" not in ended:
+                body = await loop.run_in_executor(None, child.receive, lambda: not stop.is_set())
+                if body is None:
+                    break
+                ended = json.loads(bytes(body))
+                if "done" in ended:
+                    self._progress(job, ended)
+        except ChannelClosed:
+            why = "its process died"
+        finally:
+            self._running = None
+            with suppress(ShutdownTimeout):
+                code = await loop.run_in_executor(None, lambda: child.close(at_once=not why))
+                why = why and f"{why} with {exit_text(code)}"
+        self._over(job, ended, why)
+
+    def _progress(self, job: Job, told: dict[str, object]) -> None:
+        done, total = told["done"], told["total"]
+        assert isinstance(done, int)
+        assert total is None or isinstance(total, int)
+        self._store.progress(job.id, done, total)
+        self.changed()
+
+    def _over(self, job: Job, ended: dict[str, object], why: str) -> None:
+        if "ended" in ended:
+            self._store.end(job.id, "done")
+        elif "failed" in ended:
+            self._store.end(job.id, "failed", {"type": "cannot-render", "detail": str(ended["failed"])})
+        elif why:
+            self._store.again(job.id, {"type": "crashed-thrice", "detail": why})
+        found = self._store.get(job.id)
+        event("job-over", logging.INFO, job=job.id, state=found.state if found else "forgotten", why=why)
+        if found is None or found.state in ("failed", "cancelled"):
+            self._folder.remove(job.id, job.upload)
+        elif found.state == "done":
+            self._folder.upload(job.upload).unlink(missing_ok=True)
+
+    def _asked(self, job: Job, folder: Path) -> dict[str, object]:
+        return {
+            **job.request,
+            "precision": self._precision,
+            "source": str(self._folder.upload(job.upload)),
+            "out": str(folder / "video.mp4"),
+            "masks": str(folder / "masks.hpm"),
+        }
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            for job in self._store.all():
+                if job.ended_s is not None and self._clock() - job.ended_s > self._keep_s:
+                    self.forget(job)

@@ -1,0 +1,192 @@
+"""The jobs in a database file: what was accepted is there whenever the service starts again. For one thread."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any, Literal
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+OVER = ("done", "failed", "cancelled")
+MAX_ATTEMPTS = 3
+_TABLES = """
+create table if not exists job (
+    id text primary key, state text not null, version integer not null, created_s real not null, started_s real,
+    ended_s real, attempt integer not null, request text not null, upload text not null, done integer, total integer,
+    problem text);
+create index if not exists job_state on job (state, created_s);
+create table if not exists idempotency (key text primary key, body text not null, job text not null);
+create table if not exists forgotten (id text primary key, at_s real not null);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job, as it was when it was read. Times are Unix time."""
+
+    id: str
+    state: State
+    version: int
+    """Grows with every change."""
+    created_s: float
+    started_s: float | None
+    ended_s: float | None
+    attempt: int
+    request: dict[str, Any]
+    upload: str
+    """The name of the file that came, in the folder of uploads."""
+    done: int | None
+    total: int | None
+    problem: dict[str, str] | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+
+class KeyReused(Exception):
+    """Raised for an idempotency key that was given with another body."""
+
+
+class JobStore:
+    """Every change is whole or not there, also where the process is killed in it."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        """
+        Args:
+            clock: Unix seconds.
+        """
+        self._clock = clock
+        self._base = sqlite3.connect(path, isolation_level=None)
+        self._base.row_factory = sqlite3.Row
+        self._base.execute("pragma journal_mode = wal")
+        self._base.execute("pragma synchronous = full")
+        self._base.executescript(_TABLES)
+
+    def close(self) -> None:
+        self._base.close()
+
+    def recover(self) -> None:
+        """At the start: what ran when the service ended waits again; what has ended it three times has failed."""
+        problem = {"type": "crashed-thrice", "detail": f"it was begun {MAX_ATTEMPTS} times and never came to its end"}
+        with self._changing():
+            self._base.execute(
+                "update job set state = 'failed', version = version + 1, ended_s = ?, problem = ?"
+                " where state = 'running' and attempt >= ?",
+                (self._clock(), json.dumps(problem), MAX_ATTEMPTS),
+            )
+            self._base.execute("update job set state = 'queued', version = version + 1 where state = 'running'")
+
+    def known(self, key: str, body: str) -> Job | None:
+        """The job that a key was given for before. Raises KeyReused."""
+        row = self._base.execute("select body, job from idempotency where key = ?", (key,)).fetchone()
+        if row is None:
+            return None
+        if row["body"] != body:
+            raise KeyReused
+        return self.get(row["job"])
+
+    def create(self, request: dict[str, Any], upload: str, key: str | None = None, body: str = "") -> Job:
+        """A new job; it and its key are there together or not at all. Raises KeyReused."""
+        job_id = f"j_{token_urlsafe(15)}"
+        with self._changing():
+            if key is not None and (found := self.known(key, body)) is not None:
+                return found
+            self._base.execute(
+                "insert into job values (?, 'queued', 1, ?, null, null, 0, ?, ?, null, null, null)",
+                (job_id, self._clock(), json.dumps(request), upload),
+            )
+            if key is not None:
+                self._base.execute("insert or replace into idempotency values (?, ?, ?)", (key, body, job_id))
+        return self._there(job_id)
+
+    def get(self, job_id: str) -> Job | None:
+        row = self._base.execute("select * from job where id = ?", (job_id,)).fetchone()
+        return None if row is None else _job(row)
+
+    def all(self) -> list[Job]:
+        """The newest first."""
+        rows = self._base.execute("select * from job order by created_s desc, rowid desc limit 1000")
+        return [_job(row) for row in rows]
+
+    def position(self, job: Job) -> int:
+        """Jobs before it, and itself."""
+        row = self._base.execute(
+            "select count(*) from job where state = 'queued' and created_s <= ?", (job.created_s,)
+        ).fetchone()
+        return int(row[0])
+
+    def begin(self) -> Job | None:
+        """The job that has waited longest, which is running from now on; None if none waits."""
+        with self._changing():
+            row = self._base.execute(
+                "select id from job where state = 'queued' order by created_s, rowid limit 1"
+            ).fetchone()
+            if row is None:
+                return None
+            self._base.execute(
+                "update job set state = 'running', version = version + 1, started_s = ?, attempt = attempt + 1"
+                " where id = ?",
+                (self._clock(), row["id"]),
+            )
+        return self._there(row["id"])
+
+    def progress(self, job_id: str, done: int, total: int | None) -> None:
+        self._base.execute(
+            "update job set done = ?, total = ?, version = version + 1 where id = ? and state = 'running'",
+            (done, total, job_id),
+        )
+
+    def again(self, job_id: str, problem: dict[str, str]) -> None:
+        """Its process died: it waits again, or has failed."""
+        with self._changing():
+            job = self._there(job_id)
+            if job.attempt < MAX_ATTEMPTS:
+                self._base.execute("update job set state = 'queued', version = version + 1 where id = ?", (job_id,))
+                return
+        self.end(job_id, "failed", problem)
+
+    def end(self, job_id: str, state: State, problem: dict[str, str] | None = None) -> None:
+        """It is over; what is over stays as it is."""
+        told = None if problem is None else json.dumps(problem)
+        self._base.execute(
+            "update job set state = ?, version = version + 1, ended_s = ?, problem = ? where id = ? and state in"
+            " ('queued', 'running')",
+            (state, self._clock(), told, job_id),
+        )
+
+    def forget(self, job_id: str) -> None:
+        """Removes a job; that it was there is remembered."""
+        with self._changing():
+            self._base.execute("delete from job where id = ?", (job_id,))
+            self._base.execute("delete from idempotency where job = ?", (job_id,))
+            self._base.execute("insert or replace into forgotten values (?, ?)", (job_id, self._clock()))
+            self._base.execute("delete from forgotten where at_s < ?", (self._clock() - 30 * 86400,))
+
+    def was_here(self, job_id: str) -> bool:
+        return self._base.execute("select 1 from forgotten where id = ?", (job_id,)).fetchone() is not None
+
+    def _there(self, job_id: str) -> Job:
+        job = self.get(job_id)
+        assert job is not None
+        return job
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        self._base.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._base.execute("rollback")
+            raise
+        self._base.execute("commit")
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = {key: row[key] for key in row.keys()}  # noqa: SIM118  (a row's keys, not its values)
+    values["request"] = json.loads(values["request"])
+    values["problem"] = None if values["problem"] is None else json.loads(values["problem"])
+    return Job(**values)

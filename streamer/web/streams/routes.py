@@ -1,0 +1,192 @@
+"""The routes for live streams."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from secrets import token_hex
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, WebSocket
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.websockets import WebSocketDisconnect
+
+from streamer.web.models import LookWanted, StreamWanted
+from streamer.web.problems import Problem
+from streamer.web.stills.routes import PROBLEMS
+from streamer.web.streams.hub import Hub, Live, Viewer
+
+JPEG_QUALITY = 85
+router = APIRouter(tags=["streams"])
+
+
+def _hub(request: Request | WebSocket) -> Hub:
+    found: Hub = request.app.state.hub
+    return found
+
+
+def _live(request: Request | WebSocket, stream_id: str) -> Live:
+    found = _hub(request).streams.get(stream_id)
+    if found is None:
+        raise Problem("not-found", "no such stream")
+    return found
+
+
+async def _told(live: Live) -> dict[str, Any]:
+    try:
+        state, _ = await live.ask("state")
+    except Problem as exc:
+        state = {"ended": exc.detail}
+    root = f"streams/{live.id}"
+    return {"id": live.id, "source": live.source, "viewers": len(live.viewers), **state, "links": {"self": root}}
+
+
+@router.get("/sources", summary="The cameras")
+async def sources(request: Request) -> list[str]:
+    """The names of the cameras that the service was started with; never their addresses."""
+    return list(_hub(request).files)
+
+
+@router.post("/streams", status_code=201, responses=PROBLEMS, summary="Start a stream", response_class=JSONResponse)
+async def start(request: Request, wanted: StreamWanted) -> Response:
+    """Starts a camera, or gives the stream that it has."""
+    served = request.app.state.stills.settings.work.parser
+    if wanted.parser is not None and wanted.parser not in served:
+        raise Problem("unknown-parser", f"this server has {', '.join(served)}")
+    live = await _hub(request).start(wanted.source, wanted.parser)
+    return JSONResponse(await _told(live), 201, {"Location": f"{request.url.path}/{live.id}"})
+
+
+@router.get("/streams", summary="The streams")
+async def streams(request: Request) -> list[dict[str, Any]]:
+    """Each with its figures."""
+    return [await _told(each) for each in tuple(_hub(request).streams.values())]
+
+
+@router.get("/streams/{stream_id}", responses=PROBLEMS, summary="A stream")
+async def stream(request: Request, stream_id: str) -> dict[str, Any]:
+    """Its figures, and why it ended if it did."""
+    return await _told(_live(request, stream_id))
+
+
+@router.delete(
+    "/streams/{stream_id}", status_code=204, responses=PROBLEMS, response_class=Response, summary="End a stream"
+)
+async def end(request: Request, stream_id: str) -> Response:
+    """Whatever state it is in."""
+    await _hub(request).end(_live(request, stream_id))
+    return Response(status_code=204)
+
+
+@router.patch("/streams/{stream_id}/look", responses=PROBLEMS, summary="How live.mjpg and frame.jpg are drawn")
+async def look(request: Request, stream_id: str, wanted: LookWanted) -> dict[str, Any]:
+    """Effects of the camera's settings stay: they cannot be taken off."""
+    live = _live(request, stream_id)
+    await live.ask("look", **wanted.model_dump(exclude_none=True))
+    return await _told(live)
+
+
+@router.post("/streams/{stream_id}/recording", status_code=201, responses=PROBLEMS, summary="Record")
+async def record(request: Request, stream_id: str) -> dict[str, Any]:
+    """The pictures as they come, covered where effects cover them; without colours, which `masks` of a job add."""
+    live = _live(request, stream_id)
+    path = _hub(request).file(live, "recording", ".mp4")
+    await live.ask("record", file=str(path))
+    return {"file": path.name, "link": f"recordings/{path.name}"}
+
+
+@router.delete("/streams/{stream_id}/recording", responses=PROBLEMS, summary="End the recording")
+async def end_recording(request: Request, stream_id: str) -> dict[str, Any]:
+    """The file is whole when the next picture has come."""
+    live = _live(request, stream_id)
+    state, _ = await live.ask("state")
+    await live.ask("record", file=None)
+    return {"file": state["recording"]}
+
+
+@router.post("/streams/{stream_id}/clip", status_code=201, responses=PROBLEMS, summary="The last seconds")
+async def clip(request: Request, stream_id: str) -> dict[str, Any]:
+    """Of a camera whose settings have clip_seconds."""
+    live = _live(request, stream_id)
+    path = _hub(request).file(live, "clip", ".mp4")
+    await live.ask("clip", file=str(path))
+    return {"file": path.name, "link": f"recordings/{path.name}"}
+
+
+@router.get("/recordings/{name}", responses=PROBLEMS, response_class=FileResponse, summary="A recording or clip")
+async def recording(request: Request, name: str) -> Response:
+    """Ranges are answered."""
+    path = _hub(request).saved(name)
+    return FileResponse(path, media_type="video/mp4", filename=name, headers={"Cache-Control": "no-store"})
+
+
+Drawn = Annotated[bool, Query(description="With the colours.")]
+
+
+@router.get("/streams/{stream_id}/frame.jpg", responses=PROBLEMS, response_class=Response, summary="The newest picture")
+async def frame(request: Request, stream_id: str, drawn: Drawn = True) -> Response:
+    """As JPEG."""
+    _, body = await _live(request, stream_id).ask("still", drawn=drawn, quality=JPEG_QUALITY)
+    return Response(body, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/streams/{stream_id}/live.mjpg", responses=PROBLEMS, response_class=StreamingResponse, summary="For <img>")
+async def mjpeg(request: Request, stream_id: str) -> Response:
+    """Pictures one after the other, with the colours, as multipart/x-mixed-replace: for players that know no better."""
+    live = _live(request, stream_id)
+    # Bytes of a boundary must not occur in a picture by chance.
+    boundary = token_hex(12)
+    return StreamingResponse(
+        _parts(live, boundary),
+        media_type=f"multipart/x-mixed-replace; boundary={boundary}",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+async def _parts(live: Live, boundary: str) -> AsyncIterator[bytes]:
+    count = 0
+    while not live.died and live.id:
+        head, body = await live.ask("still", drawn=True, quality=JPEG_QUALITY)
+        if head["count"] == count:
+            await asyncio.sleep(0.02)
+            continue
+        count = head["count"]
+        yield b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (
+            boundary.encode(),
+            len(body),
+            body,
+        )
+
+
+@router.websocket("/streams/{stream_id}/live")
+async def live_socket(socket: WebSocket, stream_id: str) -> None:
+    """Binary messages: the length of a header (4 bytes), the header as JSON, a JPEG, the maps as raw DEFLATE. The
+    client sends `{"credit": 1}` for each picture that it has drawn, and is sent the newest for it."""
+    live = _hub(socket).streams.get(stream_id)
+    await socket.accept()
+    if live is None:
+        await socket.close(1008, "no such stream")
+        return
+    viewer = Viewer()
+    live.look(viewer)
+    sending = asyncio.create_task(_send(socket, viewer))
+    try:
+        while True:
+            wanted = json.loads(await socket.receive_text())
+            live.give(viewer, min(4, max(0, int(wanted.get("credit", 0)))))
+    except (WebSocketDisconnect, ValueError, TypeError, AttributeError, KeyError):
+        pass
+    finally:
+        live.leave(viewer)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+
+
+async def _send(socket: WebSocket, viewer: Viewer) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            await viewer.came.wait()
+            viewer.came.clear()
+            message, viewer.newest = viewer.newest, None
+            if message is not None:
+                await socket.send_bytes(message)

@@ -1,0 +1,264 @@
+"""Live streams in a browser, and those that nobody looks at."""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+from websockets.sync.client import connect
+
+from streamer.errors import ConfigError
+from streamer.web.settings import LiveSettings
+from streamer.web.streams.host import stream_config
+from streamer.web.streams.hub import MAX_CREDIT, Live, Viewer
+from streamer.web.streams.messages import packed, unpacked
+from tests.support.browser import chromium, opened
+from tests.support.paths import STREET
+from tests.support.served import Served, served
+from tests.support.waiting import eventually
+
+HOST = "streamer.web.streams.host"
+
+
+def test_messages_are_read_as_they_were_written() -> None:
+    assert unpacked(packed({"a": [1]}, b"xyz")) == ({"a": [1]}, b"xyz")
+    for broken in (b"", b"\0\0\0\x09{}", b"\0\0"):
+        with pytest.raises(ValueError):
+            unpacked(broken)
+
+
+def test_a_viewer_gets_the_newest_for_its_credit_and_nothing_without() -> None:
+    live = Live.__new__(Live)
+    quick, slow = Viewer(credit=2), Viewer(credit=0)
+    live.viewers = {quick, slow}
+    for count in range(3):
+        live._hand_out({"count": count}, b"picture")
+    assert quick.newest == packed({"count": 1}, b"picture")  # two credits, two pictures
+    assert (quick.credit, slow.newest) == (0, None)
+    live._wanted = _Flag()  # type: ignore[assignment]
+    live.give(slow, 99)
+    assert slow.credit == MAX_CREDIT
+    live._hand_out({"count": 9, "ended": "over"}, b"")
+    assert unpacked(quick.newest)[0]["ended"] == "over"
+
+
+class _Flag:
+    def set(self) -> None:
+        pass
+
+
+def test_a_stream_writes_and_sends_nothing_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "door.toml"
+    file.write_text(
+        'source = "test:"\nrecord = "door.mp4"\npublish = "tcp://127.0.0.1:5556"\nwindow = true\nopacity = 0.3\n'
+    )
+    config = stream_config({"file": str(file), "name": "door"})
+    assert (config.record.file, config.publish.address, config.window.show) == (None, None, False)
+    assert config.look.opacity == 0.3
+
+
+def test_cameras_are_known_by_their_files(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "door.toml").write_text('source = "test:"\n')
+    with pytest.raises(ConfigError, match="two cameras of one name"):
+        LiveSettings((str(tmp_path / "a" / "door.toml"), str(tmp_path / "b" / "door.toml")))
+    with pytest.raises(ConfigError, match="no file"):
+        LiveSettings(("nowhere.toml",))
+
+
+CANARY = "canary-password"
+
+
+@contextmanager
+def _cameras(tmp_path: Path) -> Iterator[Served]:
+    settings = {
+        "street": f'source = "{STREET}"\nloop = true\nsize = [192, 256]\nclip_seconds = "3s"\n',
+        "covered": f'source = "{STREET}"\nloop = true\nsize = [192, 256]\neffect = ["fill=red"]\nclip_seconds = "3s"\n',
+        "absent": f'source = "rtsp://user:{CANARY}@127.0.0.1:9/none"\n',
+    }
+    for name, text in settings.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    files = ",".join(str(tmp_path / f"{name}.toml") for name in settings)
+    with served(tmp_path / "log", "--workers", "1", "--sources", files) as running:
+        assert running.ready()
+        yield running
+
+
+def _start(running: Served, source: str) -> dict[str, Any]:
+    answer = running.ask("POST", "/api/v1/streams", json.dumps({"source": source}).encode(), 120.0,
+                         **{"Content-Type": "application/json"})  # fmt: skip
+    assert answer.status == 201, answer.body
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _pictures(running: Served, stream: dict[str, Any], count: int) -> list[tuple[dict[str, Any], bytes]]:
+    found = []
+    with connect(f"ws://127.0.0.1:{running.port}/api/v1/streams/{stream['id']}/live", max_size=None) as socket:
+        socket.send(json.dumps({"credit": 2}))
+        while len(found) < count:
+            head, body = unpacked(socket.recv(120))  # type: ignore[arg-type]
+            assert not head.get("ended"), head
+            if body:
+                found.append((head, body))
+                socket.send(json.dumps({"credit": 1}))
+    return found
+
+
+def _decoded(body: bytes) -> np.ndarray:
+    found = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+    assert found is not None
+    return found
+
+
+@pytest.mark.process
+def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
+    with _cameras(tmp_path) as running:
+        assert running.ask("GET", "/api/v1/sources").json() == ["street", "covered", "absent"]
+        stream = _start(running, "street")
+        assert _start(running, "street")["id"] == stream["id"]
+        path = f"/api/v1/streams/{stream['id']}"
+        pictures = _pictures(running, stream, 8)
+        counts = [head["count"] for head, _ in pictures]
+        assert counts == sorted(set(counts))
+        assert eventually(lambda: bool(_pictures(running, stream, 1)[0][0]["map"]), 120)
+        head, body = _pictures(running, stream, 1)[0]
+        assert _decoded(body[: head["jpeg"]]).shape[1] == head["picture"]["width"]
+        assert len(body) == head["jpeg"] + head["masks"]
+        recording = running.ask("POST", f"{path}/recording").json()
+        assert running.ask("POST", f"{path}/recording").status == 409
+        _pictures(running, stream, 10)
+        assert running.ask("DELETE", f"{path}/recording").json()["file"] == recording["file"]
+        link = f"/api/v1/{recording['link']}"
+        assert eventually(lambda: running.ask("GET", link).status == 200 and _plays(running, link, tmp_path), 60)
+        assert eventually(lambda: running.ask("POST", f"{path}/clip").status == 201, 60)
+        assert running.ask("PATCH", f"{path}/look", b'{"opacity": 2}').status == 422
+        assert (
+            running.ask("PATCH", f"{path}/look", b'{"opacity": 0.9}', **{"Content-Type": "application/json"}).status
+            == 200
+        )
+        assert _decoded(running.ask("GET", f"{path}/frame.jpg").body).ndim == 3
+        (host,) = running.children(HOST)
+        assert running.ask("DELETE", path).status == 204
+        assert eventually(lambda: not host.is_running(), 30)
+        assert running.ask("GET", path).status == 404
+        for name in ("../jobs.sqlite", "..%2fjobs.sqlite", "clip-x.mp4", "jobs.sqlite"):
+            assert running.ask("GET", f"/api/v1/recordings/{name}").status == 404
+
+
+def _plays(running: Served, link: str, tmp_path: Path) -> bool:
+    path = tmp_path / "played.mp4"
+    path.write_bytes(running.ask("GET", link).body)
+    try:
+        with av.open(str(path)) as clip:
+            return sum(1 for _ in clip.decode(video=0)) > 0
+    except av.FFmpegError:
+        return False
+
+
+@pytest.mark.process
+def test_a_camera_with_an_effect_gives_only_covered_pictures(tmp_path: Path) -> None:
+    """On every address: the picture is covered before anything leaves the stream's process."""
+
+    def covered(bgr: np.ndarray) -> bool:
+        red = (bgr[..., 2] > 150) & (bgr[..., 1] < 90) & (bgr[..., 0] < 90)
+        return bool(red.sum() > 100)  # of the people, or of all where they are not known
+
+    with _cameras(tmp_path) as running:
+        stream = _start(running, "covered")
+        path = f"/api/v1/streams/{stream['id']}"
+        assert all(covered(_decoded(body[: head["jpeg"]])) for head, body in _pictures(running, stream, 15))
+        for drawn in ("true", "false"):
+            running.ask(
+                "PATCH", f"{path}/look", b'{"opacity": 0, "outline": false}', **{"Content-Type": "application/json"}
+            )
+            assert covered(_decoded(running.ask("GET", f"{path}/frame.jpg?drawn={drawn}").body))
+        clip: list[Any] = []
+        assert eventually(lambda: _clipped(running, path, clip), 60)
+        (tmp_path / "clip.mp4").write_bytes(running.ask("GET", f"/api/v1/{clip[0]['link']}").body)
+        with av.open(str(tmp_path / "clip.mp4")) as opened_clip:
+            assert all(covered(frame.to_ndarray(format="bgr24")) for frame in opened_clip.decode(video=0))
+
+
+def _clipped(running: Served, path: str, found: list[Any]) -> bool:
+    answer = running.ask("POST", f"{path}/clip")
+    if answer.status == 201:
+        found.append(answer.json())
+    return answer.status == 201
+
+
+@pytest.mark.process
+def test_a_camera_that_is_not_there_is_ended_and_its_password_is_nowhere(tmp_path: Path) -> None:
+    with _cameras(tmp_path) as running:
+        stream = _start(running, "absent")
+        path = f"/api/v1/streams/{stream['id']}"
+        bodies = [
+            running.ask("GET", where).body for where in (path, "/api/v1/streams", f"{path}/frame.jpg", "/metrics")
+        ]
+        began_s = time.monotonic()
+        assert running.ask("DELETE", path).status == 204
+        assert time.monotonic() - began_s < 60
+        for source in ("nobody", "/etc/passwd", "rtsp://127.0.0.1:9/x", "http://169.254.169.254/"):
+            answer = running.ask("POST", "/api/v1/streams", json.dumps({"source": source}).encode(),
+                                 **{"Content-Type": "application/json"})  # fmt: skip
+            assert answer.status == 404
+        assert not any(CANARY.encode() in body for body in bodies)
+        assert CANARY not in running.log.read_text()
+
+
+@pytest.mark.process
+def test_a_killed_stream_ends_alone(tmp_path: Path) -> None:
+    with _cameras(tmp_path) as running:
+        stream = _start(running, "street")
+        (host,) = running.children(HOST)
+        host.kill()
+        path = f"/api/v1/streams/{stream['id']}"
+        assert eventually(lambda: "its process ended" in str(running.ask("GET", path).json()["ended"]), 30)
+        assert running.ask("GET", "/healthz").status == 200
+        other = _start(running, "street")
+        assert other["id"] != stream["id"]
+        assert _pictures(running, other, 2)
+
+
+@pytest.mark.browser
+@pytest.mark.process
+def test_live_in_a_browser(tmp_path: Path) -> None:
+    with (
+        _cameras(tmp_path) as running,
+        chromium() as browser,
+        opened(browser, running.address, locale="en-US") as watched,
+    ):
+        page = watched.page
+        page.get_by_role("tab", name="Live").click()
+        page.get_by_role("button", name="Start").click()
+        page.wait_for_function("() => Number(document.querySelector('#live')?.dataset.shown) > 20")
+        expect(page.get_by_role("status").first).to_contain_text("shown")
+        page.locator("li", has_text="Coat").wait_for()
+        hidden = page.evaluate("document.querySelector('#live').toDataURL('image/jpeg')")
+        assert _decoded(base64.b64decode(hidden.partition(",")[2])).shape[1] > 300
+        page.get_by_role("button", name="Stop").click()
+        assert eventually(lambda: running.ask("GET", "/api/v1/streams").json() == [], 30)
+        assert watched.complaints == []
+
+
+@pytest.mark.browser
+@pytest.mark.process
+def test_the_browsers_own_camera(tmp_path: Path) -> None:
+    fake = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+    with served(tmp_path / "log", "--workers", "1") as running, chromium(*fake) as browser:
+        assert running.ready()
+        with opened(browser, running.address, locale="en-US", permissions=["camera"]) as watched:
+            watched.page.get_by_role("tab", name="Live").click()
+            watched.page.get_by_role("button", name="My camera").click()
+            watched.page.wait_for_function("() => Number(document.querySelector('#live')?.dataset.shown) > 5")
+            assert eventually(lambda: any("view=maps" in each for each in watched.requests), 60)
+            assert watched.complaints == []
