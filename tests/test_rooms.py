@@ -73,6 +73,7 @@ USES = {
     "streamer.cli": {
         "streamer.alerts",
         "streamer.media",
+        "streamer.processes",
         "streamer.sources",
         "streamer.recording",
         "streamer.masks",

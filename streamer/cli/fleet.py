@@ -11,11 +11,11 @@ from streamer.cli.console import stop_on_interrupt, tell
 from streamer.cli.options import Log, LogFormat
 from streamer.cli.run import STATUS_EVERY_S
 from streamer.cli.status import line_of, plan_of, reporting, sum_up
-from streamer.cli.systemd import Supervisor
 from streamer.errors import ConfigError, StreamerError
 from streamer.live.config import StreamConfig
 from streamer.live.fleet import Fleet, read_fleet
 from streamer.live.stats import Snapshot
+from streamer.processes.systemd import Supervisor
 
 
 def fleet(

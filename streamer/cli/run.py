@@ -9,10 +9,10 @@ import typer
 from streamer.cli.console import stop_on_interrupt, tell
 from streamer.cli.options import Given, Log, LogFormat, with_options
 from streamer.cli.status import line_of, plan_of, reporting, sum_up
-from streamer.cli.systemd import Supervisor
 from streamer.errors import ConfigError, SinkError
 from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.stream import Stream
+from streamer.processes.systemd import Supervisor
 
 STATUS_EVERY_S = 0.5
 WINDOW_DEFAULT = "on, unless the stream is recorded or published, or its masks are kept"

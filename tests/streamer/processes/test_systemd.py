@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.cli.systemd import Supervisor
+from streamer.processes.systemd import Supervisor
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd is on Linux alone")
