@@ -50,7 +50,7 @@ class Rendering:
     end_s: float | None = None
     """End at this time of the source; by default at its end."""
     every: int = 1
-    """Write each so-manieth frame, and parse no other."""
+    """Write, and parse, only every Nth frame."""
     encoding: Encoding = field(default_factory=Encoding)
     """Of videos."""
     tracks: Literal["all", "first"] = "all"

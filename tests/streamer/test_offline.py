@@ -262,7 +262,7 @@ def test_a_legend_below_makes_every_frame_of_the_file_higher(tmp_path: Path, par
 
 def test_a_rendering_can_be_sent_to_another_process(tmp_path: Path, parser: Parser) -> None:
     rendering = Rendering(
-        parser.settings, Look(legend="auto", hidden=frozenset({"Hat"})), 2, Encoding(crf=30), force=True
+        parser.settings, Look(legend="auto", hidden=frozenset({"Hat"})), 2, encoding=Encoding(crf=30), force=True
     )
     assert pickle.loads(pickle.dumps(rendering)) == rendering
 
