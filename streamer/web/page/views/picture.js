@@ -95,7 +95,8 @@ export function Picture({ words, labels }) {
 }
 
 function told(words, answer) {
-  const found = words.t("found", { people: answer.people.length, parts: answer.parts.length });
+  const people = answer.people.length;
+  const found = words.t(people === 1 ? "found_one" : "found", { people, parts: answer.parts.length });
   const milliseconds = (seconds) => words.number(seconds * 1000);
   const took = answer.cached ? words.t("cached")
     : words.t("took", { total: milliseconds(answer.timings.total_s), queued: milliseconds(answer.timings.queued_s) });
