@@ -14,7 +14,10 @@ TIMEOUT_S = 2.5
 def health(
     port: Annotated[int, typer.Option(help="The port of the service.", min=1, max=65535)] = 7860,
 ) -> None:
-    """Ask the service on this machine whether it is ready; the exit status says."""
+    """Ask the service on this machine whether it is ready.
+
+    The exit status is 0 if it is, and 1 if not.
+    """
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=TIMEOUT_S) as answer:
             typer.echo(answer.read().decode())

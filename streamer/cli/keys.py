@@ -14,7 +14,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_
 
 @app.callback()
 def keys() -> None:
-    """Make the keys by which publishers and subscribers know each other."""
+    """Make keys by which publishers and subscribers know each other."""
 
 
 @app.command()

@@ -33,7 +33,7 @@ def replay(
     as_json: Json = False,
     view: Annotated[bool, typer.Option("--view", help="Draw the masks in a window; q closes it.")] = False,
 ) -> None:
-    """Play masks that were kept: as lines, in a window, or published as a live stream's.
+    """Play kept masks: as lines, in a window, or published.
 
     Prints a line for each parsing, but when it publishes.
     """

@@ -10,7 +10,7 @@ from streamer.web.settings import AccessSettings, JobSettings, LiveSettings, Ser
 
 @with_options(AccessSettings, WorkSettings, JobSettings, LiveSettings)
 def serve(given: Given) -> None:
-    """Serve a page and a REST API: pictures in, people and their parts out.
+    """Serve a page and a REST API: pictures in, people and parts out.
 
     The page is at http://127.0.0.1:7860/, the API's description at /docs. Nothing is reached from other machines
     unless --host says so.

@@ -35,7 +35,7 @@ def stats(
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what was seen in a video: areas of parts, who was there and for how long, in what.
+    """Tell what was seen in a video: parts, people, for how long.
 
     Presence is the time in the picture, dwell the time from coming to going: gaps of up to a second are no going.
     """

@@ -80,7 +80,7 @@ def test_commands_complete_in_a_shell() -> None:
         )
         return done.stdout.split()
 
-    assert completed("streamer r", 1) == ["render", "run"]
+    assert completed("streamer r", 1) == ["render", "run", "replay"]
     assert completed("streamer watch --fo", 2) == ["--follow"]
 
 
