@@ -110,8 +110,9 @@ def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
         assert eventually(is_over, 30)
         out, errors = viewer.communicate(timeout=20)
     assert viewer.returncode == 0
-    first, *others = errors.splitlines()
+    first, second, *others = errors.splitlines()
     assert "goes to a window" in first
+    assert second.startswith("the source is there")
     assert {line.split()[0] for line in others} <= {"wrote", "captured"}
     assert "shown" in out
 
