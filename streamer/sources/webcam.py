@@ -71,7 +71,7 @@ def open_camera(uri: str, timeouts: Timeouts, stopped: Stopped, playing: Playing
     camera = read_camera(uri)
     device = camera.device
     if not sys.platform.startswith("linux"):
-        return OpenCvCamera(int(device) if device.isdecimal() else device, camera)
+        return OpenCvCamera(camera)
     path = f"/dev/video{device}" if device.isdecimal() else device
     feed = connect(Request(path, False, camera.options, "v4l2"), f"the camera {path}", timeouts.open_s, stopped)
     return Video(feed, path, LiveReading(stopped, timeouts.open_s, timeouts.read_s, playing))
@@ -80,11 +80,13 @@ def open_camera(uri: str, timeouts: Timeouts, stopped: Stopped, playing: Playing
 class OpenCvCamera(Source):
     """A webcam by way of OpenCV."""
 
-    def __init__(self, device: int | str, asked: Camera) -> None:
+    def __init__(self, asked: Camera) -> None:
+        """Raises CannotOpen."""
         os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")  # or Windows takes a minute to open
+        device = asked.device
         name = f"webcam:{device}"
         self.audio = PacketQueue()
-        self._capture = cv2.VideoCapture(device)
+        self._capture = cv2.VideoCapture(int(device) if device.isdecimal() else device)
         if asked.format is not None and asked.format.lower() == "mjpeg":
             self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         if asked.size is not None:

@@ -19,7 +19,7 @@ from streamer import CannotOpen, ConfigError, SourceLost, open_source
 from streamer.errors import Cause
 from streamer.sources.network import Timeouts
 from streamer.sources.uri import is_camera, without_password
-from streamer.sources.webcam import OpenCvCamera
+from streamer.sources.webcam import Camera, OpenCvCamera
 from tests.support.clicks import flashing
 from tests.support.media import (
     NO_LENGTH,
@@ -459,7 +459,7 @@ def test_what_is_called_a_webcam(uri: str, yes: bool) -> None:
 
 
 def test_opencvs_cameras_stand_in(tmp_path: Path) -> None:
-    camera = OpenCvCamera(str(Clip().make(tmp_path / "clip.mp4")))  # OpenCV opens a file as it opens a camera
+    camera = OpenCvCamera(Camera(str(Clip().make(tmp_path / "clip.mp4"))))  # OpenCV opens a file as it opens a camera
     frames = []
     with pytest.raises(SourceLost, match="no more pictures"):
         for frame in camera:
@@ -470,7 +470,7 @@ def test_opencvs_cameras_stand_in(tmp_path: Path) -> None:
     assert [frame.pts_s for frame in frames] == sorted(frame.pts_s for frame in frames)
     assert all(frame.size == camera.info.frame_size == (64, 96) for frame in frames)
     with pytest.raises(CannotOpen, match="cannot open the camera"):
-        OpenCvCamera(str(tmp_path / "nothing.mp4"))
+        OpenCvCamera(Camera(str(tmp_path / "nothing.mp4")))
 
 
 # Time
