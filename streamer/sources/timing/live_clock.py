@@ -25,6 +25,8 @@ SAME_ORIGIN_S = 5.0
 SYNC_S, SYNC_WITHIN_S = 0.5, 15.0
 """A jump of a track by so much at most, so soon after its beginning, puts its sound to its pictures: RTSP says how they
 belong together in its first report."""
+BESIDE_S = 1.0
+"""A track goes on beside another one if a packet of it came so short a time ago."""
 NEAR_S = 1.0
 """A clock that was in use before, or is in use for another track, is taken again if it places a packet near to its
 arrival: that keeps sound with pictures over a step. Arrival is uneven by so much at most, for that."""
@@ -246,7 +248,7 @@ class LiveClock:
             at_once = self._usual_s > 0 and after_s <= self._usual_s + JUMP_S
             state.epoch_s = state.last_s + (self._usual_s if at_once else after_s) - new.own_s
             self._use(state.epoch_s)
-        elif not self._follows(state.good, new, usual_s):
+        elif not self._follows(state.good, new, usual_s) and not self._rejoins(state, state.good, new, usual_s):
             doubted = state.doubted
             if doubted is None or not self._follows(doubted, new, usual_s):
                 state.doubted = new
@@ -279,6 +281,15 @@ class LiveClock:
             state.epoch_s = min(others, key=lambda each: abs(each - epoch_s), default=epoch_s)
             self._use(state.epoch_s)
         state.settle()
+
+    def _rejoins(self, state: _Track, good: Stamp, new: Stamp, usual_s: float) -> bool:
+        """Whether a track that jumps ahead is nearer to what went on beside it then: something of it was lost."""
+        at_s, expected_s = new.own_s + state.epoch_s + state.trim_s, state.expected_s(new.arrived_s, usual_s)
+        since_s = new.arrived_s - BESIDE_S
+        beside = [each for each in self._tracks.values() if each is not state and each.arrived_s >= since_s]
+        return new.own_s > good.own_s and any(
+            abs(at_s - each.last_s) < abs(expected_s - each.last_s) for each in beside
+        )
 
     def _use(self, epoch_s: float) -> None:
         """Remembers it as the newest."""
@@ -320,7 +331,7 @@ class LiveClock:
         """Of two tracks that part, the one that is further from its arrival is moved."""
         for other in self._tracks.values():
             off_s, other_s = state.off_s(), other.off_s()
-            if other is state or state.arrived_s - other.arrived_s > 1 or off_s is None or other_s is None:
+            if other is state or state.arrived_s - other.arrived_s > BESIDE_S or off_s is None or other_s is None:
                 continue
             uneven_s = max(state.delivery.uneven_s, other.delivery.uneven_s)
             most_s = min(APART_IN_BURSTS_S, APART_S + uneven_s / 2)

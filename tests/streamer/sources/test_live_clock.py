@@ -207,6 +207,20 @@ def test_a_gap_in_the_pictures_stays() -> None:
     assert [clock.time_s(PICTURES, own_s, own_s) for own_s in (0, 20.04, 20.08)] == pytest.approx([0, 20.04, 20.08])
 
 
+@pytest.mark.parametrize("lost_s", [0.5, 3.0])
+def test_sound_that_was_lost_leaves_a_gap_however_fast_it_comes(lost_s: float) -> None:
+    """Sound that is late goes on beside the pictures, though the packets come faster than they were made."""
+    clock = LiveClock(usual_s=0.04, by_arrival=False)
+    told = {}
+    for index in range(400):
+        own_s = index * 0.02
+        if index % 2 == 0:
+            clock.time_s(PICTURES, own_s, own_s / 20)
+        if not 2 <= own_s < 2 + lost_s:
+            told[own_s] = clock.time_s(SOUND, own_s, own_s / 20)
+    assert list(told.values()) == pytest.approx(list(told))
+
+
 def test_a_report_that_puts_sound_to_its_pictures_is_believed() -> None:
     """RTSP says after some seconds how its tracks belong together."""
 
