@@ -6,6 +6,7 @@ python -m scripts.fuzz_reader [COUNT] [SEED]
 import random
 import sys
 import time
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -100,4 +101,7 @@ def main(count: int = COUNT, seed: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(int, sys.argv[1:])))
+    parser = ArgumentParser(prog="python -m scripts.fuzz_reader", description=__doc__.splitlines()[0])
+    parser.add_argument("count", type=int, nargs="?", default=COUNT, help="messages")
+    parser.add_argument("seed", type=int, nargs="?", default=0, help="another one makes other messages")
+    sys.exit(main(**vars(parser.parse_args())))

@@ -109,7 +109,8 @@ def stopping(stream: Stream) -> float:
 
 def child(word: str) -> psutil.Process:
     """The process of ours whose command speaks of this: `demux` or `inference`."""
-    return next(each for each in psutil.Process().children() if word in " ".join(each.cmdline()))
+    running = (each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE)
+    return next(each for each in running if word in " ".join(each.cmdline()))
 
 
 def peak_mb(happened: Callable[[], bool], within_s: float = 30.0) -> float:

@@ -302,7 +302,7 @@ main()
         timeout=60,
     )
     assert done.returncode == 1
-    _, error = done.stderr.splitlines()  # the first says where it goes
+    *_, error = done.stderr.splitlines()  # the first says where it goes
     assert error == f"error: cannot write out{suffix}: File too large; what was written until then is kept"
     assert [path.name for path in tmp_path.iterdir()] == [f"out{suffix}"]
     with open_source(tmp_path / f"out{suffix}") as kept:  # its last picture may be cut in two
@@ -355,7 +355,7 @@ def test_a_network_that_cannot_be_loaded(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.returncode == 1
-    _, error = done.stderr.splitlines()
+    *_, error = done.stderr.splitlines()
     assert error.startswith("error: ")
     assert "lite.onnx is damaged" in error
 
