@@ -7,6 +7,7 @@ A source with every kind of track is recorded with each codec into each kind of 
 
 import logging
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -148,4 +149,5 @@ def _said(kept: bool) -> str:
 
 
 if __name__ == "__main__":
+    ArgumentParser(prog="python -m scripts.print_formats", description=__doc__.splitlines()[0]).parse_args()
     main()
