@@ -6,6 +6,7 @@ python -m benchmarks.sidecar
 import random
 import tempfile
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,7 @@ def measured(clip: str, folder: Path) -> str:
 
 
 if __name__ == "__main__":
+    ArgumentParser(prog="python -m benchmarks.sidecar", description=__doc__.splitlines()[0]).parse_args()
     with tempfile.TemporaryDirectory() as name:
         for each in CLIPS:
             print(measured(each, Path(name)))
