@@ -104,10 +104,15 @@ def _masks_of(folder: Path | None, file: Path) -> LabelMap | None:
 
 
 def _write(photo: Photo, out: Path) -> None:
-    """The picture last: where it is, its labels are."""
-    labels = np.where(photo.labels == 0, np.uint8(0), photo.labels)
-    cv2.imwrite(str(out / "lab" / f"{photo.name}.png"), labels)
-    cv2.imwrite(str(out / "inst" / f"{photo.name}.png"), np.where(labels == IGNORED, np.uint8(0), photo.persons))
-    written = out / "img" / f".{photo.name}.part.jpg"
-    cv2.imwrite(str(written), photo.bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    """The picture last, and whole or not at all: where it is, its labels are."""
+    persons = np.where(photo.labels == IGNORED, np.uint8(0), photo.persons)
+    _put(out / "lab" / f"{photo.name}.png", photo.labels)
+    _put(out / "inst" / f"{photo.name}.png", persons)
+    written = out / f".{photo.name}.part.jpg"
+    _put(written, photo.bgr)
     written.replace(out / "img" / f"{photo.name}.jpg")
+
+
+def _put(file: Path, picture: Picture | LabelMap) -> None:
+    if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+        raise PipelineError(f"cannot write {file}: is the disk full?")
