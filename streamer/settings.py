@@ -6,6 +6,7 @@ The command line and TOML files are made from this, so that a setting has one se
 import ast
 import inspect
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from difflib import get_close_matches
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Group = TypeVar("Group", bound="DataclassInstance")
+T = TypeVar("T")
 
 FLAT_NAMES = {
     "uri": "source",
@@ -216,3 +218,17 @@ def _without_unit(name: str) -> str:
 
 def _members(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def read_toml(path: Path, meaning: Callable[[dict[str, object]], T]) -> T:
+    """What a TOML file means. Raises ConfigError, which names the file: it cannot be read, or `meaning` raises it."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as exc:
+        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    try:
+        return meaning(found)
+    except ConfigError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc

@@ -5,7 +5,6 @@ options of the command line: `StreamConfig("webcam:0", mask_ttl_s=2)`, `mask_ttl
 """
 
 import threading
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, is_dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.codecs import Encoding, transparent
-from streamer.settings import Setting, above_0, at_least_0, made, read, settings_of, unknown
+from streamer.settings import Setting, above_0, at_least_0, made, read, read_toml, settings_of, unknown
 from streamer.sources.timing.playout import Latency
 from streamer.sources.uri import Transport, check_password
 
@@ -336,16 +335,7 @@ def read_settings(path: Path) -> dict[str, object]:
     Raises:
         ConfigError: it cannot be read, or has keys or values that are not possible; names file, key and value.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}") from exc
-    try:
-        return settings_from(found)
-    except ConfigError as exc:
-        raise ConfigError(f"{path}: {exc}") from exc
+    return read_toml(path, settings_from)
 
 
 def settings_from(found: Mapping[str, object]) -> dict[str, object]:

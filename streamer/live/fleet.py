@@ -2,7 +2,6 @@
 
 import re
 import time
-import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from streamer.errors import ConfigError, StreamerError
 from streamer.live.config import StreamConfig, configured, settings_from
 from streamer.live.stats import Snapshot
 from streamer.live.stream import Stream
+from streamer.settings import read_toml
 
 CAMERA = "camera"
 """The table that holds a table for each camera."""
@@ -32,16 +32,7 @@ def read_fleet(path: Path) -> dict[str, StreamConfig]:
         ConfigError: it cannot be read, has no camera, two write or publish to the same place, or a key or value is not
             possible; names file, camera, key and value.
     """
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise ConfigError(f"cannot read {path}: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}") from exc
-    try:
-        return fleet_from(found)
-    except ConfigError as exc:
-        raise ConfigError(f"{path}: {exc}") from exc
+    return read_toml(path, fleet_from)
 
 
 def fleet_from(found: Mapping[str, object]) -> dict[str, StreamConfig]:
