@@ -24,7 +24,7 @@ COMMANDS = {
     "serve": ("serve", "Serve a page and a REST API: pictures in, people and parts out."),
     "fleet": ("fleet", "Run the cameras of a file side by side."),
     "health": ("health", "Ask the service on this machine whether it is ready."),
-    "watch": ("watch", "Show the masks that a stream publishes, as they come."),
+    "watch": ("watch", "Show the masks that streams publish, as they come."),
     "replay": (
         "replay",
         "Play kept masks: as lines, in a window, or published.",

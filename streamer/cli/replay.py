@@ -30,6 +30,8 @@ def replay(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Publish where other machines can listen, without keys.")
     ] = False,
+    key: Annotated[Path | None, typer.Option(help="The publisher's .key file; what is published is encrypted.")] = None,
+    allow: Annotated[Path | None, typer.Option(help="Folder of .pub files: only their owners get the masks.")] = None,
     as_json: Json = False,
     view: Annotated[bool, typer.Option("--view", help="Draw the masks in a window; q closes it.")] = False,
 ) -> None:
@@ -37,8 +39,9 @@ def replay(
 
     Prints a line for each parsing, but when it publishes.
     """
-    if publish is None and insecure:
-        raise ConfigError("insecure is for publishing, and nothing is published: add --publish, or leave it out")
+    unused = [name for name, given in (("insecure", insecure), ("key", key), ("allow", allow)) if given]
+    if publish is None and unused:
+        raise ConfigError(f"{unused[0]} is for publishing, and nothing is published: add --publish, or leave it out")
     if not speed > 0 or math.isnan(speed):
         raise ConfigError(f"speed must be above 0, not {speed:g}")
     with ExitStack() as stack:
@@ -48,7 +51,9 @@ def replay(
         publisher = None
         if publish is not None:
             name = sidecar.origin.parser.name if sidecar.origin else ""
-            publisher = stack.enter_context(Publisher(publish, stream=stream, parser=name, insecure=insecure))
+            publisher = stack.enter_context(
+                Publisher(publish, stream=stream, parser=name, insecure=insecure, key=key, allow=allow)
+            )
             say(f"publishing {len(sidecar)} parsings at {publisher.address}")
         window = stack.enter_context(Window(f"streamer {file.name}")) if view else None
         stopped = threading.Event()

@@ -1,7 +1,11 @@
 """The command that shows what a stream publishes."""
 
+import csv
+import io
 import json
 import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,65 +17,116 @@ import typer
 from pipeline import Face, Frame, Look, Parsing, blend
 from streamer.alerts.conditions import FORMS, Condition
 from streamer.alerts.targets import KINDS, open_target
-from streamer.cli.console import say
+from streamer.cli.console import say, tell
 from streamer.cli.options import Json, time_option
 from streamer.errors import ConfigError
+from streamer.export.table import COLUMNS, rows_of
 from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.masks.headers import Totals
-from streamer.zeromq.subscriber import subscribe
+from streamer.zeromq.subscriber import Subscription, subscribe
+
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV: a row for each part of each person in each parsing.")]
+Silence = Annotated[
+    float,
+    time_option("Silence after which to give up; a publisher says something each second.", default_s=10.0, min_s=0.1),
+]
+To = Annotated[
+    str | None,
+    typer.Option(metavar="|".join(KINDS), help="Send a message on, too: to a broker, an address, or a file."),
+]
+Url = Annotated[
+    str | None,
+    typer.Option(help="Where to: mqtt://HOST/TOPIC, http://HOST/PATH, or the path of the file."),
+]
+When = Annotated[
+    list[str] | None,
+    typer.Option(help=f"Send only when this becomes true; repeat for several: {FORMS}. [default: each parsing]"),
+]
 
 
 def watch(
-    address: Annotated[str, typer.Argument(help="Address at which a stream publishes, as in tcp://127.0.0.1:5556.")],
-    stream: Annotated[str, typer.Option(help="Name of the stream; by default the first that is heard.")] = "",
+    addresses: Annotated[
+        list[str],
+        typer.Argument(metavar="ADDRESS...", help="Addresses at which streams publish, as in tcp://127.0.0.1:5556."),
+    ],
+    stream: Annotated[
+        str,
+        typer.Option(help="Name of the stream; by default the first that is heard, of several addresses all."),
+    ] = "",
     as_json: Json = False,
-    view: Annotated[bool, typer.Option("--view", help="Draw the masks in a window; q closes it.")] = False,
+    as_csv: Csv = False,
+    view: Annotated[bool, typer.Option("--view", help="Draw each stream's masks in a window; q closes it.")] = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on when the publisher ends, until it starts again.")
     ] = False,
-    timeout: Annotated[
-        float,
-        time_option(
-            "Silence after which to give up; a publisher says something each second.", default_s=10.0, min_s=0.1
-        ),
-    ] = 10.0,
-    key: Annotated[Path | None, typer.Option(help="Your .key file, for a publisher with keys.")] = None,
-    server_key: Annotated[Path | None, typer.Option(help="The publisher's .pub file; nobody else is heard.")] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="|".join(KINDS), help="Send a message on, too: to a broker, an address, or a file."),
-    ] = None,
-    url: Annotated[
-        str | None,
-        typer.Option(help="Where to: mqtt://HOST/TOPIC, http://HOST/PATH, or the path of the file."),
-    ] = None,
-    when: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Send only when this becomes true; repeat for several: {FORMS}. [default: each parsing]"),
-    ] = None,
+    timeout: Silence = 10.0,
+    key: Annotated[Path | None, typer.Option(help="Your .key file, for publishers with keys.")] = None,
+    server_key: Annotated[Path | None, typer.Option(help="The publishers' .pub file; nobody else is heard.")] = None,
+    to: To = None,
+    url: Url = None,
+    when: When = None,
 ) -> None:
-    """Show the masks that a stream publishes, as they come.
+    """Show the masks that streams publish, as they come.
 
-    Prints a line for each parsing; where they come faster than they can be shown, for the newest.
+    Prints a line for each parsing; where they come faster than they can be shown, for the newest of each stream.
     """
     if (to is None) != (url is None) or (when and to is None):
         raise ConfigError("--to and --url belong together, and --when says when something is sent there")
-    conditions = [Condition(each) for each in when or ()]
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv are two forms of the same lines: leave one out")
+    conditions: defaultdict[str, list[Condition]] = defaultdict(lambda: [Condition(each) for each in when or ()])
+    conditions[stream]  # what is no condition is refused before anything is waited for
+    lines_of = _json_lines if as_json else _csv_lines if as_csv else _lines if len(addresses) == 1 else _named_lines
     with ExitStack() as stack:
         heard = stack.enter_context(
-            subscribe(address, stream=stream, follow=follow, timeout_s=timeout, key=key, server_key=server_key)
+            subscribe(addresses, stream=stream, follow=follow, timeout_s=timeout, key=key, server_key=server_key)
         )
         target = None if to is None or url is None else stack.enter_context(closing(open_target(to, url)))
-        window = stack.enter_context(Window(f"streamer {address}")) if view else None
-        for parsing in heard:
-            if window and {QUIT, CLOSED} & viewed(parsing, window):
-                break
-            say(json.dumps(row_of(parsing)) if as_json else line_of(parsing))
+        if as_csv:
+            say(_csv([("stream", *COLUMNS)]))
+        for name, parsing in _until_quit(heard, stack) if view else heard.named():
+            for line in lines_of(name, parsing):
+                say(line)
             if target is not None:
-                for event in _events(parsing, conditions):
-                    target.send({"event": event, **row_of(parsing)})
+                for event in _events(parsing, conditions[name]):
+                    target.send({"event": event, "stream": name, **row_of(parsing)})
     if heard.end_reason:
-        say(_last_line(heard.end_reason, heard.end_totals, as_json=as_json))
+        text = _last_line(heard.end_reason, heard.end_totals, as_json=as_json)
+        tell("end", text, {}) if as_csv else say(text)  # a table has no place for it
+
+
+def _until_quit(heard: Subscription, stack: ExitStack) -> Iterator[tuple[str, Parsing]]:
+    """What is heard, each stream shown in a window, until one of these is closed."""
+    windows: dict[str, Window] = {}
+    for name, parsing in heard.named():
+        if name not in windows:
+            windows[name] = stack.enter_context(Window(f"streamer {name}"))
+        if {QUIT, CLOSED} & viewed(parsing, windows[name]):
+            return
+        yield name, parsing
+
+
+def _json_lines(stream: str, parsing: Parsing) -> list[str]:
+    return [json.dumps({"stream": stream, **row_of(parsing)})]
+
+
+def _csv_lines(stream: str, parsing: Parsing) -> list[str]:
+    text = _csv((stream, *row) for row in rows_of(parsing))
+    return [text] if text else []
+
+
+def _lines(_: str, parsing: Parsing) -> list[str]:
+    return [line_of(parsing)]
+
+
+def _named_lines(stream: str, parsing: Parsing) -> list[str]:
+    return [f"{stream}: {line_of(parsing)}"]
+
+
+def _csv(rows: Iterable[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().rstrip("\n")
 
 
 def _events(parsing: Parsing, conditions: list[Condition]) -> list[str]:

@@ -1,8 +1,10 @@
 """Parsings as a table: CSV with a row for each part of each person in each frame."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline import Parsing
 from streamer.export.areas import parts_of
 from streamer.masks.sidecar import Sidecar
 
@@ -10,12 +12,17 @@ COLUMNS = ("frame", "pts_s", "person", "score", "left", "top", "right", "bottom"
 
 
 def write_csv(sidecar: Sidecar, out: Path) -> None:
-    """Writes the table; `person` and what follows it are empty for parts of nobody. Raises OSError, BadMessage."""
+    """Writes the table. Raises OSError, BadMessage."""
     with out.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for parsing in sidecar:
-            for person, part, share in parts_of(parsing):
-                who = ("",) * 6 if person is None else (person.track_id, f"{person.score:.4f}", *person.box)
-                pixels = round(share * parsing.frame_size.area)
-                writer.writerow((parsing.frame_index, f"{parsing.pts_s:.6f}", *who, part, f"{share:.8f}", pixels))
+            writer.writerows(rows_of(parsing))
+
+
+def rows_of(parsing: Parsing) -> Iterator[tuple[object, ...]]:
+    """The rows of a parsing, as `COLUMNS` says; `person` and what follows it are empty for parts of nobody."""
+    for person, part, share in parts_of(parsing):
+        who = ("",) * 6 if person is None else (person.track_id, f"{person.score:.4f}", *person.box)
+        pixels = round(share * parsing.frame_size.area)
+        yield parsing.frame_index, f"{parsing.pts_s:.6f}", *who, part, f"{share:.8f}", pixels

@@ -17,6 +17,7 @@ import pytest
 
 from pipeline import Evaluation, load_parser
 from streamer.sources.open import sample
+from streamer.zeromq.curve import new_keys
 from streamer.zeromq.subscriber import subscribe
 from tests.support.media import Clip, pictures_of, pts_of, quarters
 from tests.support.waiting import eventually
@@ -76,16 +77,23 @@ def test_masks_are_kept_drawn_again_and_played(tmp_path: Path) -> None:
     assert "b.mkv.hpm is of another video: of b.mkv (" in done.stderr
     done = run("replay", "masks/a.mp4.hpm", "--speed", "inf", "--json", cwd=tmp_path)
     assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == list(range(12))
-    done = run("replay", "masks/a.mp4.hpm", "--insecure", cwd=tmp_path)
-    assert "nothing is published: add --publish, or leave it out" in done.stderr
+    for unused in ("--insecure", "--key=a.key", "--allow=friends"):
+        done = run("replay", "masks/a.mp4.hpm", unused, cwd=tmp_path)
+        assert "nothing is published: add --publish, or leave it out" in done.stderr
 
 
-def test_replayed_masks_reach_subscribers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keyed", [False, True])
+def test_replayed_masks_reach_subscribers(keyed: bool, tmp_path: Path) -> None:
+    (tmp_path / "allow").mkdir()
+    (secret, public), (own, _) = new_keys("player", tmp_path), new_keys("reader", tmp_path / "allow")
+    keys = ["--key", secret, "--allow", tmp_path / "allow"] if keyed else []
     Clip(ticks=range(0, 50 * 512, 512)).make(tmp_path / "a.mp4")
     assert run("render", "a.mp4", "out.mp4", "--masks", "a.hpm", cwd=tmp_path).returncode == 0
     address = f"ipc://{tmp_path}/socket"
-    with subscribe(address, timeout_s=60.0) as heard:
-        player = subprocess.Popen([*COMMAND, "replay", "a.hpm", "--publish", address, "--speed", "0.5"], cwd=tmp_path)
+    theirs = {"key": own, "server_key": public} if keyed else {}
+    with subscribe(address, timeout_s=60.0, **theirs) as heard:
+        command = [*COMMAND, "replay", "a.hpm", "--publish", address, "--speed", "0.5", *keys]
+        player = subprocess.Popen(command, cwd=tmp_path)
         try:
             frames = [parsing.frame_index for parsing in heard]
         finally:

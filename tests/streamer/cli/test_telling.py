@@ -1,6 +1,8 @@
 """What reaches a program that reads, when it reaches it, and what a person who presses Ctrl-C sees."""
 
 import configparser
+import csv
+import itertools
 import json
 import os
 import queue
@@ -12,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -22,9 +25,14 @@ from typer.main import get_command
 
 from pipeline import CIHP, Parsing, Size
 from streamer.cli import app
+from streamer.cli.watch import watch
+from streamer.errors import ConfigError
+from streamer.export.table import COLUMNS
 from streamer.zeromq.publisher import Publisher
 from tests.support.media import Clip
 from tests.support.paths import ROOT
+from tests.support.scenes import frame_of, parsing_of, texture
+from tests.support.waiting import eventually
 
 PATIENCE_S = 60.0
 SELDOM = ("too_slow", "figures")
@@ -83,6 +91,44 @@ def test_each_mask_is_a_line_at_once(form: list[str]) -> None:
             assert first != second
             assert not form or json.loads(second)["people"] == []
             watching.send_signal(signal.SIGINT)
+
+
+@pytest.mark.process
+def test_several_streams_are_told_apart_in_a_table(tmp_path: Path) -> None:
+    parsing = parsing_of(frame_of(texture(0)), [np.ones((9, 16), np.bool_)])
+    with (
+        Publisher(f"ipc://{tmp_path}/door", stream="door") as door,
+        Publisher(f"ipc://{tmp_path}/gate", stream="gate") as gate,
+    ):
+        command = [*COMMAND, "watch", door.address, gate.address, "--csv", "--timeout", "60"]
+        with subprocess.Popen(
+            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as it:
+            assert it.stdout is not None
+            assert it.stderr is not None
+            lines = lines_of(it.stdout)
+            heard: list[str] = []
+
+            def told(number: int) -> bool:
+                door.publish(replace(parsing, frame_index=2 * number))
+                gate.publish(replace(parsing, frame_index=2 * number + 1))
+                heard.extend(lines.get() for _ in range(lines.qsize()))
+                return {line.split(",")[0] for line in heard} >= {"door", "gate"}
+
+            numbers = itertools.count()
+            assert eventually(lambda: told(next(numbers)), PATIENCE_S)
+            door.close("over")
+            gate.close("over")
+            assert "the publisher ended: over" in it.stderr.read()
+            assert it.wait(PATIENCE_S) == 0
+    rows = list(csv.DictReader(heard))
+    assert tuple(rows[0]) == ("stream", *COLUMNS)
+    assert {(row["stream"], int(row["frame"]) % 2) for row in rows} == {("door", 0), ("gate", 1)}
+
+
+def test_a_table_is_no_json() -> None:
+    with pytest.raises(ConfigError, match="leave one out"):
+        watch(["tcp://127.0.0.1:1"], as_json=True, as_csv=True)
 
 
 @pytest.mark.process
