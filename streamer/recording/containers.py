@@ -13,6 +13,7 @@ from av.stream import Stream
 
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
+from streamer.media.priority import same_priority
 from streamer.recording.codecs import CODECS, EDITING
 from streamer.recording.encoder import Packet, Tracks
 from streamer.recording.extras import MKV, MOV, MP4, WEBM, Extras, Holds
@@ -139,7 +140,8 @@ def try_header(kind: Container, tracks: Tracks, others: dict[int, Stream], extra
     container = _in_memory(kind)
     _add_all(container, tracks, others, extras)
     try:
-        container.start_encoding()
+        with same_priority():
+            container.start_encoding()
     finally:
         break_circle(container)
 
@@ -233,7 +235,8 @@ def _encodes(kind: Container, codec: str) -> bool:
         details = (CODECS | EDITING)[codec]
         stream: Any = container.add_stream(details.encoder, 25, dict(details.options))
         stream.height, stream.width, stream.pix_fmt = 64, 64, details.pixels
-        container.start_encoding()
+        with same_priority():
+            container.start_encoding()
     except (OSError, ValueError):
         return False
     return True

@@ -5,6 +5,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, cast
@@ -26,6 +27,7 @@ from streamer.errors import SinkError
 from streamer.media.about import About
 from streamer.media.circles import break_circle
 from streamer.media.fields import FieldOrder
+from streamer.media.priority import same_priority
 from streamer.media.tags import SourceInfo, VideoTags
 from streamer.recording.codecs import Codec, Encoding
 
@@ -183,7 +185,8 @@ class Encoder:
 
     def _encoded(self, frame: av.VideoFrame | None) -> list[Packet]:
         try:
-            packets = self._stream.encode(frame)
+            with nullcontext() if self._stream.codec_context.is_open else same_priority():
+                packets = self._stream.encode(frame)
         except (OSError, ValueError) as exc:
             raise SinkError(f"cannot encode a picture: {getattr(exc, 'strerror', None) or exc}") from exc
         if self._live:
@@ -196,7 +199,8 @@ class Encoder:
         container = av.open(io.BytesIO(), "w", format="nut")
         try:
             self._add_pictures(container)
-            container.start_encoding()
+            with same_priority():
+                container.start_encoding()
         except (OSError, ValueError) as exc:
             size, codec = self._size, self._encoding.codec
             raise SinkError(f"cannot encode {size.height}x{size.width} as {codec}: {exc}") from exc
