@@ -4,6 +4,7 @@ A decoded frame is never turned into BGR and back only to have something drawn o
 what the camera sent, and the two conversions, as long as the network itself at 720p, are saved.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from threading import Lock
@@ -16,6 +17,7 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
+from pipeline.hdr import HDR, from_sdr
 
 _EXACTLY = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
 TRUE_COLOURS = Interpolation.BILINEAR | _EXACTLY
@@ -40,6 +42,8 @@ class Yuv420:
     """The same picture with 10 bits, in `DEEP_FORMAT`, where the video has them."""
     origin: "Yuv420 | None" = None
     """The picture that this one was drawn on, where that has 10 bits."""
+    as_shown: Callable[[av.VideoFrame], av.VideoFrame] | None = None
+    """Of HDR: makes of a frame of red, green and blue what an ordinary display shows, and `bgr` has."""
     _converting: Lock = field(default_factory=Lock, init=False, repr=False)
     """Whatever converts a frame PyAV keeps with it, and meanwhile it changes the frame's tags: of two threads at once,
     as those that parse and show a picture are, each would free memory that the other writes to."""
@@ -69,6 +73,8 @@ class Yuv420:
         # Into planes, for swscale takes twice as long to write the same colours side by side.
         with self._converting:
             small = self.video.reformat(width, height, "gbrp", interpolation=how, threads=1)
+        if self.as_shown is not None:
+            small = self.as_shown(small)
         green, blue, red = _planes(small)
         return np.asarray(cv2.merge([blue, green, red]), np.uint8)
 
@@ -78,7 +84,7 @@ class Yuv420:
         with self._converting:
             video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
             video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
-        copied = Yuv420(video, origin=None if self.deep is None else self)
+        copied = Yuv420(video, origin=None if self.deep is None else self, as_shown=self.as_shown)
         for target, source in zip(copied.planes, self.planes):
             target[: len(source)] = source
         return copied
@@ -113,7 +119,8 @@ class Yuv420:
             uint8 (n, 3): Y, U, V.
         """
         full = self.video.format.name == "yuvj420p" or int(self.video.color_range) == _FULL_RANGE
-        return _converted(bgr.tobytes(), int(self.video.colorspace), full)
+        transfer = int(self.video.color_trc)
+        return _converted(bgr.tobytes(), int(self.video.colorspace), full, transfer if transfer in HDR else None)
 
 
 def _planes(video: av.VideoFrame) -> list[NDArray[np.uint8]]:
@@ -131,9 +138,10 @@ def _deep_planes(video: av.VideoFrame) -> list[NDArray[np.uint16]]:
 
 
 @lru_cache(maxsize=64)
-def _converted(bgr: bytes, matrix: int, full: bool) -> NDArray[np.uint8]:
+def _converted(bgr: bytes, matrix: int, full: bool, hdr: int | None) -> NDArray[np.uint8]:
     red_weight, blue_weight = _WEIGHTS.get(matrix, _BT601)
-    blue, green, red = (np.frombuffer(bgr, np.uint8).reshape(-1, 3) / 255).T
+    coloured = np.frombuffer(bgr, np.uint8).reshape(-1, 3)[:, ::-1] / 255
+    red, green, blue = (coloured if hdr is None else from_sdr(coloured, hdr)).T
     bright = red_weight * red + blue_weight * blue + (1 - red_weight - blue_weight) * green
     towards_blue = (blue - bright) / (2 - 2 * blue_weight)
     towards_red = (red - bright) / (2 - 2 * red_weight)

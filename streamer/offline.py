@@ -59,7 +59,7 @@ class Rendering:
     video_track: int | None = None
     """Number of the video track to parse, from 1; by default the one that a file says, else its largest."""
     deinterlace: bool = False
-    """Make whole pictures of interlaced video's; else H.264 stays interlaced."""
+    """Make whole pictures of interlaced video's; else H.264 stays interlaced, and other codecs do the same."""
     force: bool = False
     """Overwrite files that exist."""
     resume: bool = False
@@ -196,7 +196,10 @@ def rendered(
     unseen = set(settings.look.people)
     stopped = False
     check_apart(source, out)
-    wanted: Any = {name: getattr(settings, name) for name in ("tracks", "video_track", "deinterlace")}
+    wanted: Any = {name: getattr(settings, name) for name in ("tracks", "video_track")}
+    codec = settings.encoding.details
+    wanted["deinterlace"] = settings.deinterlace or not codec.has_fields
+    wanted["hdr"] = bool(codec.deep) and out.suffix.lower() in VIDEO_SUFFIXES
     with (
         open_source(source, audio=True, **wanted) as opened,
         Memory() as memory,

@@ -65,17 +65,19 @@ def capture(
     stop: threading.Event,
     announce: Callable[[Source], None],
     ready: Callable[[], bool] | None = None,
+    *,
+    hdr: bool = False,
 ) -> None:
     """Reads the source to its end, or until `stop`; then closes the ring, and with its error if there was one.
 
     Args:
         audio: read the sound, too.
         announce: told of the source when it is open, before its first frame is in the ring.
-        ready: see `open_source`.
+        ready, hdr: see `open_source`.
     """
     limit = _Limit(stop, settings.duration_s)
     try:
-        source = _opened(settings, audio, limit, stats, ready)
+        source = _opened(settings, audio, limit, stats, ready, hdr=hdr)
         if source is not None:
             with source:
                 info = source.info
@@ -89,7 +91,13 @@ def capture(
 
 
 def _opened(
-    settings: SourceSettings, audio: bool, limit: _Limit, stats: Stats, ready: Callable[[], bool] | None
+    settings: SourceSettings,
+    audio: bool,
+    limit: _Limit,
+    stats: Stats,
+    ready: Callable[[], bool] | None,
+    *,
+    hdr: bool,
 ) -> Source | None:
     """The source, or None when it was stopped before it was there."""
     stall_s, segment_s = (NOTICED_AT * max(settings.stall_after_s, least) for least in (0.0, TIMEOUTS.segment_s))
@@ -100,6 +108,8 @@ def _opened(
             settings.uri,
             audio=audio,
             video_track=settings.video_track,
+            deinterlace=True,
+            hdr=hdr,
             realtime=True,
             loop=settings.loop,
             timeouts=replace(timeouts, open_s=min(within_s, timeouts.open_s)),

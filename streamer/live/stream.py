@@ -102,9 +102,10 @@ class Stream:
         # Only what is recorded must not miss a picture; a window rather shows the newest.
         ready = (lambda: reader.unread < RING_FRAMES - 1) if record.encodes and rows.draws(config) else None
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
+        hdr = record.encodes and bool(config.encoding.details.deep)
         self._add(
             "capture",
-            lambda: capture(config.source, record.encodes, ring, self._stats, self._stop, source.put, ready),
+            lambda: capture(config.source, record.encodes, ring, self._stats, self._stop, source.put, ready, hdr=hdr),
             stops_others=False,
         )
         self._add("parse", parse.run)

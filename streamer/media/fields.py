@@ -1,17 +1,23 @@
 """Interlaced video: pictures of two fields, which are half of the rows each, and of two moments."""
 
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
 import av
 from av.filter import Graph
+from av.filter.context import FilterContext
 
 
-class FieldFilter:
+class FrameFilter:
     """A filter of FFmpeg's for pictures of one kind after the other; it is made anew for each kind."""
 
-    def __init__(self, name: str, options: str) -> None:
-        self._name, self._options = name, options
+    def __init__(self, add: Callable[[Graph], FilterContext]) -> None:
+        """
+        Args:
+            add: makes it in a graph.
+        """
+        self._add = add
         self._kind: tuple[str, int, int] | None = None
         self._graph: Any = None
         self._time_base: Fraction | None = None
@@ -36,10 +42,9 @@ class FieldFilter:
 
     def _made(self, frame: av.VideoFrame) -> Graph:
         graph = Graph()
-        buffer = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=cast(Any, frame.time_base)
-        )
-        nodes = [buffer, graph.add(self._name, self._options), graph.add("buffersink")]
+        base = frame.time_base or Fraction(1)
+        buffer = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=base)
+        nodes = [buffer, self._add(graph), graph.add("buffersink")]
         graph.link_nodes(*nodes).configure()
         return graph
 
@@ -65,7 +70,7 @@ class FieldOrder:
         Args:
             order: tff, the upper one, or bff.
         """
-        self._filter = FieldFilter("setfield", order)
+        self._filter = FrameFilter(lambda graph: graph.add("setfield", order))
 
     def of(self, frame: av.VideoFrame) -> av.VideoFrame:
         (said,) = self._filter.put(frame)

@@ -26,6 +26,8 @@ class Codec:
     pixels: str = "yuv420p"
     deep: str = ""
     """Kind of pixels with 10 bits, which players of the codec take; empty where there is none."""
+    has_fields: bool = False
+    """Whether it keeps interlaced video as it is."""
     alpha: str = ""
     """Kind of pixels with transparency; empty where it has none."""
     alpha_options: tuple[tuple[str, str], ...] = ()
@@ -35,7 +37,7 @@ _X264_PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium
 _AT_ONCE = (("tune", "zerolatency"), ("forced-idr", "1"))
 _QUIET = (("x265-params", "log-level=error"),)
 CODECS = {
-    "h264": Codec("libx264", 20, 51, _X264_PRESETS, live=_AT_ONCE, live_crf=22),
+    "h264": Codec("libx264", 20, 51, _X264_PRESETS, live=_AT_ONCE, live_crf=22, has_fields=True),
     "h265": Codec("libx265", 23, 51, _X264_PRESETS, _QUIET, _AT_ONCE, deep="yuv420p10le"),
     "vp9": Codec(
         "libvpx-vp9",

@@ -1,7 +1,6 @@
 """Pictures become packets, each at its time; what a file of them needs to know goes along."""
 
 import io
-import logging
 import os
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from pipeline import Size
+from pipeline.hdr import HDR
 from pipeline.types import Picture
 from pipeline.yuv import DEEP_FORMAT, TRUE_COLOURS, Yuv420
 from streamer.errors import SinkError
@@ -29,18 +29,16 @@ from streamer.media.circles import break_circle
 from streamer.media.fields import FieldOrder
 from streamer.media.priority import same_priority
 from streamer.media.tags import SourceInfo, VideoTags
+from streamer.media.tones import hdr_of
 from streamer.recording.codecs import Codec, Encoding
 
 FULL_RANGE, EIGHT = 2, 8
 _INTERLACED = 1 << 18 | 1 << 29
 """FFmpeg's flags of encoders for fields: of their transform and of their motion."""
-_X264 = "libx264"
 HELD_BACK = 2
 """Frames of a file that wait, in case that they are the last."""
 KEY_EVERY_S = 2
 """A file can be played from so many places, and a clip begin there."""
-
-_LOG = logging.getLogger(__name__)
 
 Packet = Any
 """An `av.Packet` of pictures or of sound."""
@@ -91,10 +89,8 @@ class Encoder:
         self._tags, self._live, self._encoding, self._alpha = info.tags.unmirrored, live, encoding, alpha
         # What is live may become several files, and clips: what is said of the times of one is true of none.
         self._about = replace(info.about, chapters=(), covers=()) if live else info.about
-        self._fields = self._tags.fields if encoding.details.encoder == _X264 and not live else None
+        self._fields = self._tags.fields if encoding.details.has_fields and not live else None
         self._field_order = FieldOrder(self._fields) if self._fields is not None else None
-        if self._tags.fields is not None and self._fields is None and not live:
-            _LOG.warning("%s is interlaced, which %s cannot be here: --deinterlace", info.name, encoding.codec)
         self._rate = info.rate or Fraction(30)
         self._size = Size(*self._tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
         self._to_yuv = VideoReformatter()
@@ -253,6 +249,8 @@ class Encoder:
             if picture.shape == self._size and tags.is_upright and self._pixels == DEEP_FORMAT:
                 return picture.deepened()
             picture = picture.bgr
+        if tags.transfer in HDR and self._pixels == DEEP_FORMAT:
+            return hdr_of(self._fitted(tags.stored(picture)), tags.transfer, tags.matrix)
         kind = "bgra" if self._alpha else "bgr24"
         return self._to_yuv.reformat(
             av.VideoFrame.from_ndarray(self._fitted(tags.stored(picture)), format=kind),

@@ -28,7 +28,11 @@ class Parts:
     """Number of the video track, from 1; None is the default one, or the largest."""
     deinterlace: bool = False
     """Whole pictures of those that are two fields."""
+    hdr: bool = False
+    """HDR as it is, where its pictures are upright; else they become what an ordinary display shows."""
 
+
+ANY_PARTS = Parts()
 
 _STILL_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff"})
 _STILL_S = 1

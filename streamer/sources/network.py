@@ -12,6 +12,7 @@ from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.sources.connection import RemoteFailed, RemoteFeed, RemoteSilent
 from streamer.sources.demuxer.protocol import Request
 from streamer.sources.failures import PULLED_OUT, Meaning, meaning_of
+from streamer.sources.file_tracks import Parts
 from streamer.sources.packets import Feed, Packet, spliced
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Health
@@ -60,8 +61,7 @@ _OPTIONS = MappingProxyType(
 
 def open_address(
     url: str,
-    audio: bool,
-    video_track: int | None,
+    parts: Parts,
     timeouts: Timeouts,
     stopped: Stopped,
     playing: Playing | None,
@@ -77,7 +77,8 @@ def open_address(
         raise CannotOpen(f"cannot open {name}: {BARE_PASSWORD}", Cause.NOT_FOUND)
     silence_s = timeouts.segment_s if ".m3u8" in url else timeouts.read_s
     poll_s = None if access.poll_hz is None else 1 / access.poll_hz
-    request = Request(url, audio, _QUICKLY | _OPTIONS.get(scheme, {}), video_track=video_track, poll_s=poll_s)
+    options, audio = _QUICKLY | _OPTIONS.get(scheme, {}), parts.kept != "none"
+    request = Request(url, audio, options, video_track=parts.video_track, poll_s=poll_s)
     if poll_s is not None and 3 * poll_s > silence_s and scheme in ("http", "https"):
         silence_s = 3 * poll_s
     feed = (
@@ -85,7 +86,8 @@ def open_address(
         if scheme in RTSP
         else connect(request, name, timeouts.open_s, stopped)
     )
-    return Video(feed, name, LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s, playing))
+    live = LiveReading(stopped, max(timeouts.open_s, silence_s), silence_s, playing)
+    return Video(feed, name, live, parts=parts)
 
 
 def _connect_rtsp(request: Request, name: str, open_s: float, stopped: Stopped, access: Access) -> Feed:

@@ -43,6 +43,7 @@ def open_source(
     tracks: Kept = "sound",
     video_track: int | None = None,
     deinterlace: bool = False,
+    hdr: bool = False,
     realtime: bool = False,
     loop: bool = False,
     timeouts: Timeouts = TIMEOUTS,
@@ -64,7 +65,8 @@ def open_source(
         tracks: which tracks of a file are read with `audio`: its "sound"; the "first" track of sound; or "all", also
             subtitles, data and other videos, into `Source.extras`.
         video_track: number of the video track to read, from 1; None is the default one, or without one the largest.
-        deinterlace: make whole pictures of a file's that are two fields, of two moments.
+        deinterlace: make whole pictures of a file's that are two fields, of two moments; of what is live, always.
+        hdr: give HDR with 10 bits; `Frame.bgr` is as an ordinary display shows it, as are otherwise the pictures.
         realtime: give each frame of a recording when it is due, as a camera would, and no earlier; that is then
             its `captured_s`. The pictures of what is live are then given steadily, however they arrive; otherwise
             each as soon as it is there.
@@ -84,8 +86,7 @@ def open_source(
     stopped = stopped or Event()
     kept: Kept = tracks if audio and not loop else "none"
     playing = Playing(latency_s, ready) if realtime else None
-    parts = Parts(kept, video_track, deinterlace)
-    again = partial(_opened, str(uri), parts, timeouts, stopped, playing, access)
+    again = partial(_opened, str(uri), Parts(kept, video_track, deinterlace, hdr), timeouts, stopped, playing, access)
     source = again()
     if loop and source.info.live:
         source.close()
@@ -103,14 +104,14 @@ def _opened(
     if text.startswith("test:"):
         return TestPattern(text)
     if is_address(text):
-        return open_address(text, parts.kept != "none", parts.video_track, timeouts, stopped, playing, access)
+        return open_address(text, parts, timeouts, stopped, playing, access)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
     path = Path(text)
     if _is_folder(path):
         return Pictures(text, list_pictures(path))
     if is_pipe(text):
-        return open_pipe(text, parts.kept != "none", parts.video_track, timeouts, stopped, playing)
+        return open_pipe(text, parts, timeouts, stopped, playing)
     if comes_by_itself(text):
         return open_camera(text, timeouts, stopped, playing)
     if has_magic(text) and not path.exists():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streamer.errors import CannotOpen, Cause
 from streamer.sources.demuxer.protocol import Request
+from streamer.sources.file_tracks import Parts
 from streamer.sources.network import Timeouts, connect
 from streamer.sources.playback import Stopped
 from streamer.sources.timing.playout import Playing
@@ -25,9 +26,7 @@ def is_pipe(text: str) -> bool:
     return text == STANDARD_INPUT or Path(text).is_fifo()
 
 
-def open_pipe(
-    text: str, audio: bool, video_track: int | None, timeouts: Timeouts, stopped: Stopped, playing: Playing | None
-) -> Video:
+def open_pipe(text: str, parts: Parts, timeouts: Timeouts, stopped: Stopped, playing: Playing | None) -> Video:
     """A video that is written into standard input or a named pipe, in any format that can be read from its beginning.
 
     Raises CannotOpen: nobody writes, it is no video, it was stopped, or this system passes no files on to a process.
@@ -37,11 +36,11 @@ def open_pipe(
         raise CannotOpen(f"cannot open {name}: {_NOT_HERE}", Cause.NOT_FOUND)
     file = os.dup(sys.stdin.fileno()) if text == STANDARD_INPUT else _written(Path(text), stopped)
     try:
-        request = Request(f"pipe:{file}", audio, {}, video_track=video_track)
+        request = Request(f"pipe:{file}", parts.kept != "none", {}, video_track=parts.video_track)
         feed = connect(request, name, timeouts.open_s, stopped, files=(file,))
     finally:
         os.close(file)
-    return Video(feed, name, LiveReading(stopped, timeouts.open_s, timeouts.read_s, playing))
+    return Video(feed, name, LiveReading(stopped, timeouts.open_s, timeouts.read_s, playing), parts=parts)
 
 
 def _written(path: Path, stopped: Stopped) -> int:

@@ -5,7 +5,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,16 +15,18 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from pipeline import Frame, Size
+from pipeline.hdr import HDR
 from pipeline.pictures import on_white
 from pipeline.types import Picture
 from pipeline.yuv import DEEP_FORMAT, TRUE_COLOURS, YUV_FORMATS, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
-from streamer.media.fields import FieldFilter
+from streamer.media.fields import FrameFilter
 from streamer.media.light import light_of
 from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo, VideoTags
+from streamer.media.tones import BT709, LIMITED_RANGE, ToSdr
 from streamer.sources.demuxer.main import turn_of
-from streamer.sources.file_tracks import Parts
+from streamer.sources.file_tracks import ANY_PARTS, Parts
 from streamer.sources.packets import Feed, Packet, file_feed
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Delivery, Health, Source
@@ -36,10 +38,8 @@ from streamer.sources.timing.stamps import TIMELESS_BASE, stamped
 
 _LOG = logging.getLogger(__name__)
 
-BT709 = 1
 YUV_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
 """H.273's numbers of ways from YUV to RGB, of those that swscale knows."""
-LIMITED_RANGE = 1
 EIGHT = 8
 COLOURS = 3
 FIELDS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
@@ -77,16 +77,17 @@ class Video(Source):
         live: LiveReading | None = None,
         title: str | None = None,
         *,
-        deinterlace: bool = False,
+        parts: Parts = ANY_PARTS,
     ) -> None:
         """
         Args:
             name: what errors call it.
             live: None for a recording.
             title: the name that its info gives; None is `name`.
-            deinterlace: make whole pictures of those that are two fields.
+            parts: what is done with interlaced video and HDR.
         """
-        self._name, self._feed, self._live = name, feed, live
+        self._name, self._feed, self._live, self._parts = name, feed, live, parts
+        self._to_sdr: ToSdr | None = None
         self._sent: deque[int] = deque()
         """The times of the packets whose pictures have not come."""
         try:
@@ -100,10 +101,12 @@ class Video(Source):
             self._to_bgr, self._to_deep = VideoReformatter(), VideoReformatter()
             self._first_ticks: int | None = None
             self._begin()
-            self._decoded = _deinterlaced(self._decode()) if deinterlace else self._decode()
+            # Whoever watches sees fields as combs, so only files are kept as they are.
+            whole = parts.deinterlace or live is not None
+            self._decoded = _deinterlaced(self._decode(), name) if whole else self._decode()
             frame = self._first_frame()
             first_ticks = self._first_ticks = self._ticks(frame)
-            self._tags = self._tags_of(frame, 0 if self._timed else first_ticks)
+            self._tags = self._shown_as(self._tags_of(frame, 0 if self._timed else first_ticks), frame)
             self._first, self._first_duration_s = self._picture(frame), _duration_s(frame)
         except BaseException:
             feed.close()
@@ -260,15 +263,29 @@ class Video(Source):
             transfer=int(first.color_trc),
         )
 
+    def _shown_as(self, tags: VideoTags, first: av.VideoFrame) -> VideoTags:
+        """What is said of the pictures that are given, where they may be HDR."""
+        if tags.transfer not in HDR:
+            return tags
+        self._to_sdr = ToSdr(tags.transfer, tags.light)
+        self._keeps_hdr = self._parts.hdr and tags.bits > EIGHT and tags.is_upright and _is_even(first)
+        if self._keeps_hdr:
+            return tags
+        _LOG.warning("%s is HDR: it is shown and written as ordinary video", self._name)
+        plain = replace(tags, bits=EIGHT, light=None, colour_range=LIMITED_RANGE)
+        return replace(plain, matrix=BT709, primaries=BT709, transfer=BT709)
+
     def _ticks(self, frame: av.VideoFrame) -> int:
         own = self._sent.popleft() if self._sent else frame.pts
         return self._clock.ticks(None if self._timeless else own)
 
     def _picture(self, frame: av.VideoFrame) -> Picture | Yuv420:
-        plain = frame.format.name in YUV_FORMATS and self._tags.is_upright
-        if plain and not (frame.height % 2 or frame.width % 2):
+        if self._to_sdr is not None and not self._keeps_hdr:
+            frame = self._to_sdr.video(frame)
+        plain = self._tags.is_upright and _is_even(frame)
+        if plain and frame.format.name in YUV_FORMATS:
             return Yuv420(frame)
-        if self._tags.bits > EIGHT and self._tags.is_upright and not (frame.height % 2 or frame.width % 2):
+        if plain and self._tags.bits > EIGHT:
             return self._deep(frame)
         if any(component.is_alpha for component in frame.format.components):
             bgr = on_white(self._pixels(frame, "bgra"))
@@ -280,19 +297,28 @@ class Video(Source):
         deep = frame
         if frame.format.name != DEEP_FORMAT:
             deep = self._to_deep.reformat(frame, format=DEEP_FORMAT, interpolation=TRUE_COLOURS)
-        return Yuv420(self._to_bgr.reformat(deep, format=YUV_FORMATS[0], interpolation=TRUE_COLOURS), deep)
+        plain = self._to_bgr.reformat(deep, format=YUV_FORMATS[0], interpolation=TRUE_COLOURS)
+        return Yuv420(plain, deep, as_shown=None if self._to_sdr is None else self._to_sdr.rgb)
 
     def _pixels(self, frame: av.VideoFrame, pixels: str) -> NDArray[np.uint8]:
         converted = self._to_bgr.reformat(frame, format=pixels, interpolation=TRUE_COLOURS)
         return np.asarray(converted.to_ndarray(), np.uint8)
 
 
-def _deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+def _is_even(frame: av.VideoFrame) -> bool:
+    return not (frame.height % 2 or frame.width % 2)
+
+
+def _deinterlaced(frames: Iterator[av.VideoFrame], name: str) -> Iterator[av.VideoFrame]:
     """Each picture, whole; those that are not interlaced as they are."""
-    whole = FieldFilter("bwdif", "mode=send_frame:deint=interlaced")
+    whole: FrameFilter | None = None
     for frame in frames:
-        yield from whole.put(frame)
-    yield from whole.finish()
+        # Not before it is needed: it keeps a picture back, and makes YUV of RGB.
+        if whole is None and frame.interlaced_frame:
+            _LOG.warning("%s is interlaced: whole pictures are made of its fields", name)
+            whole = FrameFilter(lambda graph: graph.add("bwdif", "mode=send_frame:deint=interlaced"))
+        yield from [frame] if whole is None else whole.put(frame)
+    yield from [] if whole is None else whole.finish()
 
 
 def _duration_s(frame: av.VideoFrame) -> float | None:
@@ -344,4 +370,4 @@ def open_file(path: Path, parts: Parts) -> Video:
     except CannotOpen:
         container.close()
         raise
-    return Video(feed, str(path), title=path.name, deinterlace=parts.deinterlace)
+    return Video(feed, str(path), title=path.name, parts=parts)

@@ -20,9 +20,9 @@ from tests.support.waiting import eventually
 SIZE = Size(64, 96)
 
 
-def copied(source: Path, out: Path, encoding: Encoding | None = None) -> Path:
+def copied(source: Path, out: Path, encoding: Encoding | None = None, *, hdr: bool = False) -> Path:
     """The source, decoded and recorded again as it is."""
-    with open_source(source, audio=True) as opened:
+    with open_source(source, audio=True, hdr=hdr) as opened:
         with Recorder(out, opened.info, opened.audio, encoding or Encoding(), force=False) as recorder:
             for frame in opened:
                 recorder.write(frame.picture, frame.pts_s)
