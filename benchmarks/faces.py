@@ -138,6 +138,7 @@ def cover_crowds(given: argparse.Namespace) -> None:
         index = each.frame.index
         for old in [old for old in kept if old < index]:
             del kept[old]
+        assert each.parsing is not None
         picture = draw(each.frame, each.parsing, LOOK, None, each.lingering)
         drawn = np.asarray(picture, np.uint8)
         before = len(tally.worst)

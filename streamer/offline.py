@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
-from pipeline.drawing.overlay import Memory, draw, drawn_size
+from pipeline.drawing.overlay import Memory, draw, drawn_size, undrawn
 from pipeline.drawing.treatment import hidden
 from pipeline.faces.cover import FaceCover
 from pipeline.labels import LabelSet
@@ -22,7 +22,7 @@ from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
 from streamer.media.tags import SourceInfo
-from streamer.parsings.parsed import FramesParsed, are_stills
+from streamer.parsings.parsed import FramesKnown, are_stills
 from streamer.parsings.take import FromParser, FromSidecar, Parsings
 from streamer.recording.animation import Animation
 from streamer.recording.codecs import Encoding, transparent
@@ -212,12 +212,15 @@ def rendered(
                 frame, parsing = each.frame, each.parsing
                 if isinstance(opened, Pictures):
                     memory.legend = LegendMemory()
-                picture = draw(frame, parsing, settings.look, memory, each.lingering)
+                if parsing is None:
+                    picture = undrawn(frame, settings.look, parsings.label_set, memory)
+                else:
+                    picture = draw(frame, parsing, settings.look, memory, each.lingering)
+                    unseen -= {person.track_id for person in parsing.people}
+                    parsed += parsing.carried_from == frame.index
                 sink.write(picture, frame.pts_s, frame.duration_s)
-                unseen -= {person.track_id for person in parsing.people}
                 done += 1
                 shown_s = max(shown_s, frame.pts_s)
-                parsed += parsing.carried_from == frame.index
                 if not on_frame(Progress(done, part.info.expected_frames)):
                     stopped = True
                     break
@@ -229,15 +232,15 @@ def rendered(
     return Rendered(sink.path, done, parsed, took_s, damaged, missing_s, sink.left_out, stopped, tuple(sorted(unseen)))
 
 
-def _with_all_faces(parsed: FramesParsed, settings: Rendering, label_set: LabelSet) -> FramesParsed:
+def _with_all_faces(parsed: FramesKnown, settings: Rendering, label_set: LabelSet) -> FramesKnown:
     """Where effects hide faces, all that may be one is labelled so, whatever the parser saw."""
     if not settings.look.hides_faces(label_set):
         return parsed
     cover = FaceCover(settings.parser.run_options)
-    return ((frame, cover(frame, parsing)) for frame, parsing in parsed)
+    return ((frame, parsing and cover(frame, parsing)) for frame, parsing in parsed)
 
 
-def _covered(parsed: FramesParsed, look: Look, *, stills: bool) -> Iterator[Covered]:
+def _covered(parsed: FramesKnown, look: Look, *, stills: bool) -> Iterator[Covered]:
     """What is hidden in a video is hidden before it is seen first and after it is seen last, too."""
     if look.hides and not stills:
         effects, on = look.effects, look.selection

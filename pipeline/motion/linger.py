@@ -40,7 +40,8 @@ class Covered:
     """A frame, its parsing, and what is to be hidden in it beside what its parsing selects."""
 
     frame: Frame
-    parsing: Parsing
+    parsing: Parsing | None
+    """None where nothing is known of the frame."""
     lingering: Mask | None
     """Of the parsing's size; None where nothing lingers."""
 
@@ -110,7 +111,7 @@ class Lingering:
 
 
 def covered_both_ways(
-    parsed: Iterable[tuple[Frame, Parsing]], select: Callable[[Parsing], Mask], linger_s: float = LINGER_S
+    parsed: Iterable[tuple[Frame, Parsing | None]], select: Callable[[Parsing], Mask], linger_s: float = LINGER_S
 ) -> Iterator[Covered]:
     """The frames of a recording with what is selected in those before and after them.
 
@@ -121,7 +122,7 @@ def covered_both_ways(
     forward, waiting = Lingering(linger_s), deque[_Waiting]()
     previous: Grey | None = None
     for frame, parsing in parsed:
-        grey, mask = Grey.of(frame), select(parsing)
+        grey, mask = Grey.of(frame), None if parsing is None else select(parsing)
         cut = previous is not None and is_cut(previous, grey)
         previous = grey
         waiting.append(_Waiting(frame, parsing, grey, mask, cut, forward.add(grey, mask, cut=cut)))
@@ -133,9 +134,9 @@ def covered_both_ways(
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
     frame: Frame
-    parsing: Parsing
+    parsing: Parsing | None
     grey: Grey
-    selected: Mask
+    selected: Mask | None
     cut: bool
     """Whether another scene begins with it."""
     before: Mask | None

@@ -71,20 +71,17 @@ def check_origin(sidecar: Sidecar, wanted: Origin) -> None:
 
 
 def check_source(sidecar: Sidecar, uri: str | Path, video_track: int | None = None) -> None:
-    """Raises ConfigError where a sidecar is not of this source, or not of each of its frames."""
+    """Raises ConfigError where a sidecar is not of this source. One of a camera may be of any recording."""
     origin, key = sidecar.origin, source_key(uri)
     if origin is None:
         raise ConfigError(f"{sidecar.path} does not say which video it is of, so it cannot be drawn on {key.name}")
+    if origin.live and not origin.source.digest and key.digest:
+        return
     if origin.source != key and (origin.source.digest or key.digest or origin.source.name != key.name):
         raise ConfigError(f"{sidecar.path} is of another video: of {origin.source}, not of {key}")
     if origin.video_track != (video_track or 0):
         own = f"track {origin.video_track}" if origin.video_track else "the track that is taken where none is named"
         raise ConfigError(f"{sidecar.path} is of another video track of {origin.source}: of {own}")
-    if origin.live:
-        raise ConfigError(
-            f"{sidecar.path} is of a live run, which parses frames as there is time for; `streamer render --masks`"
-            " parses each"
-        )
 
 
 def _fitting(name: str) -> str:

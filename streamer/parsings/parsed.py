@@ -4,8 +4,9 @@ Both cores are busy all the same: the decoder works ahead in FFmpeg's threads, a
 network while the one before it is drawn elsewhere.
 """
 
+import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline import Frame, Parser, Parsing
@@ -20,6 +21,8 @@ MAX_LOOK_AHEAD = 32
 
 FramesParsed = Iterator[tuple[Frame, Parsing]]
 """Frames in their order, each with its parsing."""
+FramesKnown = Iterator[tuple[Frame, Parsing | None]]
+"""The same, where nothing may be known of some frames."""
 
 
 def parsed_frames(parser: Parser, frames: Iterable[Frame], every: int, *, stills: bool) -> FramesParsed:
@@ -51,44 +54,80 @@ def _all_parsed(parser: Parser, frames: Iterable[Frame]) -> FramesParsed:
 
 
 def _some_parsed(parser: Parser, frames: Iterable[Frame], every: int) -> FramesParsed:
-    """Those between two parsed frames wait for the second one, and are made of both."""
-    waiting: deque[tuple[Frame, Grey]] = deque()
+    last = 0
+
+    def parse(frame: Frame, count: int, begins: bool) -> Parsing | None:
+        nonlocal last
+        if not begins and count < last + every:
+            return None
+        last = count
+        return parser(frame)
+
+    for frame, parsing in spread(frames, parse):
+        assert parsing is not None  # the first one of each scene is parsed
+        yield frame, parsing
+
+
+def spread(
+    frames: Iterable[Frame], parse: Callable[[Frame, int, bool], Parsing | None], max_age_s: float = math.inf
+) -> FramesKnown:
+    """Each frame with its parsing; those of frames without one are carried there from both sides.
+
+    Args:
+        parse: the parsing of a frame that has one, from its number among those read, and whether a scene begins with
+            it.
+        max_age_s: nothing is known of a frame that is further than this from all that have a parsing in its scene.
+    """
+    waiting: deque[_Waiting] = deque()
     last: _Parsed | None = None
     previous: Grey | None = None
     for count, frame in enumerate(frames):
         grey = Grey.of(frame)
-        cut = previous is not None and is_cut(previous, grey)
+        begins = previous is None or is_cut(previous, grey)
         previous = grey
-        if last is None or cut or count == last.count + every:
-            new = _Parsed(count, parser(frame), Follower(grey))
-            if last is not None:
-                yield from _from_behind(last, waiting) if cut else _from_both_sides(last, waiting, new)
-            waiting.clear()
-            yield frame, new.parsing
+        if begins:
+            yield from _between(last, waiting, None, max_age_s)
+            last = None
+        parsing = parse(frame, count, begins)
+        if parsing is not None:
+            new = _Parsed(parsing, Follower(grey))
+            yield from _between(last, waiting, new, max_age_s)
+            yield frame, parsing
             last = new
             continue
-        waiting.append((frame, grey))
+        waiting.append(_Waiting(frame, grey))
         if len(waiting) > MAX_LOOK_AHEAD:
-            yield from _from_behind(last, [waiting.popleft()])
-    if last is not None:
-        yield from _from_behind(last, waiting)
+            yield from _between(last, deque([waiting.popleft()]), None, max_age_s)
+    yield from _between(last, waiting, None, max_age_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    frame: Frame
+    grey: Grey
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Parsed:
-    count: int
-    """The place of the frame among those read."""
     parsing: Parsing
     follower: Follower
     """From that frame on."""
 
 
-def _from_behind(last: _Parsed, waiting: Iterable[tuple[Frame, Grey]]) -> FramesParsed:
-    for frame, grey in waiting:
-        yield frame, carry(last.parsing, last.follower.follow(grey))
+def _between(last: _Parsed | None, waiting: deque[_Waiting], new: _Parsed | None, max_age_s: float) -> FramesKnown:
+    """Takes all that wait between two parsed frames of a scene, of which there may be one or none."""
+    parsed = [each.parsing for each in (last, new) if each is not None]
+    made = _carried(last, [each.grey for each in waiting], new)
+    while waiting:
+        frame, parsing = waiting.popleft().frame, next(made)
+        age_s = min((abs(frame.pts_s - each.pts_s) for each in parsed), default=math.inf)
+        yield frame, None if age_s > max_age_s else parsing
 
 
-def _from_both_sides(last: _Parsed, waiting: Iterable[tuple[Frame, Grey]], new: _Parsed) -> FramesParsed:
-    frames, greys = [frame for frame, _ in waiting], [grey for _, grey in waiting]
+def _carried(last: _Parsed | None, greys: Sequence[Grey], new: _Parsed | None) -> Iterator[Parsing | None]:
+    if new is None:
+        return (None if last is None else carry(last.parsing, last.follower.follow(grey)) for grey in greys)
     back = Follower(new.follower.start)
-    return zip(frames, between(last.parsing, last.follower, greys, back, new.parsing))
+    if last is not None:
+        return between(last.parsing, last.follower, greys, back, new.parsing)
+    return iter([carry(new.parsing, back.follow(grey)) for grey in reversed(greys)][::-1])

@@ -11,7 +11,8 @@ from streamer.errors import ConfigError
 from streamer.masks.origin import Origin
 from streamer.masks.sidecar import Sidecar
 from streamer.parsings.identity import check_source, parser_key, source_key
-from streamer.parsings.parsed import FramesParsed, are_stills, parsed_frames
+from streamer.parsings.live_run import LiveRun
+from streamer.parsings.parsed import FramesKnown, FramesParsed, are_stills, parsed_frames
 from streamer.parsings.resume import Keeper
 from streamer.sources.source import Source
 
@@ -25,9 +26,9 @@ class Parsings(Protocol):
 
     @property
     def every(self) -> int:
-        """Every how many frames one was parsed."""
+        """Every how many frames one was parsed; of a live run more than 1, for it varies."""
 
-    def over(self, frames: Source) -> AbstractContextManager[FramesParsed]:
+    def over(self, frames: Source) -> AbstractContextManager[FramesKnown]:
         """A context that yields the frames with their parsings. Raises what parsing, or reading a sidecar, raises."""
 
 
@@ -76,7 +77,7 @@ class FromParser:
 
 
 class FromSidecar:
-    """Reads the parsings that a sidecar has of each frame. `with` closes it."""
+    """Reads the parsings that a sidecar has of each frame, or of some of a live run. `with` closes it."""
 
     def __init__(self, path: Path, uri: str | Path, video_track: int | None = None) -> None:
         """
@@ -86,21 +87,23 @@ class FromSidecar:
 
         Raises:
             CannotOpen: it is no sidecar, or one of a later version.
-            ConfigError: it is of another source, or of a live run; or it is torn, or has no parsings.
+            ConfigError: it is of another source; or it is torn, and not of a live run; or it has no parsings.
         """
         self._sidecar = Sidecar(path)
         try:
             check_source(self._sidecar, uri, video_track)
+            origin = self._sidecar.origin
+            self._is_live = origin is not None and origin.live
             self._check_whole()
-            self.every = 1 if self._sidecar.origin is None else self._sidecar.origin.parse_every
+            self.every = 1 if origin is None else origin.parse_every + self._is_live
             self.label_set = self._sidecar.label_set_of(self._sidecar.masks[0])
         except BaseException:
             self._sidecar.close()
             raise
 
     @contextmanager
-    def over(self, frames: Source) -> Iterator[FramesParsed]:
-        yield self._read(frames)
+    def over(self, frames: Source) -> Iterator[FramesKnown]:
+        yield LiveRun(self._sidecar).over(frames) if self._is_live else self._read(frames)
 
     def __enter__(self) -> "FromSidecar":
         return self
@@ -121,7 +124,7 @@ class FromSidecar:
 
     def _check_whole(self) -> None:
         path, count = self._sidecar.path, len(self._sidecar)
-        if not self._sidecar.has_index:
+        if not self._sidecar.has_index and not self._is_live:
             raise ConfigError(
                 f"{path} is torn: it has {count} parsings and no index; `streamer render --resume --masks` completes it"
             )

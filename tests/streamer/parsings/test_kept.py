@@ -112,13 +112,13 @@ def an_origin(**changes: object) -> Origin:
     return Origin(**{name: changes.get(name, getattr(origin, name)) for name in Origin.__struct_fields__})  # type: ignore[arg-type]
 
 
-def test_a_sidecar_without_parsings_of_a_live_run_or_of_nothing_is_told(street: Path, tmp_path: Path) -> None:
+def test_a_sidecar_without_parsings_or_of_nothing_is_told(street: Path, tmp_path: Path) -> None:
     from streamer.parsings.identity import source_key
 
     key = source_key(street)
     for name, origin, says in (
         ("none.hpm", an_origin(source=key), "has no parsings"),
-        ("live.hpm", an_origin(source=key, live=True), "is of a live run"),
+        ("live.hpm", an_origin(source=key, live=True), "has no parsings"),
         ("track.hpm", an_origin(source=key, video_track=2), "is of another video track of street.mp4"),
         ("old.hpm", None, "does not say which video it is of"),
     ):
