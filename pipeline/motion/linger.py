@@ -1,7 +1,8 @@
 """Selections that linger: what was hidden a moment ago stays hidden where the next masks miss it.
 
 A parser that loses a face for some frames would uncover it. What is selected in one frame and missing in the next is
-kept, and moved by the optical flow of the place where it is. A recording is gone through in both directions.
+kept, and moved by the optical flow of the place where it is: for a time, and for longer while that place looks as it
+did when it was seen, since then nobody has gone. A recording is gone through in both directions.
 """
 
 from collections import deque
@@ -17,6 +18,10 @@ from pipeline.types import Frame, Parsing
 
 LINGER_S = 1.0
 """Time for which a selection stays hidden after it was seen last, and in a recording before it is seen first."""
+MAX_TIMES = 5
+"""For so many times as long it stays hidden while it looks as it did: who sits still may be missed for seconds."""
+MAX_DIFFERENCE = 12.0
+"""Levels of grey, of 255, by which that may differ in the mean: noise, light and small movements make less."""
 BATCH = 8
 """Frames that are given at once, once those up to `LINGER_S` after them are known."""
 MAX_AHEAD = 64
@@ -51,9 +56,15 @@ class _Blob:
     """A selection as it was seen last, and how far it has moved since, in cells."""
 
     mask: Mask
-    seen_s: float
+    seen: Grey
+    """The frame in which it was seen."""
+    alike_s: float
+    """When it was seen last, or its place looked as it did then."""
     across: float = 0.0
     down: float = 0.0
+    whole_across: float = 0.0
+    whole_down: float = 0.0
+    """What the mask itself has been moved, beside that."""
 
     def placed(self) -> Mask:
         """The mask where it is now."""
@@ -86,21 +97,25 @@ class Lingering:
         previous, self._previous = self._previous, grey
         if previous is not None and (is_cut(previous, grey) if cut is None else cut):
             self._blobs = []
-        self._blobs = [blob for blob in self._blobs if abs(grey.pts_s - blob.seen_s) <= self._linger_s]
+        self._blobs = [blob for blob in self._blobs if self._is_young(blob, grey.pts_s)]
         if selected is None:
-            self._blobs = self._moved(previous, grey)
+            self._blobs = [_looked_at(blob, grey) for blob in self._moved(previous, grey)]
             return None
         self._blobs = [_of_shape(blob, selected.shape) for blob in self._blobs]
         side = 2 * AROUND_CELLS + 1
         known = np.asarray(cv2.dilate(selected, np.ones((side, side), np.uint8)), np.uint8)
         # Where nothing but edges is missed, as in most frames, nobody has to know what moves.
         kept = _rests(self._moved(previous, grey), known) if _rests(self._blobs, known) else []
-        own = [_Blob(selected, grey.pts_s)] if cv2.countNonZero(selected) else []
-        self._blobs = own + kept
+        own = [_Blob(selected, grey, grey.pts_s)] if cv2.countNonZero(selected) else []
+        self._blobs = own + [_looked_at(blob, grey) for blob in kept]
         together = np.zeros_like(selected)
         for blob in kept:
             cv2.bitwise_or(together, blob.placed(), together)
         return together if kept else None
+
+    def _is_young(self, blob: _Blob, now_s: float) -> bool:
+        seen_s, alike_s = abs(now_s - blob.seen.pts_s), abs(now_s - blob.alike_s)
+        return alike_s <= self._linger_s and seen_s <= MAX_TIMES * self._linger_s
 
     def _moved(self, previous: Grey | None, grey: Grey) -> list[_Blob]:
         """The blobs as of this frame."""
@@ -173,11 +188,39 @@ def _rests(blobs: list[_Blob], known: Mask) -> list[_Blob]:
     for blob in blobs:
         placed = blob.placed()
         for rest in _parts(placed, known):
-            # It was placed at whole cells; the fraction that is left goes on adding up.
-            left = {"across": blob.across - round(blob.across), "down": blob.down - round(blob.down)}
-            rests.append(replace(blob, mask=rest, **left))
+            rests.append(_settled(blob, rest))
             known = np.asarray(cv2.bitwise_or(known, rest), np.uint8)
     return rests
+
+
+def _settled(blob: _Blob, rest: Mask) -> _Blob:
+    """What is left of a blob that was placed at whole cells; the fraction of its way goes on adding up."""
+    across, down = round(blob.across), round(blob.down)
+    return replace(
+        blob,
+        mask=rest,
+        across=blob.across - across,
+        down=blob.down - down,
+        whole_across=blob.whole_across + across,
+        whole_down=blob.whole_down + down,
+    )
+
+
+def _looked_at(blob: _Blob, grey: Grey) -> _Blob:
+    """The blob, noted as it is now if its place looks as it did when it was seen."""
+    look = blob.seen.pixels
+    if look.shape != grey.pixels.shape:
+        return blob
+    shape = look.shape[::-1]
+    across = (blob.whole_across + blob.across) * look.shape[1] / blob.mask.shape[1]
+    down = (blob.whole_down + blob.down) * look.shape[0] / blob.mask.shape[0]
+    moves = np.array([[1, 0, across], [0, 1, down]], np.float32)
+    then = cv2.warpAffine(look, moves, shape, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.resize(blob.placed(), shape, interpolation=cv2.INTER_NEAREST)
+    if not cv2.countNonZero(inside):
+        return blob
+    differs = cv2.mean(cv2.absdiff(then, grey.pixels), mask=inside)[0]
+    return replace(blob, alike_s=grey.pts_s) if differs <= MAX_DIFFERENCE else blob
 
 
 def _parts(placed: Mask, known: Mask) -> Iterator[Mask]:
@@ -232,4 +275,12 @@ def _of_shape(blob: _Blob, shape: tuple[int, ...]) -> _Blob:
     if (height, width) == shape:
         return blob
     mask = np.asarray(cv2.resize(blob.mask, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-    return replace(blob, mask=mask, across=blob.across * shape[1] / width, down=blob.down * shape[0] / height)
+    wider, higher = shape[1] / width, shape[0] / height
+    return replace(
+        blob,
+        mask=mask,
+        across=blob.across * wider,
+        down=blob.down * higher,
+        whole_across=blob.whole_across * wider,
+        whole_down=blob.whole_down * higher,
+    )

@@ -8,7 +8,7 @@ import pytest
 from pipeline import Frame, Parsing
 from pipeline.drawing.selection import On, selected
 from pipeline.motion.flow import Grey
-from pipeline.motion.linger import LINGER_S, MAX_AHEAD, Covered, Lingering, Mask, covered_both_ways
+from pipeline.motion.linger import LINGER_S, MAX_AHEAD, MAX_TIMES, Covered, Lingering, Mask, covered_both_ways
 from tests.support.scenes import FRAME, Bgr, frame_of, parsing_of, person_at, person_scene, rectangle, shifted, texture
 
 STEP_PX = 3.0
@@ -61,16 +61,44 @@ def test_in_a_recording_who_is_seen_late_is_hidden_before() -> None:
     assert min(share_hidden(hidden(each), each.frame.index) for each in done) > 0.9
 
 
-def test_nobody_is_hidden_longer_than_that() -> None:
-    frames = walk(40)
-    live = Lingering(linger_s=0.5)
-    shares = [
-        share_hidden(live.add(Grey.of(frame), selected(seen(frame, [0]), EVERYBODY)), frame.index) for frame in frames
-    ]
+def live_shares(frames: Sequence[Frame], seen_at: Sequence[int], linger_s: float) -> list[float]:
+    """How much of the place of somebody who sits at 150 is hidden in each frame beside what is seen."""
+    live, shares = Lingering(linger_s), []
+    for frame in frames:
+        mask = person_at(150) if frame.index in seen_at else np.zeros(FRAME, bool)
+        lingering = live.add(Grey.of(frame), selected(parsing_of(frame, [mask]), EVERYBODY))
+        shares.append(0.0 if lingering is None else float((lingering > 0)[person_at(150)].mean()))
+    return shares
+
+
+def test_who_has_gone_is_hidden_for_a_time_and_no_longer() -> None:
+    frames = [frame_of(person_scene(150 if index < 5 else -600), index) for index in range(24)]
+    shares = live_shares(frames, [0], 0.5)
     assert shares[0] == 0  # its own masks hide it
-    assert min(shares[1:15]) > 0.9
-    assert max(shares[16:]) == 0
+    assert min(shares[1:5]) > 0.9
+    assert min(shares[5:15]) > 0.5
+    assert max(shares[5 + 15 :]) == 0
     assert LINGER_S >= 0.5
+
+
+def test_who_sits_still_and_is_missed_for_longer_stays_hidden() -> None:
+    """But a mistake does not stay for ever."""
+    last = round(0.1 * MAX_TIMES * 30)
+    shares = live_shares([frame_of(person_scene(150), index) for index in range(last + 6)], [0], 0.1)
+    assert min(shares[1:last]) > 0.9
+    assert max(shares[last + 2 :]) == 0
+
+
+def test_in_a_recording_a_gap_is_hidden_in_its_middle_too() -> None:
+    """Of more than two times the time that is looked ahead."""
+    gap = range(2, 2 + 15)
+    assert len(gap) / 30 > 4 * 0.1
+    parsed = (
+        (frame, parsing_of(frame, [np.zeros(FRAME, bool) if frame.index in gap else person_at(150)]))
+        for frame in (frame_of(person_scene(150), index) for index in range(gap.stop + 2))
+    )
+    done = covered_both_ways(parsed, lambda parsing: selected(parsing, EVERYBODY), 0.1)
+    assert min(float((hidden(each) > 0)[person_at(150)].mean()) for each in done) > 0.9
 
 
 def test_nothing_lingers_where_masks_go_along_with_who_moves() -> None:
