@@ -1,7 +1,8 @@
 """Every place that may show a face, for effects that hide faces: a face that is missed by one look is found by another.
 
 Hidden is the union of what a detector takes for faces, sure or not so sure; of the parser's classes Face, Hair and
-Sunglasses; and of the top of a person of whom neither sees a head. Where all of them lose a face for some frames, it
+Sunglasses; of all that is around a small head on which the detector sees no face, for it may be turned; and of the top
+of a person of whom neither sees a head. Where all of them lose a face for some frames, it
 stays hidden by `pipeline.motion.linger`, which carries what is selected.
 """
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.faces.detector import FaceDetector
-from pipeline.geometry import Size
+from pipeline.geometry import Box, Size
 from pipeline.labels import LabelSet
 from pipeline.network.options import RunOptions
 from pipeline.types import Face, Frame, LabelMap, Parsing
@@ -35,6 +36,8 @@ GROWN = 1.35
 """A face's box goes from the brows to the chin: hidden is an ellipse in a box so many times as large."""
 TOP_SHARE = 0.2
 """Of the height of a person without a head, the part at the top where the head may be."""
+MAX_TURNED = 1 / 6
+"""Of the height of the picture: of a larger head the parser sees well which part is face."""
 MIN_HEAD_SHARE = 0.01
 """Of a person's pixels; with fewer pixels of a head, a person is one that is seen without it."""
 
@@ -78,7 +81,10 @@ def covered(parsing: Parsing, faces: Sequence[Face]) -> Parsing:
     hidden = np.zeros_like(labels)
     for each in faces:
         _draw_face(hidden, each, parsing.frame_size)
-    for top in _headless(parsing, hidden):
+    heads, tops = _heads_unseen(parsing, hidden)
+    for head in heads:
+        _draw_around(hidden, *head)
+    for top in tops:
         hidden[top] = 255
     labels[hidden > 0] = face
     return replace(parsing, labels=labels)
@@ -92,25 +98,36 @@ def _may_be(face: Face, size: Size) -> bool:
 def _draw_face(hidden: LabelMap, face: Face, size: Size) -> None:
     down, across = hidden.shape[0] / size.height, hidden.shape[1] / size.width
     left, top, right, bottom = face.box
+    _draw_around(hidden, left * across, top * down, right * across, bottom * down)
+
+
+def _draw_around(hidden: LabelMap, left: float, top: float, right: float, bottom: float) -> None:
     # Cells are covered that it only touches; the middle of the first cell is 0.
-    middle = (left + right) / 2 * across - 0.5, (top + bottom) / 2 * down - 0.5
-    sides = (right - left) * across * GROWN + 1, (bottom - top) * down * GROWN + 1
+    middle = (left + right) / 2 - 0.5, (top + bottom) / 2 - 0.5
+    sides = (right - left) * GROWN + 1, (bottom - top) * GROWN + 1
     cv2.ellipse(hidden, (middle, sides, 0.0), (255,), cv2.FILLED)
 
 
-def _headless(parsing: Parsing, hidden: LabelMap) -> list[tuple[slice, slice]]:
-    """The rows and columns at the top of each person of whom no head is seen."""
-    on_head = cv2.bitwise_or(np.asarray(cv2.LUT(parsing.labels, _heads(parsing.label_set)), np.uint8), hidden)
-    tops = []
+def _heads_unseen(parsing: Parsing, hidden: LabelMap) -> tuple[list[Box], list[tuple[slice, slice]]]:
+    """In cells: the boxes of small heads without a face of those hidden, and the top of each person without a head."""
+    on_head = np.asarray(cv2.LUT(parsing.labels, _heads(parsing.label_set)), np.uint8)
+    heads, tops = [], []
     for number in range(1, len(parsing.people) + 1):
         person = np.asarray(cv2.inRange(parsing.instances, number, number), np.uint8)
         left, top, width, height = cv2.boundingRect(person)
+        if not width:
+            continue
         area = np.s_[top : top + height, left : left + width]
-        head = cv2.countNonZero(cv2.bitwise_and(person[area], on_head[area])) if width else 0
-        if width and head < MIN_HEAD_SHARE * cv2.countNonZero(person[area]):
+        own = np.asarray(cv2.bitwise_and(person[area], on_head[area]), np.uint8)
+        seen = cv2.countNonZero(cv2.bitwise_and(person[area], hidden[area]))
+        if seen + cv2.countNonZero(own) < MIN_HEAD_SHARE * cv2.countNonZero(person[area]):
             tall = max(1, round(TOP_SHARE * height))
             tops.append(np.s_[max(0, top - tall // 2) : top + tall, left : left + width])
-    return tops
+        elif not seen:
+            x, y, wide, high = cv2.boundingRect(own)
+            if high <= MAX_TURNED * hidden.shape[0]:
+                heads.append(Box(left + x, top + y, left + x + wide, top + y + high))
+    return heads, tops
 
 
 @lru_cache(maxsize=8)
