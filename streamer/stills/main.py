@@ -18,6 +18,7 @@ from pipeline.drawing.selection import On
 from pipeline.drawing.treatment import CUTS, Effect, Knowledge, colour_of, treated
 from pipeline.exports.parts import full_size
 from pipeline.m2fp.weights import WEIGHTS
+from pipeline.parsing.input_size import STILL_ZOOM
 from pipeline.types import Frame
 from streamer.log import show_steps
 from streamer.processes.framing import ChannelClosed
@@ -69,10 +70,15 @@ class Desk:
 
     def load(self) -> Loaded:
         """Loads the default parser, and looks at a picture with it. Raises PipelineError."""
-        first = self._settings.parsers[0]
-        self._parser(first, None).still(Frame.still(np.zeros((*WARM_SIZE, 3), np.uint8)))
+        reached = [("imports", time.time())]
+        parser = self._parser(self._settings.parsers[0], None)
+        warm = Frame.still(np.zeros((*WARM_SIZE, 3), np.uint8))
+        parser.network(parser.zoomed(warm.size, STILL_ZOOM).input_size)
+        reached.append(("network", time.time()))
+        parser.still(warm)
         give_back_memory()
-        return Loaded(parser_rows(self._settings.parsers), label_rows())
+        rows = parser_rows(self._settings.parsers), label_rows()
+        return Loaded(*rows, (*reached, ("picture", time.time())))
 
     def answer(self, asked: Asked) -> Answered:
         """Raises Unreadable and PipelineError."""
@@ -105,7 +111,16 @@ class Desk:
         }
         answer = described(parsing, asked.detail, about)
         kept = packed(parsing, about)
-        return Parsed(answer, kept, covered, decoded_s - began_s, parsed_s - decoded_s, time.perf_counter() - parsed_s)
+        network_s = min(parsing.inferred_s, parsed_s - decoded_s)
+        return Parsed(
+            answer,
+            kept,
+            covered,
+            decode_s=decoded_s - began_s,
+            network_s=network_s,
+            people_s=parsed_s - decoded_s - network_s,
+            encode_s=time.perf_counter() - parsed_s,
+        )
 
     def _show(self, asked: Show, parsing: Parsing) -> Shown:
         if not needs_picture(asked):

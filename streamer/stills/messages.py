@@ -99,6 +99,8 @@ class Parsed:
     """The picture with the effects, as JPEG, which takes the place of the one that came; None without effects."""
     decode_s: float
     network_s: float
+    people_s: float
+    """To make the network's input, and to read people and parts from its answer."""
     encode_s: float
 
 
@@ -126,6 +128,8 @@ class Loaded:
     """JSON: see `streamer.stills.answers.parser_rows`."""
     label_sets: bytes
     """JSON: see `streamer.stills.answers.label_rows`."""
+    reached: tuple[tuple[str, float], ...] = ()
+    """The steps on the way, each with the Unix time at which it was done: imports, network, picture."""
 
 
 @dataclass(frozen=True, slots=True)

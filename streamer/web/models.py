@@ -82,11 +82,13 @@ class Links(Strict):
 
 
 class Timings(Strict):
+    upload_s: float = Field(description="From the headers to the end of the body.")
     queued_s: float
     decode_s: float
-    network_s: float
+    network_s: float = Field(description="The network alone.")
+    people_s: float = Field(description="To make its input, and to read people and parts from its answer.")
     encode_s: float
-    total_s: float
+    total_s: float = Field(description="From the end of the body to the answer.")
 
 
 class ParseAnswer(Strict):

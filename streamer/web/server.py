@@ -33,6 +33,7 @@ def serve(settings: ServeSettings, on_start: Callable[[str, str | None], None]) 
         CannotListen, ConfigError: the address is taken or not this machine's, or the certificate cannot be read.
     """
     log_lines()
+    event("imported")
     with _listening(settings) as listening:
         port = listening.getsockname()[1]
         made = create_app(settings, lambda: port)

@@ -147,9 +147,11 @@ class Desk:
         if not isinstance(parsed, Parsed):
             raise _refusal(parsed)
         timings = {
+            "upload_s": round(reply.upload_s, 4),
             "queued_s": round(reply.queued_s, 4),
             "decode_s": round(parsed.decode_s, 4),
             "network_s": round(parsed.network_s, 4),
+            "people_s": round(parsed.people_s, 4),
             "encode_s": round(parsed.encode_s, 4),
         }
         for stage, seconds in timings.items():

@@ -53,6 +53,8 @@ class Reply:
     """An answer, and how it came."""
 
     answered: Answered
+    upload_s: float
+    """From the request's headers to the end of its body."""
     queued_s: float
     worker_s: float
 
@@ -174,7 +176,7 @@ class Pool:
             except ValueError as exc:
                 raise WorkerDied(f"the network cannot be loaded: {exc}") from exc
             self.ready.add(number)
-            event("worker-ready", worker=number, pid=worker.pid)
+            event("worker-ready", worker=number, pid=worker.pid, reached=dict(self.loaded.reached))
             while (place := await self._next()) is not None:
                 await self._answer(worker, place)
         finally:
@@ -211,7 +213,8 @@ class Pool:
         if isinstance(answered, Trouble):
             event("trouble", logging.ERROR, why=answered.message, trace=answered.trace)
         if not waiting.future.done():
-            waiting.future.set_result(Reply(answered, began_s - waiting.since_s, seconds))
+            upload_s = waiting.since_s - place.entered_s
+            waiting.future.set_result(Reply(answered, upload_s, began_s - waiting.since_s, seconds))
 
     def _after_death(self, place: Place, waiting: _Waiting) -> None:
         """What becomes of a wish whose process died: another gets it, once."""

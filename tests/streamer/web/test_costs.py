@@ -50,3 +50,8 @@ def test_the_figures_are_told(tmp_path_factory: pytest.TempPathFactory) -> None:
         roles = {process["role"] for sample in events["samples"] for process in sample["processes"]}
         assert {"web", "stills 0"} <= roles
         assert events["stages"]["network_s"]["mean_s"] > 0
+        assert list(events["stages"]) == ["upload_s", "queued_s", "decode_s", "network_s", "people_s", "encode_s"]
+        timings = running.ask("POST", "/api/v1/parse", street(2.0)).json()["timings"]
+        in_process = sum(timings[stage] for stage in ("queued_s", "decode_s", "network_s", "people_s", "encode_s"))
+        assert 0 < in_process <= timings["total_s"] + 0.001
+        assert min(timings["decode_s"], timings["network_s"], timings["people_s"]) > 0

@@ -45,6 +45,16 @@ def test_pictures_are_parsed(running: Served) -> None:
     assert len(answer.json()["people"]) >= 2
 
 
+def test_the_log_marks_the_steps_of_the_start(running: Served) -> None:
+    lines = {line["message"]: line for line in running.lines()}
+    steps = ["imports", "network", "picture"]
+    reached = lines["worker-ready"]["reached"]
+    assert list(reached) == steps
+    times = [psutil.Process(running.process.pid).create_time() - 1, lines["imported"]["time"]]
+    times += [lines["listening"]["time"], *(reached[step] for step in steps), lines["worker-ready"]["time"]]
+    assert times == sorted(times)
+
+
 def test_a_killed_process_is_replaced_and_nobody_waits_for_ever(tmp_path: Path) -> None:
     with served(tmp_path / "log", "--workers", "1", "--deadline", "2min") as running:
         assert running.ready()
