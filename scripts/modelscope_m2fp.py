@@ -13,18 +13,17 @@ import importlib
 import json
 import sys
 import warnings
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
+
+from pipeline.m2fp.weights import made_up_weights
 
 CV = "modelscope.models.cv"
 PASSED_BY = (
@@ -54,40 +53,6 @@ def build(configuration: Path | dict[str, Any]) -> torch.nn.Module:
         network: torch.nn.Module = importlib.import_module(f"{CV}.image_human_parsing.m2fp_net").M2FP("", **options)
         torch.meshgrid(torch.zeros(1), torch.zeros(1))
     return network.eval()
-
-
-def made_up_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
-    """Values for each tensor of a state dict: of its name and shape alone, and such that answers stay in range."""
-    return {name: _made_up(name, tuple(shape)).astype(np.float32) for name, shape in shapes.items()}
-
-
-def _made_up(name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    if name.endswith("num_batches_tracked"):
-        return np.zeros(shape)
-    if name.endswith("running_var"):
-        return rng.uniform(0.5, 1.5, shape)
-    noise = rng.standard_normal(shape)
-    if name.endswith("running_mean"):
-        return 0.1 * noise
-    if name.endswith("sampling_offsets.bias"):
-        return 2 * noise
-    if noise.ndim == 1:
-        return 1 + 0.1 * noise if name.endswith("weight") else 0.05 * noise
-    if name.endswith("sampling_offsets.weight"):
-        return 0.02 * noise
-    if any(word in name for word in ("query_feat", "query_embed", "level_embed")):
-        return 3 * noise
-    scaled: NDArray[np.float64] = noise * np.sqrt(_gain(name, noise.ndim) / np.prod(shape[1:]))
-    return scaled - scaled.mean(axis=1, keepdims=True) if name.endswith("mask_features.weight") else scaled
-
-
-def _gain(name: str, dimensions: int) -> float:
-    if name.endswith("conv3.weight"):
-        return 0.1
-    if name.endswith(("out_proj.weight", "linear2.weight")):
-        return 0.02
-    return 2.0 if dimensions == 4 else 1.0
 
 
 @contextmanager

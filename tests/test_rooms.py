@@ -61,6 +61,7 @@ USES = {
         "streamer.zeromq",
     },
     "streamer.diagnose": {"streamer.media", "streamer.sources", "streamer.recording", "streamer.live"},
+    "streamer.profile": {"streamer.diagnose", "streamer.sources"},
     "streamer.web": {
         "streamer.stills",
         "streamer.sources",
@@ -83,6 +84,7 @@ USES = {
         "streamer.offline",
         "streamer.live",
         "streamer.diagnose",
+        "streamer.profile",
         "streamer.web",
     },
     "streamer.__main__": {"streamer.cli"},

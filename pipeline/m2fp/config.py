@@ -76,6 +76,54 @@ def read_configuration(path: Path) -> M2fpConfig:
         raise WeightsError(f"{path} is not the configuration of an M2FP model: {exc}") from exc
 
 
+def configuration(config: M2fpConfig) -> dict[str, Any]:
+    """What ModelScope writes down of a network: the content of its `configuration.json`."""
+    model = {
+        "type": "m2fp",
+        "pretrained": True,
+        "backbone": {
+            "out_features": ["res2", "res3", "res4", "res5"],
+            "depth": config.depth,
+            "num_groups": 1,
+            "width_per_group": 64,
+            "norm": "BN",
+            "stem_out_channels": config.stem_channels,
+            "res2_out_channels": 256,
+            "stride_in_1x1": False,
+            "res4_dilation": config.res4_dilation,
+            "res5_dilation": config.res5_dilation,
+            "res5_multi_grid": config.res5_multi_grid,
+        },
+        "encoder": {
+            "in_features": ["res2", "res3", "res4", "res5"],
+            "transformer_in_features": ["res3", "res4", "res5"],
+            "transformer_dropout": 0.0,
+            "transformer_nheads": config.heads,
+            "transformer_dim_feedforward": config.encoder_ffn,
+            "transformer_enc_layers": config.encoder_layers,
+            "conv_dim": config.width,
+            "mask_dim": config.width,
+            "common_stride": STRIDE,
+        },
+        "decoder": {
+            "num_classes": len(config.classes),
+            "hidden_dim": config.width,
+            "num_queries": config.queries,
+            "nheads": config.heads,
+            "dim_feedforward": config.decoder_ffn,
+            "dec_layers": config.decoder_layers,
+            "pre_norm": False,
+            "mask_dim": config.width,
+            "enforce_input_project": False,
+        },
+        "classes": config.classes,
+        "num_parsing": config.parts if config.has_human else None,
+        "single_human": config.single_person,
+        "parsing_ins_score_thr": config.score_least,
+    }
+    return {"framework": "pytorch", "task": "image-segmentation", "model": model}
+
+
 def _config(model: dict[str, Any]) -> M2fpConfig:
     backbone, encoder, decoder = model["backbone"], model["encoder"], model["decoder"]
     _refuse_what_differs(

@@ -1,22 +1,27 @@
-"""M2FP's weights on this machine: in a given folder, as ModelScope makes it, or in the cache."""
+"""M2FP's weights on this machine: in a given folder, as ModelScope makes it, in the cache, or made up."""
 
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
-from pipeline.errors import UnknownName, WeightsError
+from pipeline.errors import RuntimeUnavailable, UnknownName, WeightsError, installs
 from pipeline.labels import CIHP_HUMAN, LIP, LabelSet
 from pipeline.m2fp.checkpoint import (
     read_checkpoint,
     replacing,
     write_safetensors,
 )
+from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, configuration
 
 CONFIGURATION = "configuration.json"
 CHECKPOINT = "pytorch_model.pt"
@@ -132,6 +137,58 @@ def import_weights(folder: Folder) -> Path:
         if older != made:
             shutil.rmtree(older, ignore_errors=True)
     return made
+
+
+def write_made_up(name: str, folder: Path) -> None:
+    """Writes weights of no meaning into a folder, which is made: they see noise, and take as long as the real ones.
+
+    Raises:
+        RuntimeUnavailable: torch, which knows the tensors' shapes, is not installed.
+        WeightsError: they cannot be written.
+    """
+    try:
+        from pipeline.m2fp.network import tensor_shapes
+    except ImportError as exc:
+        raise RuntimeUnavailable(f"{exc.name} is not installed; {installs('m2fp')} adds it") from exc
+    config = SINGLE_PERSON if name == "m2fp-single" else MULTI_PERSON
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIGURATION).write_text(json.dumps(configuration(config)))
+    write_safetensors(folder / SAFETENSORS, made_up_weights(tensor_shapes(config)))
+
+
+def made_up_weights(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
+    """Values for each tensor of a state dict: of its name and shape alone, and such that answers stay in range."""
+    return {name: _made_up(name, tuple(shape)).astype(np.float32) for name, shape in shapes.items()}
+
+
+def _made_up(name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    if name.endswith("num_batches_tracked"):
+        return np.zeros(shape)
+    if name.endswith("running_var"):
+        return rng.uniform(0.5, 1.5, shape)
+    noise = rng.standard_normal(shape)
+    if name.endswith("running_mean"):
+        return 0.1 * noise
+    if name.endswith("sampling_offsets.bias"):
+        return 2 * noise
+    if noise.ndim == 1:
+        return 1 + 0.1 * noise if name.endswith("weight") else 0.05 * noise
+    if name.endswith("sampling_offsets.weight"):
+        return 0.02 * noise
+    if any(word in name for word in ("query_feat", "query_embed", "level_embed")):
+        return 3 * noise
+    scaled: NDArray[np.float64] = noise * np.sqrt(_gain(name, noise.ndim) / np.prod(shape[1:]))
+    return scaled - scaled.mean(axis=1, keepdims=True) if name.endswith("mask_features.weight") else scaled
+
+
+def _gain(name: str, dimensions: int) -> float:
+    if name.endswith("conv3.weight"):
+        return 0.1
+    if name.endswith(("out_proj.weight", "linear2.weight")):
+        return 0.02
+    return 2.0 if dimensions == 4 else 1.0
 
 
 def digest_of(file: Path) -> str:

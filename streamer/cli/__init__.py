@@ -34,6 +34,7 @@ COMMANDS = {
     "keys": ("keys", "Make keys by which publishers and subscribers know each other."),
     "evaluate": ("evaluate", "Measure a parser on labelled pictures, and its flicker."),
     "bench": ("bench", "Time parsers, runtimes, precisions, threads and sizes here."),
+    "profile": ("bench", "Measure what the service costs here: memory, processor, time."),
     "doctor": ("doctor", "Look at a camera and this machine, and advise settings."),
     "devices": ("doctor", "List the webcams of this machine, with their modes."),
     "models": ("models", "List the parsers, and fetch weights that are not bundled."),

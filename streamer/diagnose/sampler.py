@@ -85,6 +85,29 @@ class Sampler:
         return Sample(role, pid, memory.rss, pss, times.user + times.system, threads)
 
 
+def family(pid: int, roles: Mapping[str, str]) -> dict[int, str]:
+    """What a process and all below it are for, by process id; empty if it has ended.
+
+    Args:
+        roles: by the module that a process runs. One that runs none of them is `main` if it is the process itself, and
+            left out else.
+    """
+    try:
+        below = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return {}
+    found = {pid: "main"}
+    for child in below:
+        try:
+            words = child.cmdline()
+        except psutil.Error:  # it has just ended
+            continue
+        role = next((role for module, role in roles.items() if module in words), None)
+        if role is not None:
+            found[child.pid] = role
+    return found
+
+
 def _pss(process: psutil.Process) -> int | None:
     """Linux alone tells it."""
     try:

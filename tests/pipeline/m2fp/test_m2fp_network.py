@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from pipeline import CIHP, WeightsError
-from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, M2fpConfig, read_configuration
+from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, M2fpConfig, configuration, read_configuration
 from pipeline.m2fp.network import M2fp, build_m2fp, tensor_shapes
 from pipeline.m2fp.resnet import ResNet
-from tests.support.weights_made_up import GOLDEN, SMALL, configuration, golden, network, weights, write_model
+from tests.support.weights_made_up import GOLDEN, SMALL, golden, network, weights, write_model
 
 SAME = 1e-4
 """Of logits up to 30, float32 through 130 layers: what the order of sums makes of them on another processor."""
