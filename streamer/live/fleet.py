@@ -1,6 +1,5 @@
 """Several cameras: the file that names them, which every program that runs many reads, and their streams."""
 
-import re
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,16 +9,14 @@ from typing import Self
 
 from pipeline import PipelineError
 from streamer.errors import ConfigError, StreamerError
+from streamer.live.cameras import CAMERA, camera_names, no_camera
 from streamer.live.config import StreamConfig, configured, settings_from
 from streamer.live.stats import Snapshot
 from streamer.live.stream import Stream
 from streamer.settings import read_toml
 
-CAMERA = "camera"
-"""The table that holds a table for each camera."""
 PLACEHOLDER = "{camera}"
 """Stands for the camera's name in a setting that all have, as in `record = "{camera}.mp4"`."""
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read_fleet(path: Path) -> dict[str, StreamConfig]:
@@ -37,30 +34,39 @@ def read_fleet(path: Path) -> dict[str, StreamConfig]:
 
 def fleet_from(found: Mapping[str, object]) -> dict[str, StreamConfig]:
     """The same from what the file holds."""
-    cameras = found.get(CAMERA)
-    if not isinstance(cameras, dict) or not cameras:
-        raise ConfigError("there is no camera: begin a table [camera.NAME] for each, with its source = …")
-    common = settings_from({key: value for key, value in found.items() if key != CAMERA})
-    if "stream" in common:
-        raise ConfigError("stream is the name of each camera: leave it out")
-    fleet = {name: _camera(name, table, common) for name, table in cameras.items()}
+    fleet = {}
+    for name, settings in fleet_settings(found).items():
+        try:
+            fleet[name] = configured(settings)
+        except (ConfigError, PipelineError) as exc:
+            raise ConfigError(f"camera {name}: {exc}") from exc
     _check_apart(fleet)
     return fleet
 
 
-def _camera(name: str, table: object, common: Mapping[str, object]) -> StreamConfig:
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no name of a camera; letters, digits, - and _ can be in it")
+def fleet_settings(found: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """The settings of each camera, by their names outside of the groups. Raises ConfigError."""
+    names = camera_names(found)
+    if not names:
+        raise no_camera()
+    common = settings_from({key: value for key, value in found.items() if key != CAMERA})
+    if "stream" in common:
+        raise ConfigError("stream is the name of each camera: leave it out")
+    cameras = found[CAMERA]
+    assert isinstance(cameras, dict)
+    return {name: _settings_of(name, cameras[name], common) for name in names}
+
+
+def _settings_of(name: str, table: object, common: Mapping[str, object]) -> dict[str, object]:
     try:
         if not isinstance(table, dict):
             raise ConfigError(f"it is a table of settings, not {table!r}")
         own = settings_from(table)
         if "stream" in own:
             raise ConfigError("stream is the name of the camera: leave it out")
-        settings = {**common, **own, "stream": name}
-        return configured({key: _named(value, name) for key, value in settings.items()})
-    except (ConfigError, PipelineError) as exc:
+    except ConfigError as exc:
         raise ConfigError(f"camera {name}: {exc}") from exc
+    return {key: _named(value, name) for key, value in {**common, **own, "stream": name}.items()}
 
 
 def _named(value: object, name: str) -> object:

@@ -118,7 +118,7 @@ def _lifespan(pool: Pool, settings: ServeSettings) -> Any:
         app.state.jobs = jobs = _jobs(settings)
         jobs.runner.start()
         app.state.hub = hub = Hub(
-            settings.live.sources, settings.live.any_source, jobs.folder.root / "recordings", settings.work.parser[0]
+            settings.live.cameras, settings.live.any_source, jobs.folder.root / "recordings", settings.work.parser[0]
         )
         metering = asyncio.create_task(app.state.meter.run())
         try:

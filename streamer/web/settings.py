@@ -10,7 +10,8 @@ from platformdirs import user_state_path
 
 from pipeline.parsing.settings import PARSERS
 from streamer.errors import ConfigError
-from streamer.settings import above_0, at_least_0
+from streamer.live.cameras import camera_names
+from streamer.settings import above_0, at_least_0, read_toml
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 MIN_TOKEN_CHARACTERS = 22
@@ -137,17 +138,40 @@ class LiveSettings:
     """The cameras."""
 
     sources: tuple[str, ...] = ()
-    """Files of cameras, TOML, as `streamer run --config` reads them; each camera has the name of its file."""
+    """Files of cameras, TOML: of one, as `streamer run --config` reads it, which has the name of the file, or of
+    several, as `streamer fleet` reads it."""
     any_source: bool = False
     """Let clients name cameras by address; on loopback only."""
 
     def __post_init__(self) -> None:
-        stems = [Path(each).stem for each in self.sources]
-        if len(set(stems)) < len(stems):
-            raise ConfigError(f"two cameras of one name: {', '.join(stems)}; rename a file")
         for each in self.sources:
             if not Path(each).is_file():
                 raise ConfigError(f"no file {each} for a camera")
+        found = [camera for each in self.sources for camera in _cameras_in(Path(each))]
+        names = [each.name for each in found]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"two cameras of one name: {', '.join(names)}; rename a file, or a table [camera.NAME]")
+
+    @property
+    def cameras(self) -> dict[str, "Camera"]:
+        """The cameras of all files by their names. Raises ConfigError."""
+        return {camera.name: camera for each in self.sources for camera in _cameras_in(Path(each))}
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera that clients may name."""
+
+    name: str
+    file: Path
+    """Absolute."""
+    in_fleet: bool
+    """Whether the file has a table for it, or is its own."""
+
+
+def _cameras_in(file: Path) -> tuple[Camera, ...]:
+    names = read_toml(file, camera_names)
+    return tuple(Camera(name, file.resolve(), in_fleet=bool(names)) for name in names or (file.stem,))
 
 
 @dataclass(frozen=True, slots=True)

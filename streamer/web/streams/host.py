@@ -16,6 +16,7 @@ from pipeline.drawing.overlay import blend
 from pipeline.types import Picture
 from streamer.errors import ConfigError, StreamerError
 from streamer.live.config import StreamConfig, configured, read_settings
+from streamer.live.fleet import fleet_settings
 from streamer.live.sinks.sink import Drawn, Sink
 from streamer.live.sinks.snapshots import bgr_of
 from streamer.live.sinks.table import ROWS, Place, Rows, SourceRow
@@ -23,6 +24,7 @@ from streamer.live.stats import Snapshot
 from streamer.live.stream import Stream
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
+from streamer.settings import read_toml
 from streamer.sources.source import Source
 from streamer.sources.uri import without_password
 from streamer.web.streams.messages import packed, unpacked
@@ -56,12 +58,25 @@ def stream_config(asked: dict[str, Any]) -> StreamConfig:
 
     Raises ConfigError and PipelineError.
     """
-    given = read_settings(Path(asked["file"])) if asked.get("file") else {"source": asked["source"]}
+    given = _given(asked)
     for name in ("record", "segment", "segment_s", "publish", "window", "force", "masks", "insecure"):
         given.pop(name, None)
     if asked.get("parser"):
         given["parser"] = asked["parser"]
     return configured({**given, "stream": asked["name"]})
+
+
+def _given(asked: dict[str, Any]) -> dict[str, object]:
+    """The settings of a camera of a fleet, of a file of its own, or of a source that somebody named."""
+    if not asked.get("file"):
+        return {"source": asked["source"]}
+    file, camera = Path(asked["file"]), asked.get("camera")
+    if camera is None:
+        return read_settings(file)
+    fleet = read_toml(file, fleet_settings)
+    if camera not in fleet:
+        raise ConfigError(f"{camera} is not in its file any more")
+    return fleet[camera]
 
 
 class _Host:

@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from streamer.processes.child import Child, exit_text
 from streamer.processes.framing import ChannelClosed
 from streamer.web.lines import event
 from streamer.web.problems import Problem
+from streamer.web.settings import Camera
 from streamer.web.streams.messages import packed, unpacked
 
 MAX_STREAMS = 16
@@ -161,15 +163,15 @@ class Live:
 class Hub:
     """All streams, by their ids."""
 
-    def __init__(self, files: tuple[str, ...], any_source: bool, folder: Path, parser: str) -> None:
+    def __init__(self, cameras: Mapping[str, Camera], any_source: bool, folder: Path, parser: str) -> None:
         """
         Args:
-            files: the cameras' settings, each known by the name of its file.
+            cameras: those that clients may name, by their names.
             any_source: let clients name sources themselves.
             folder: for recordings and clips.
             parser: of streams whose settings name none.
         """
-        self.files = {Path(each).stem: Path(each).resolve() for each in files}
+        self.cameras = cameras
         self._any_source, self._folder, self._parser = any_source, folder, parser
         self.streams: dict[str, Live] = {}
 
@@ -181,12 +183,12 @@ class Hub:
         if len(self.streams) >= MAX_STREAMS:
             raise Problem("too-busy", f"{MAX_STREAMS} streams run; end one", retry_after_s=30)
         first: dict[str, Any] = {"name": _name(source), "parser": parser}
-        if source in self.files:
-            first["file"] = str(self.files[source])
+        if (camera := self.cameras.get(source)) is not None:
+            first |= {"file": str(camera.file), "camera": camera.name if camera.in_fleet else None}
         elif self._any_source and not _is_path(source):
             first["source"] = source
         else:
-            raise Problem("unknown-source", f"no source of that name; there are: {', '.join(self.files) or 'none'}")
+            raise Problem("unknown-source", f"no source of that name; there are: {', '.join(self.cameras) or 'none'}")
         try:
             live = Live(f"s_{token_hex(8)}", source, first)
         except OSError as exc:

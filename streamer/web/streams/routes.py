@@ -44,7 +44,7 @@ async def _told(live: Live) -> dict[str, Any]:
 @router.get("/sources", summary="The cameras")
 async def sources(request: Request) -> list[str]:
     """The names of the cameras that the service was started with; never their addresses."""
-    return list(_hub(request).files)
+    return list(_hub(request).cameras)
 
 
 @router.post("/streams", status_code=201, responses=PROBLEMS, summary="Start a stream", response_class=JSONResponse)

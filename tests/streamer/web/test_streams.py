@@ -75,6 +75,43 @@ def test_cameras_are_known_by_their_files(tmp_path: Path) -> None:
         LiveSettings(("nowhere.toml",))
 
 
+def test_cameras_of_a_fleet_are_known_by_their_tables(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(
+        'opacity = 0.3\nrecord = "{camera}.mp4"\n[camera.door]\nsource = "test:"\n'
+        '[camera.yard]\nsource = "test:rate=5"\nopacity = 0.9\npublish = "tcp://127.0.0.1:5556"\n'
+    )
+    (tmp_path / "gate.toml").write_text('source = "test:"\n')
+    cameras = LiveSettings((str(fleet), str(tmp_path / "gate.toml"))).cameras
+    assert [(name, each.file.name, each.in_fleet) for name, each in cameras.items()] == [
+        ("door", "fleet.toml", True),
+        ("yard", "fleet.toml", True),
+        ("gate", "gate.toml", False),
+    ]
+    door, yard = (stream_config({"file": str(fleet), "camera": name, "name": name}) for name in ("door", "yard"))
+    assert (door.uri, door.look.opacity, yard.uri, yard.look.opacity) == ("test:", 0.3, "test:rate=5", 0.9)
+    assert (door.record.file, yard.record.file, yard.publish.address) == (None, None, None)
+    fleet.write_text('[camera.yard]\nsource = "test:"\n')
+    with pytest.raises(ConfigError, match="door is not in its file any more"):
+        stream_config({"file": str(fleet), "camera": "door", "name": "door"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("camera = 3", "there is no camera"),
+        ("[camera.'a b']\nsource = 'test:'", "is no name of a camera"),
+        ("[camera.door", "is not TOML"),
+        ("[camera.gate]\nsource = 'test:'", "two cameras of one name: gate, gate"),
+    ],
+)
+def test_a_file_of_cameras_that_cannot_be_is_told_at_once(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "fleet.toml").write_text(text)
+    (tmp_path / "gate.toml").write_text('source = "test:"\n')
+    with pytest.raises(ConfigError, match=message):
+        LiveSettings((str(tmp_path / "fleet.toml"), str(tmp_path / "gate.toml")))
+
+
 CANARY = "canary-password"
 
 
@@ -85,9 +122,10 @@ def _cameras(tmp_path: Path) -> Iterator[Served]:
         "covered": f'source = "{STREET}"\nloop = true\nsize = [192, 256]\neffect = ["fill=red"]\nclip_seconds = "3s"\n',
         "absent": f'source = "rtsp://user:{CANARY}@127.0.0.1:9/none"\n',
     }
-    for name, text in settings.items():
-        (tmp_path / f"{name}.toml").write_text(text)
-    files = ",".join(str(tmp_path / f"{name}.toml") for name in settings)
+    # One as a file of its own, the others as a fleet.
+    (tmp_path / "street.toml").write_text(settings.pop("street"))
+    (tmp_path / "fleet.toml").write_text("".join(f"[camera.{name}]\n{text}" for name, text in settings.items()))
+    files = ",".join(str(tmp_path / name) for name in ("street.toml", "fleet.toml"))
     with served(tmp_path / "log", "--workers", "1", "--sources", files) as running:
         assert running.ready()
         yield running
