@@ -23,6 +23,7 @@ _CHUNK = struct.Struct(">I4s")
 _MAY_BE_TRANSPARENT = frozenset({".png", ".webp"})
 _BY_PILLOW = frozenset({".avif", ".heic", ".heif", ".tif", ".tiff"})
 """Kinds that OpenCV does not read, or not rightly: of TIFF it multiplies the alpha in, and mostly reads no AVIF."""
+_MAY_BE_FLOAT = frozenset({".tif", ".tiff"})
 MAX_PIXELS = 100_000_000
 """A JPEG of more is read at a half, a quarter or an eighth of its width: decoding makes it so for free, and whole it
 would take gigabytes."""
@@ -108,7 +109,12 @@ def read_picture(path: Path) -> Picture:
     """
     data, suffix = bytes_of(path), path.suffix.lower()
     if suffix in _BY_PILLOW:
-        read = _read_by_pillow(path)
+        try:
+            read = _read_by_pillow(path)
+        except BadPicture:
+            if suffix not in _MAY_BE_FLOAT:
+                raise
+            read = _of_floats(data)  # of colours Pillow has no floats
         if read is not None:
             return read
     if suffix in _MAY_BE_TRANSPARENT:
@@ -205,13 +211,25 @@ def bgr_of_pil(image: Any) -> Picture:
 def _read_by_pillow(path: Path) -> Picture | None:
     """None for what has more than 8 bits, which OpenCV reads."""
     with opened(path) as image:
-        if image.mode[0] in "IF":
+        if image.mode == "F":
+            return _of_floats(bytes_of(path))
+        if image.mode[0] == "I":
             return None
         try:
             image.load()  # TIFF is turned by that, and would be once more
             return bgr_of_pil(image)
         except (OSError, ValueError, SyntaxError) as exc:
             raise BadPicture(f"{path} is not a picture that can be read") from exc
+
+
+def _of_floats(data: NDArray[np.uint8]) -> Picture | None:
+    """Brightness from 0 to 1, or where it goes further from 0 to 255, as colours; None of what is no such picture."""
+    picture = decoded(data, cv2.IMREAD_UNCHANGED)
+    if picture is None or picture.dtype.kind != "f":
+        return None
+    known = np.nan_to_num(picture, nan=0.0, posinf=255.0, neginf=0.0)
+    levels = known * 255 if known.max() <= 1 else known
+    return bgr_of(np.clip(np.rint(levels), 0, 255).astype(np.uint8))
 
 
 def _upright(bgr: Picture, path: Path) -> Picture:

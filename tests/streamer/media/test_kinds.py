@@ -130,6 +130,18 @@ def test_a_label_map_with_a_palette_is_its_indices(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_label_map(tmp_path / "a.png"), ids)
 
 
+@pytest.mark.parametrize("most", [1.0, 255.0])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tiff_of_floats_is_read(tmp_path: Path, most: float, channels: int) -> None:
+    bgr = quarters(64, 96) if channels == 3 else np.repeat(quarters(64, 96)[..., :1], 3, axis=2)
+    floats = bgr.astype(np.float32) * (most / 255)
+    floats[0, 0] = np.nan
+    cv2.imwrite(str(tmp_path / "a.tif"), floats if channels == 3 else floats[..., 0])
+    read = read_picture(tmp_path / "a.tif")
+    np.testing.assert_array_equal(read[1:], bgr[1:])
+    assert (read[0, 0] == 0).all()
+
+
 def test_a_huge_jpeg_is_decoded_reduced_and_it_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
