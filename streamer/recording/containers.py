@@ -40,6 +40,7 @@ _ALPHA = {"vp9": ("webm", "matroska"), "prores": ("mov",)}
 _SELF_EVIDENT = ("mp2", "mp3", "pcm_")
 """Names of sound, or how they begin, that mp4 can announce without anything of it; else what FFmpeg calls extradata is
 needed, and of AC-3 even that would not do."""
+_READ_FROM_MP4, _MAX_PLAIN_HZ = ("pcm_s16le", "pcm_s16be"), 48_000
 _IN_EXTRADATA = ("aac", "opus")
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """By the number of channels: AVI, Matroska and MXF say no more of plain sound, and mp4 has to say which they are."""
@@ -219,7 +220,9 @@ def _add_copy(container: OutputContainer, template: Stream) -> Stream:
 
 
 def takes(kind: Container, track: Stream) -> bool:
-    """Whether a kind of file takes such a track as it is."""
+    """Whether a kind of file takes such a track as it is, and its readers do."""
+    if kind is CONTAINERS[".mp4"] and not _is_read_from_mp4(track):
+        return False
     try:
         container = _in_memory(kind)
         _add_copy(container, track)
@@ -227,6 +230,14 @@ def takes(kind: Container, track: Stream) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def _is_read_from_mp4(track: Stream) -> bool:
+    """Plain sound is new in mp4: FFmpeg before version 6 takes all of it for 16 bits at 48 kHz at most, and plays noise
+    of what has more of them."""
+    context: Any = track.codec_context
+    plain = track.type == "audio" and context.name.startswith("pcm_")
+    return not plain or (context.name in _READ_FROM_MP4 and context.sample_rate <= _MAX_PLAIN_HZ)
 
 
 def _encodes(kind: Container, codec: str) -> bool:

@@ -18,6 +18,8 @@ RATE = 48_000
 """Samples a second, which every player takes; a frame is then 21 ms, where at the telephone's rate it is 128."""
 BITS_PER_S = 64_000
 """Of each channel; as many as the telephone's sound has."""
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 5: "5.0", 6: "5.1", 8: "7.1"}
+"""By the number of channels: those that both AAC and Opus have. What has another number of them becomes stereo."""
 SLACK_S = Fraction(1, 50)
 """Sound that is so much off the end of what came before follows on it: times are rounded, and clocks jitter."""
 MAX_FILLED_S = 2
@@ -60,9 +62,10 @@ class Recoder:
     def __init__(self, sound: AudioStream, coding: Coding) -> None:
         """Raises OSError or ValueError where nothing here decodes such sound."""
         self._decoder, self._coding = decoder_of(sound), coding
-        self._layout = "mono" if sound.codec_context.channels == 1 else "stereo"
+        heard = sound.codec_context.channels
+        channels = heard if heard in LAYOUTS else 2
+        self._layout = LAYOUTS[channels]
         self._container = av.open(io.BytesIO(), "w", format="nut")
-        channels = 1 if self._layout == "mono" else 2
         bits = BITS_PER_S * channels
         self.stream = cast(Any, self._container.add_stream(coding.encoder, RATE, layout=self._layout, bit_rate=bits))
         """What a file has to know of it."""

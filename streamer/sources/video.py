@@ -106,12 +106,18 @@ class Video(Source):
             self._decoded = _deinterlaced(self._decode(), name) if whole else self._decode()
             frame = self._first_frame()
             first_ticks = self._first_ticks = self._ticks(frame)
-            self._tags = self._shown_as(self._tags_of(frame, 0 if self._timed else first_ticks), frame)
+            self._tags = self._shown_as(self._tags_of(frame, 0 if self._begins else first_ticks), frame)
             self._first, self._first_duration_s = self._picture(frame), _duration_s(frame)
         except BaseException:
             feed.close()
             raise
         self.info = self._info(title or name)
+
+    @property
+    def _begins(self) -> bool:
+        """Whether time begins with the first picture: nothing else is there, and the clock started anywhere."""
+        alone = not self._feed.audio and not self._feed.extras
+        return self._timed or (alone and self._feed.facts.starts_anywhere)
 
     @property
     def health(self) -> Health:

@@ -240,7 +240,11 @@ def duration_s(container: InputContainer, video: Stream) -> float | None:
     """How long a video is, where it says so."""
     if video.duration is not None and video.time_base is not None:
         return float(video.duration * video.time_base)
-    return None if container.duration is None else container.duration / av.time_base
+    if container.duration is None:
+        return None
+    # Matroska says when it ends, which of a clock that was set to the time of day is hours.
+    before_s = 0 if starts_anywhere(container) else float(origin_s(container))
+    return container.duration / av.time_base - before_s
 
 
 def _recorded(container: InputContainer, video: Stream) -> bool:

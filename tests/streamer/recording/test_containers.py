@@ -15,7 +15,7 @@ from streamer.live.sinks.recording import Recording
 from streamer.live.sinks.sink import Drawn
 from streamer.live.stats import Stats
 from streamer.media.paths import VIDEO_SUFFIXES
-from streamer.recording.containers import CONTAINERS
+from streamer.recording.containers import CONTAINERS, takes
 from streamer.recording.segments import Filing
 from tests.streamer.recording.test_file import recorder
 from tests.support.media import Clip, pts_of, quarters, sound_of
@@ -86,12 +86,29 @@ def test_sound_of_every_kind_of_file_is_kept_or_converted(
                 sink.write(frame.bgr, frame.pts_s)
     with av.open(str(tmp_path / f"out{suffix}")) as out:
         (track,) = out.streams.audio
-        converted = track.codec_context.name in ("aac", "opus") and sound != "libopus"
-        assert track.codec_context.channels == (min(CHANNELS[layout], 2) if converted else CHANNELS[layout])
+        assert track.codec_context.channels == CHANNELS[layout]
         frames = list(out.decode(audio=0))
     assert float(sum(Fraction(each.samples, each.sample_rate) for each in frames)) == pytest.approx(1.0, abs=0.1)
     peak = max(float(np.abs(each.to_ndarray().astype(np.float64)).max()) for each in frames)
     assert peak > 0.2 * (np.iinfo(frames[0].to_ndarray().dtype).max if frames[0].to_ndarray().dtype.kind == "i" else 1)
+
+
+@pytest.mark.parametrize(
+    ("sound", "rate", "copied"),
+    [
+        ("pcm_s16le", 44_100, True),
+        ("pcm_s16be", 48_000, True),
+        ("pcm_s16le", 96_000, False),  # written with a rate of 48,000 for readers that do not know better
+        ("pcm_s24le", 48_000, False),
+        ("pcm_f32le", 48_000, False),
+    ],
+)
+def test_plain_sound_goes_into_mp4_where_older_readers_understand_it(
+    tmp_path: Path, sound: str, rate: int, copied: bool
+) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as file:
+        for suffix, kept in ((".mp4", copied), (".mkv", True), (".mov", True)):
+            assert takes(CONTAINERS[suffix], file.add_stream(sound, rate=rate, layout="stereo")) == kept
 
 
 # Damage

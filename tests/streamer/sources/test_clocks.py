@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -125,6 +126,27 @@ def test_recordings_joined_into_one_file_go_on_as_one(tmp_path: Path, begins_s: 
     assert len(heard) >= sum(len(sound_of(each)[0]) for each in parts) - len(parts)
 
 
+def test_a_recording_that_was_cut_begins_with_its_first_picture(tmp_path: Path) -> None:
+    """Its first pictures build on one that is missing; without sound nothing is to be had before."""
+    whole = tmp_path / "whole.ts"
+    with av.open(str(whole), "w") as file:
+        stream: Any = file.add_stream("libx264", 25, {"g": "50", "sc_threshold": "0", "bf": "0"})
+        stream.height, stream.width = 64, 96
+        for index in range(100):
+            picture = av.VideoFrame.from_ndarray(quarters(64, 96), format="bgr24")
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            file.mux(stream.encode(picture))
+        file.mux(stream.encode(None))
+    with av.open(str(whole)) as source:
+        places = [packet.pos for packet in source.demux(video=0) if packet.size]
+    (tmp_path / "cut.ts").write_bytes(whole.read_bytes()[places[20] :])
+    with open_source(tmp_path / "cut.ts", audio=True, tracks="all") as opened:
+        frames = list(opened)
+        assert opened.info.tags.start_ticks == 0
+    assert len(frames) == 50
+    assert float(pts_of(recorded(tmp_path / "cut.ts", tmp_path / "out.mp4"))[0]) == 0
+
+
 def test_a_clock_that_starts_at_ten_hours_starts_at_once(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "in.mkv"), "w") as out, av.open(str(Clip().make(tmp_path / "clip.mp4"))) as source:
         stream = out.add_stream_from_template(source.streams.video[0])
@@ -135,6 +157,8 @@ def test_a_clock_that_starts_at_ten_hours_starts_at_once(tmp_path: Path) -> None
                 packet.stream = stream
                 out.mux(packet)
     assert float(pts_of(recorded(tmp_path / "in.mkv", tmp_path / "out.mp4"))[0]) == pytest.approx(0, abs=0.1)
+    with open_source(tmp_path / "in.mkv") as opened:
+        assert opened.info.duration_s == pytest.approx(0.48, abs=0.05)  # and not ten hours more
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
