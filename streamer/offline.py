@@ -13,10 +13,10 @@ from typing import Any, Literal
 from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
 from pipeline.drawing.overlay import Memory, draw, drawn_size, undrawn
-from pipeline.drawing.treatment import hidden
+from pipeline.drawing.treatment import lasting
 from pipeline.faces.cover import FaceCover
 from pipeline.labels import LabelSet
-from pipeline.motion.linger import Covered, covered_both_ways
+from pipeline.motion.linger import KEPT_S, LINGER_S, MAX_TIMES, Covered, covered_both_ways
 from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture
@@ -241,10 +241,11 @@ def _with_all_faces(parsed: FramesKnown, settings: Rendering, label_set: LabelSe
 
 
 def _covered(parsed: FramesKnown, look: Look, *, stills: bool) -> Iterator[Covered]:
-    """What is hidden in a video is hidden before it is seen first and after it is seen last, too."""
-    if look.hides and not stills:
+    """What is hidden, or kept, in a video is so before it is seen first and after it is seen last, too."""
+    if look.effects and not stills:
         effects, on = look.effects, look.selection
-        return covered_both_ways(parsed, lambda parsing: hidden(parsing, effects, on))
+        times = (LINGER_S, MAX_TIMES) if look.hides else (KEPT_S, 1)
+        return covered_both_ways(parsed, lambda parsing: lasting(parsing, effects, on), *times)
     return (Covered(frame, parsing, None) for frame, parsing in parsed)
 
 

@@ -62,31 +62,37 @@ def fill(bgr: Picture, parsing: Parsing | None, on: On, colour: Colour, lingerin
     return _covered(bgr, parsing, on, lingering, lambda part, cell: np.full_like(part, colour))
 
 
-def cut(bgr: Picture, parsing: Parsing | None, on: On) -> NDArray[np.uint8]:
+def cut(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> NDArray[np.uint8]:
     """What is selected, on nothing; without a parsing nothing at all.
+
+    Args:
+        lingering: what else is kept, of the size of the parsing's maps.
 
     Returns:
         uint8 (H, W, 4), BGRA with straight alpha. Where it is transparent its colours are 0: nothing is left there.
     """
-    share = _alpha(bgr, parsing, on)
+    share = _alpha(bgr, parsing, on, lingering)
     kept = np.asarray(cv2.copyTo(bgr, share), np.uint8)
     return np.asarray(cv2.merge([*cv2.split(kept), share]), np.uint8)
 
 
-def replace_background(bgr: Picture, parsing: Parsing | None, on: On, backdrop: Picture | Colour) -> Picture:
+def replace_background(
+    bgr: Picture, parsing: Parsing | None, on: On, backdrop: Picture | Colour, lingering: Mask | None = None
+) -> Picture:
     """What is selected, on another picture or a colour; without a parsing the other alone.
 
     Args:
         backdrop: BGR; a picture of another size is scaled to this one's, and cut where its shape differs.
+        lingering: as of `cut`.
     """
     behind = np.full_like(bgr, backdrop) if isinstance(backdrop, tuple) else _filling(backdrop, Size(*bgr.shape[:2]))
-    return _mixed(behind, bgr, _alpha(bgr, parsing, on))
+    return _mixed(behind, bgr, _alpha(bgr, parsing, on, lingering))
 
 
-def blur_background(bgr: Picture, parsing: Parsing | None, on: On) -> Picture:
-    """What is selected, on the blurred picture; without a parsing all of it is blurred."""
+def blur_background(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> Picture:
+    """As `cut`, on the blurred picture; without a parsing all of it is blurred."""
     cell = max(MIN_CELL_PX, round(min(bgr.shape[:2]) * BACKGROUND_SHARE))
-    return _mixed(_blurred(bgr, cell), bgr, _alpha(bgr, parsing, on))
+    return _mixed(_blurred(bgr, cell), bgr, _alpha(bgr, parsing, on, lingering))
 
 
 def _covered(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None, treat: _Treat) -> Picture:
@@ -161,7 +167,7 @@ def _filling(picture: Picture, size: Size) -> Picture:
     return np.asarray(cv2.resize(part, size[::-1], interpolation=how), np.uint8)
 
 
-def _alpha(bgr: Picture, parsing: Parsing | None, on: On) -> NDArray[np.uint8]:
+def _alpha(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None) -> NDArray[np.uint8]:
     """How far each pixel is selected: uint8 (H, W), 255 is wholly; its edges follow those of the picture.
 
     A guided filter whose line is fitted at the map's size and applied at the picture's: He and Sun, "Fast Guided
@@ -170,6 +176,8 @@ def _alpha(bgr: Picture, parsing: Parsing | None, on: On) -> NDArray[np.uint8]:
     size = Size(*bgr.shape[:2])
     whole = np.zeros(size, np.uint8)
     mask = None if parsing is None else selected(parsing, on)
+    if mask is not None and lingering is not None:
+        mask = np.asarray(cv2.bitwise_or(mask, lingering), np.uint8)
     if mask is None or not cv2.countNonZero(mask):
         return whole
     map_size = Size(*mask.shape)

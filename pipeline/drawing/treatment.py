@@ -1,7 +1,7 @@
 """The effects that a look names, one after the other, and how they are written: `blur`, `fill=#404040`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Self
@@ -89,10 +89,10 @@ class Effect:
             case "fill":
                 return effects.fill(bgr, parsing, on, colour_of(self.value) or COLOURS["black"], lingering)
             case "background":
-                return effects.replace_background(bgr, parsing, on, self._backdrop(knowledge))
+                return effects.replace_background(bgr, parsing, on, self._backdrop(knowledge), lingering)
             case "cut":
-                return effects.cut(bgr, parsing, on)
-        return effects.blur_background(bgr, parsing, on)
+                return effects.cut(bgr, parsing, on, lingering)
+        return effects.blur_background(bgr, parsing, on, lingering)
 
     def _backdrop(self, knowledge: "Knowledge") -> Picture | Colour:
         return knowledge.films.at(self.value, knowledge.pts_s) if _is_film(self.value) else _still(self.value)
@@ -124,7 +124,7 @@ class Knowledge:
     """None is no knowledge of who is where; what hides people then hides everything."""
     pts_s: float = 0.0
     lingering: Mask | None = None
-    """What is hidden beside the selection: see `pipeline.motion.linger`."""
+    """What is hidden, or where nothing hides is kept, beside the selection: see `pipeline.motion.linger`."""
     films: Films = field(default_factory=Films)
 
 
@@ -144,14 +144,17 @@ def colour_of(text: str) -> Colour | None:
 def treated(bgr: Picture, knowledge: Knowledge, wanted: Sequence[Effect], on: On) -> Picture:
     """The picture after all effects: uint8 (H, W, 3), or (H, W, 4) BGRA after `cut`; new unless there is none."""
     # What keeps people comes first, or what hides them would be undone at their edges; what cuts them out comes last.
+    covers = any(each.kind in COVERS for each in wanted)
     for effect in sorted(wanted, key=lambda each: (each.kind in CUTS, each.kind in COVERS)):
-        bgr = effect.apply(bgr, knowledge, on)
+        # What lingers is of those that hide, if there are any: to keep it would show it.
+        known = replace(knowledge, lingering=None) if covers and effect.kind not in COVERS else knowledge
+        bgr = effect.apply(bgr, known, on)
     return bgr
 
 
-def hidden(parsing: Parsing, wanted: Sequence[Effect], on: On) -> Mask:
-    """What effects hide, of the parsing's size. Raises UnknownName."""
-    masks = [selected(parsing, each.on or on) for each in wanted if each.kind in COVERS]
+def lasting(parsing: Parsing, wanted: Sequence[Effect], on: On) -> Mask:
+    """What lingers, of the parsing's size: what effects hide, or if none hides what they keep. Raises UnknownName."""
+    masks = [selected(parsing, each.on or on) for each in wanted if each.kind in COVERS] or [selected(parsing, on)]
     return reduce(lambda one, other: np.asarray(cv2.bitwise_or(one, other), np.uint8), masks)
 
 

@@ -18,6 +18,8 @@ from pipeline.types import Frame, Parsing
 
 LINGER_S = 1.0
 """Time for which a selection stays hidden after it was seen last, and in a recording before it is seen first."""
+KEPT_S = 0.4
+"""The same of a selection that is kept while the rest goes, and no longer: it shows what others want to be gone."""
 MAX_TIMES = 5
 """For so many times as long it stays hidden while it looks as it did: who sits still may be missed for seconds."""
 MAX_DIFFERENCE = 12.0
@@ -77,8 +79,13 @@ class _Blob:
 class Lingering:
     """What lingers in one frame after the other, in either direction of time. For one thread at a time."""
 
-    def __init__(self, linger_s: float = LINGER_S) -> None:
-        self._linger_s = linger_s
+    def __init__(self, linger_s: float = LINGER_S, max_times: float = MAX_TIMES) -> None:
+        """
+        Args:
+            linger_s: time for which a selection lingers.
+            max_times: so many times as long it does while its place looks as it did.
+        """
+        self._linger_s, self._max_s = linger_s, max_times * linger_s
         self._blobs: list[_Blob] = []
         """The newest first."""
         self._previous: Grey | None = None
@@ -115,7 +122,7 @@ class Lingering:
 
     def _is_young(self, blob: _Blob, now_s: float) -> bool:
         seen_s, alike_s = abs(now_s - blob.seen.pts_s), abs(now_s - blob.alike_s)
-        return alike_s <= self._linger_s and seen_s <= MAX_TIMES * self._linger_s
+        return alike_s <= self._linger_s and seen_s <= self._max_s
 
     def _moved(self, previous: Grey | None, grey: Grey) -> list[_Blob]:
         """The blobs as of this frame."""
@@ -126,15 +133,19 @@ class Lingering:
 
 
 def covered_both_ways(
-    parsed: Iterable[tuple[Frame, Parsing | None]], select: Callable[[Parsing], Mask], linger_s: float = LINGER_S
+    parsed: Iterable[tuple[Frame, Parsing | None]],
+    select: Callable[[Parsing], Mask],
+    linger_s: float = LINGER_S,
+    max_times: float = MAX_TIMES,
 ) -> Iterator[Covered]:
     """The frames of a recording with what is selected in those before and after them.
 
     Args:
         parsed: frames in the order of time.
         select: what a parsing's masks select.
+        linger_s, max_times: as of `Lingering`.
     """
-    forward, waiting = Lingering(linger_s), deque[_Waiting]()
+    forward, waiting = Lingering(linger_s, max_times), deque[_Waiting]()
     previous: Grey | None = None
     for frame, parsing in parsed:
         grey, mask = Grey.of(frame), None if parsing is None else select(parsing)
@@ -142,8 +153,8 @@ def covered_both_ways(
         previous = grey
         waiting.append(_Waiting(frame, parsing, grey, mask, cut, forward.add(grey, mask, cut=cut)))
         if len(waiting) > BATCH and _is_enough(waiting, linger_s):
-            yield from _given(waiting, BATCH, linger_s)
-    yield from _given(waiting, len(waiting), linger_s)
+            yield from _given(waiting, BATCH, Lingering(linger_s, max_times))
+    yield from _given(waiting, len(waiting), Lingering(linger_s, max_times))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,9 +174,8 @@ def _is_enough(waiting: deque[_Waiting], linger_s: float) -> bool:
     return ahead_s >= linger_s or len(waiting) >= MAX_AHEAD
 
 
-def _given(waiting: deque[_Waiting], count: int, linger_s: float) -> Iterator[Covered]:
+def _given(waiting: deque[_Waiting], count: int, backward: Lingering) -> Iterator[Covered]:
     """Takes so many frames from the left."""
-    backward = Lingering(linger_s)
     after: list[Mask | None] = []
     cut = False
     for each in reversed(waiting):

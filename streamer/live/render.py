@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from pipeline.drawing.overlay import Memory, draw, undrawn
-from pipeline.drawing.treatment import hidden
+from pipeline.drawing.treatment import lasting
 from pipeline.faces.cover import FaceCover
-from pipeline.motion.linger import Lingering
+from pipeline.motion.linger import KEPT_S, Lingering
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
 from streamer.live.ring import EndOfStream, RingReader
@@ -45,7 +45,7 @@ class RenderLoop:
         self._sinks: SinkSet[Drawn] = SinkSet(remaining)
         self._unseen = self._unshown = 0
         self._memory = Memory()
-        self._lingering = Lingering()
+        self._lingering = Lingering() if config.look.hides else Lingering(KEPT_S, 1)
         hides_faces = config.look.hides_faces(place.label_set)
         self._cover = FaceCover(config.parser.run_options, enlarges=False) if hides_faces else None
 
@@ -106,8 +106,8 @@ class RenderLoop:
         frame, parsing = masked.frame, masked.parsing
         look = self._controls.look
         safe = parsing if parsing is None or self._cover is None else self._cover(frame, parsing)
-        selected = None if safe is None or not look.hides else hidden(safe, look.effects, look.selection)
-        lingering = self._lingering.add(masked.grey, selected) if look.hides else None
+        selected = None if safe is None or not look.effects else lasting(safe, look.effects, look.selection)
+        lingering = self._lingering.add(masked.grey, selected) if look.effects else None
         if safe is None:
             picture = undrawn(frame, look, self._place.label_set, self._memory)
         else:

@@ -298,13 +298,17 @@ class Blinking(Parser):
         return cast(Pending, Later())
 
 
-@pytest.mark.parametrize("misses", [range(5, 12), range(0, 6)], ids=["between", "at first"])
-def test_a_face_that_the_parser_misses_for_some_frames_stays_hidden(tmp_path: Path, misses: range) -> None:
+@pytest.mark.parametrize(
+    ("misses", "effect"), [(range(5, 12), "fill"), (range(0, 6), "fill"), (range(5, 12), "background")]
+)
+def test_a_face_that_the_parser_misses_for_some_frames_stays_hidden_or_kept(
+    tmp_path: Path, misses: range, effect: str
+) -> None:
     with open_source(sample("portrait.mp4")) as source:
         shots = [cv2.resize(frame.bgr, (480, 360), interpolation=cv2.INTER_AREA) for frame, _ in zip(source, range(16))]
     clip = Clip(size=(360, 480), ticks=range(0, 16 * 512, 512)).make(tmp_path / "clip.mp4", shots)
     parser, out = Blinking(misses), tmp_path / "out.mp4"
-    look = Look(effect=("fill=red",), on="Face")
+    look = Look(effect=(f"{effect}=red",), on="Face")
     render_file(clip, out, Rendering(parser.settings, look), parser=parser)
     parser.misses = range(0)
     drawn = pictures_of(out)
@@ -312,8 +316,9 @@ def test_a_face_that_the_parser_misses_for_some_frames_stays_hidden(tmp_path: Pa
     for shot, picture in zip(shots, drawn):
         seen = parser.still(shot)
         red = np.abs(picture.astype(int) - (0, 0, 255)).max(axis=-1) < 80
-        assert red[seen.mask("Face", full_size=True)].mean() > 0.95
-        assert red.mean() < 2 * seen.mask("head").mean() + 0.05
+        face = red[seen.mask("Face", full_size=True)].mean()
+        assert face > 0.95 if effect == "fill" else face < 0.1
+        assert effect != "fill" or red.mean() < 2 * seen.mask("head").mean() + 0.05
 
 
 def test_a_face_that_the_parser_never_sees_is_hidden_and_the_sound_is_kept(tmp_path: Path) -> None:

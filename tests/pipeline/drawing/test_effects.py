@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from pipeline import CIHP, Box, Parsing, Person, PipelineError, Size, UnknownName
 from pipeline.drawing.effects import blur, blur_background, cut, fill, pixelate, replace_background
 from pipeline.drawing.selection import On, regions, selected
+from pipeline.drawing.treatment import Effect, Knowledge, treated
 
 SIZE = Size(240, 320)
 GREEN = (0, 200, 0)
 FACE, COAT = CIHP.id_of("Face"), CIHP.id_of("Coat")
-Effect = Callable[[NDArray[np.uint8], Parsing | None, On], NDArray[np.uint8]]
+Treat = Callable[[NDArray[np.uint8], Parsing | None, On], NDArray[np.uint8]]
 
 
 def green(bgr: NDArray[np.uint8], parsing: Parsing | None, on: On) -> NDArray[np.uint8]:
@@ -26,8 +27,8 @@ def on_green(bgr: NDArray[np.uint8], parsing: Parsing | None, on: On) -> NDArray
     return replace_background(bgr, parsing, on, GREEN)
 
 
-COVERING: list[Effect] = [blur, pixelate, green]
-CUTTING: list[Effect] = [cut, on_green, blur_background]
+COVERING: list[Treat] = [blur, pixelate, green]
+CUTTING: list[Treat] = [cut, on_green, blur_background]
 
 
 def noise() -> NDArray[np.uint8]:
@@ -83,7 +84,7 @@ def test_what_selects_nothing_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("effect", [*COVERING, *CUTTING])
-def test_a_part_that_there_is_not_is_refused(effect: Effect) -> None:
+def test_a_part_that_there_is_not_is_refused(effect: Treat) -> None:
     with pytest.raises(UnknownName, match="no class or group in label set cihp 'Tail'; there are: Background, Hat"):
         effect(noise(), two_people(), On.read("Tail"))
 
@@ -97,7 +98,7 @@ def test_what_belongs_to_nobody_is_selected_too() -> None:
 
 @pytest.mark.parametrize("effect", COVERING)
 @pytest.mark.parametrize("text", ["Face", "person:3", "all", "not:person:3"])
-def test_what_is_selected_is_covered_whole_and_nothing_far_from_it(effect: Effect, text: str) -> None:
+def test_what_is_selected_is_covered_whole_and_nothing_far_from_it(effect: Treat, text: str) -> None:
     """Nothing is left of the picture where it is selected: another picture there gives the same colours, nearly."""
     parsing, picture = two_people(), noise()
     mask = cv2.resize(selected(parsing, On.read(text)), SIZE[::-1], interpolation=cv2.INTER_NEAREST) > 0
@@ -128,7 +129,7 @@ def test_a_larger_face_is_coarser() -> None:
 
 
 @pytest.mark.parametrize("effect", COVERING)
-def test_without_a_mask_the_whole_picture_is_covered(effect: Effect) -> None:
+def test_without_a_mask_the_whole_picture_is_covered(effect: Treat) -> None:
     picture = noise()
     done = effect(picture, None, On.read("Face"))
     assert (done == picture).all(axis=-1).mean() < 0.001
@@ -137,7 +138,7 @@ def test_without_a_mask_the_whole_picture_is_covered(effect: Effect) -> None:
 
 
 @pytest.mark.parametrize("effect", CUTTING)
-def test_without_a_mask_nothing_is_cut_out(effect: Effect) -> None:
+def test_without_a_mask_nothing_is_cut_out(effect: Treat) -> None:
     one, other = noise(), noise()[::-1].copy()
     if effect is blur_background:
         done = effect(one, None, On.read("all"))
@@ -147,7 +148,7 @@ def test_without_a_mask_nothing_is_cut_out(effect: Effect) -> None:
 
 
 @pytest.mark.parametrize("effect", [*COVERING, *CUTTING])
-def test_the_picture_is_not_written_to(effect: Effect) -> None:
+def test_the_picture_is_not_written_to(effect: Treat) -> None:
     picture = noise()
     for parsing in (two_people(), None):
         done = effect(picture, parsing, On.read("all"))
@@ -182,3 +183,24 @@ def test_a_background_of_another_shape_fills_the_picture() -> None:
     done = replace_background(noise(), two_people(), On.read("not:all"), backdrop)
     assert (done[:, 100:220] == GREEN).all(axis=-1).mean() > 0.9
     assert not (done == noise()).all(axis=-1).mean() > 0.001
+
+
+def kept_in(picture: NDArray[np.uint8], original: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return picture[..., 3] == 255 if picture.shape[2] == 4 else (picture == original).all(axis=2)
+
+
+@pytest.mark.parametrize("text", ["cut", "background=#00c800", "blur-background"])
+def test_what_is_kept_stays_where_a_frame_misses_it(text: str) -> None:
+    """What lingers of the second person is shown; and is not where another effect hides, for then it is that one's."""
+    picture, parsing = noise(), two_people()
+    first = (parsing.instances == 1).astype(np.uint8)
+    missed = replace(parsing, labels=parsing.labels * first, instances=parsing.instances * first)
+    lingering = np.where(parsing.instances == 2, 255, 0).astype(np.uint8)
+    there = np.s_[60:180, 210:240]
+    on = On.read("all")
+    for more, kept in (((), True), (("fill=#102030@Coat",), False)):
+        wanted = [Effect.read(each) for each in (text, *more)]
+        alone = treated(picture, Knowledge(missed), wanted, on)
+        done = treated(picture, Knowledge(missed, lingering=lingering), wanted, on)
+        assert not kept_in(alone, picture)[there].mean() > 0.1
+        assert (kept_in(done, picture)[there].mean() > 0.9) == kept
