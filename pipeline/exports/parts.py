@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.geometry import Box, Size
-from pipeline.types import LabelMap, Parsing, Person
+from pipeline.geometry import Box, Point, Size
+from pipeline.types import Face, LabelMap, Parsing, Person
 
 Cells = NDArray[np.intp]
 """The row, or column, of the map for each row, or column, of the picture: ascending, (n,)."""
@@ -112,4 +112,11 @@ def shares(parsing: Parsing) -> dict[int, float]:
 def full_size(parsing: Parsing, size: Size) -> Parsing:
     """The same parsing of a larger or smaller copy of the picture: boxes are scaled, maps stay as they are."""
     people = tuple(replace(each, box=each.box.scaled(parsing.frame_size, size)) for each in parsing.people)
-    return replace(parsing, people=people, frame_size=size)
+    faces = parsing.faces and tuple(_scaled(each, parsing.frame_size, size) for each in parsing.faces)
+    return replace(parsing, people=people, faces=faces, frame_size=size)
+
+
+def _scaled(face: Face, of: Size, size: Size) -> Face:
+    down, across = size.height / of.height, size.width / of.width
+    points = tuple(Point(point.x * across, point.y * down) for point in face.points)
+    return replace(face, box=face.box.scaled(of, size), points=points)

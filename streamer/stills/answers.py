@@ -3,7 +3,7 @@
 import base64
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.exports.coco import coco, rle
 from pipeline.exports.parts import Part, parts
 from pipeline.exports.polygons import polygons
 from pipeline.labels import LABEL_SETS, LabelSet
-from pipeline.types import LabelMap, Parsing, Picture
+from pipeline.types import Face, LabelMap, Parsing, Picture
 from streamer.stills.messages import Detail, Masks, Show, Shown
 
 JPEG_QUALITY = 90
@@ -53,11 +53,26 @@ def described(parsing: Parsing, detail: Detail, picture: dict[str, Any]) -> byte
         "unassigned": nobodys,
         "parts": _totals(of.values(), nobodys),
     }
+    if parsing.faces is not None:
+        answer["faces"] = [_face(each, of) for each in parsing.faces]
     if detail.labels != "none":
         indexed = detail.labels == "indexed"
         data = palette_png(parsing.labels, parsing.label_set) if indexed else grey_png(parsing.labels)
         answer["labels"] = {"encoding": "png-indexed" if indexed else "png-grey", "data": _base64(data)}
     return msgspec.json.encode(answer)
+
+
+def _face(face: Face, people: Container[int]) -> dict[str, Any]:
+    """
+    Args:
+        people: the numbers of those that are told of.
+    """
+    return {
+        "box": face.box,
+        "points": [(round(point.x, 1), round(point.y, 1)) for point in face.points],
+        "score": round(face.score, 4),
+        "person_id": face.person if face.person in people else None,
+    }
 
 
 def _part(part: Part, parsing: Parsing, masks: Masks) -> dict[str, Any]:
@@ -174,7 +189,11 @@ def numbered(parsing: Parsing) -> Parsing:
     table = np.zeros(256, np.uint8)
     table[[index + 1 for index in order]] = np.arange(1, len(order) + 1)
     people = tuple(replace(parsing.people[index], track_id=number) for number, index in enumerate(order, start=1))
-    return replace(parsing, people=people, instances=table[parsing.instances])
+    number_of = {parsing.people[index].track_id: number for number, index in enumerate(order, start=1)}
+    faces = parsing.faces and tuple(
+        replace(each, person=None if each.person is None else number_of.get(each.person)) for each in parsing.faces
+    )
+    return replace(parsing, people=people, instances=table[parsing.instances], faces=faces)
 
 
 def _coded(bgr: Picture, lossless: bool) -> Shown:

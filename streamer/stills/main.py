@@ -14,9 +14,12 @@ import numpy as np
 import zstandard
 
 from pipeline import PARSERS, BadPicture, Parser, ParserSettings, Parsing, PipelineError, load_parser
+from pipeline.drawing.look import Look
 from pipeline.drawing.selection import On
 from pipeline.drawing.treatment import CUTS, Effect, Knowledge, colour_of, treated
 from pipeline.exports.parts import full_size
+from pipeline.faces.cover import FaceCover
+from pipeline.faces.finder import FaceFinder
 from pipeline.m2fp.weights import WEIGHTS
 from pipeline.parsing.input_size import STILL_ZOOM
 from pipeline.types import Frame
@@ -67,6 +70,8 @@ class Desk:
     def __init__(self, settings: StillSettings) -> None:
         self._settings = settings
         self._parsers: dict[tuple[str, tuple[int, int] | None], Parser] = {}
+        self._finder: FaceFinder | None = None
+        self._coverer: FaceCover | None = None
 
     def load(self) -> Loaded:
         """Loads the default parser, and looks at a picture with it. Raises PipelineError."""
@@ -94,7 +99,10 @@ class Desk:
         began_s = time.perf_counter()
         picture = upright(asked.body, self._settings.limits, first_frame=asked.first_frame, whole=bool(asked.effect))
         decoded_s = time.perf_counter()
-        parsing = self._parser(asked.parser, asked.size).still(Frame.still(picture.bgr))
+        parser, frame = self._parser(asked.parser, asked.size), Frame.still(picture.bgr)
+        parsing = parser.still(frame)
+        if asked.faces:
+            parsing = self._faces(parser)(frame, parsing)
         parsed_s = time.perf_counter()
         parsing = numbered(full_size(parsing, picture.size))
         covered = None
@@ -102,7 +110,9 @@ class Desk:
             effects = _effects(asked.effect)
             on = On.read(asked.on)
             on.ids(parsing.label_set)
-            covered = jpeg(treated(picture.bgr, Knowledge(parsing), effects, on))
+            hides_faces = Look(effect=asked.effect, on=asked.on).hides_faces(parsing.label_set)
+            known = self._cover(parser)(frame, parsing) if hides_faces else parsing
+            covered = jpeg(treated(picture.bgr, Knowledge(known), effects, on))
         about = {
             "width": picture.size.width,
             "height": picture.size.height,
@@ -121,6 +131,17 @@ class Desk:
             people_s=parsed_s - decoded_s - network_s,
             encode_s=time.perf_counter() - parsed_s,
         )
+
+    def _faces(self, parser: Parser) -> FaceFinder:
+        if self._finder is None:
+            self._finder = FaceFinder(parser.settings.run_options)
+        return self._finder
+
+    def _cover(self, parser: Parser) -> FaceCover:
+        """For effects that hide faces: also those that the parser does not see."""
+        if self._coverer is None:
+            self._coverer = FaceCover(parser.settings.run_options)
+        return self._coverer
 
     def _show(self, asked: Show, parsing: Parsing) -> Shown:
         if not needs_picture(asked):

@@ -59,6 +59,8 @@ class Parse:
     on: str = "all"
     first_frame: bool = False
     """Take the first frame of an animation, which is refused else."""
+    faces: bool = False
+    """Find faces, too."""
     detail: Detail = field(default_factory=Detail)
 
 

@@ -50,6 +50,20 @@ class Meter:
         """The newest sample."""
         return self.sampler.history[-1] if self.sampler.history else None
 
+    def usage(self) -> dict[str, float | None]:
+        """Processor and memory of all processes in the newest sample, in the words of the known service."""
+        newest = list(self.sampler.history)[-2:]
+        if not newest:
+            return {"cpu_percent": None, "memory_mb": None, "timestamp": round(time.time(), 2)}
+        used = [sum(cores.values()) for _, cores in rates(newest)]
+        now = newest[-1]
+        memory = now.rss_bytes if now.pss_bytes is None else now.pss_bytes
+        return {
+            "cpu_percent": round(100 * used[-1], 1) if used else None,
+            "memory_mb": round(memory / MEGA, 1),
+            "timestamp": round(now.unix_s, 2),
+        }
+
     async def next(self) -> None:
         """Waits for the next sample."""
         await self._came.wait()

@@ -38,7 +38,7 @@ JSON_BYTES = 65_536
 BATCH = 32
 COOKIE = "m2fp_session"
 API = "/api/v1"
-QUEUED = (f"{API}/parse", f"{API}/parse/batch")
+QUEUED = (f"{API}/parse", f"{API}/parse/batch", f"{API}/faces")
 """What takes a place in the queue."""
 OPEN = ("/", "/docs", "/healthz", "/readyz", "/session", f"{API}/openapi.json")
 """What is given without a token: nothing of anybody's is there."""
@@ -174,7 +174,7 @@ class Gate:
         if path == f"{API}/videos":
             return self._settings.jobs.max_video_bytes
         picture = self._settings.work.max_upload_bytes + MULTIPART_EXTRA_BYTES
-        return {QUEUED[0]: picture, QUEUED[1]: BATCH * picture}.get(path, JSON_BYTES)
+        return {QUEUED[0]: picture, QUEUED[1]: BATCH * picture, QUEUED[2]: picture}.get(path, JSON_BYTES)
 
     async def _queue(self, visit: "_Visit") -> None:
         """Takes a place in the queue, or raises Problem, late."""

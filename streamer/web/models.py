@@ -45,6 +45,15 @@ class PersonAnswer(Strict):
     parts: list[PartAnswer]
 
 
+class FaceAnswer(Strict):
+    box: Box = Field(description="From the forehead to the chin, the part of it that is in the picture.")
+    points: list[tuple[float, float]] = Field(
+        description="Eyes, tip of the nose, corners of the mouth; left ones first."
+    )
+    score: float
+    person_id: int | None = Field(description="Whose it is; null for a face of nobody in `people`.")
+
+
 class PictureInfo(Strict):
     width: int
     height: int
@@ -103,7 +112,25 @@ class ParseAnswer(Strict):
     people: list[PersonAnswer]
     unassigned: list[PartAnswer] = Field(description="What is seen of a class and belongs to nobody.")
     parts: list[PartTotal]
+    faces: list[FaceAnswer] | None = Field(default=None, description="The surest first; where they were asked for.")
     labels: LabelsAnswer | None = None
+
+
+class ResourceUsage(Strict):
+    cpu_percent: float | None = Field(description="Of one core, all processes; null within the first two seconds.")
+    memory_mb: float | None = Field(description="Of all processes, what they share counted once where it is known.")
+    timestamp: float = Field(description="Unix time of the sample.")
+
+
+class FacesAnswer(Strict):
+    id: str | None
+    parser: str
+    cached: bool
+    timings: Timings
+    links: Links | None
+    picture: PictureInfo
+    faces: list[FaceAnswer]
+    resource_usage: ResourceUsage
 
 
 class ProblemAnswer(BaseModel):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import av
 import cv2
@@ -115,7 +116,17 @@ async def _running(settings: ServeSettings, before: Callable[[Asked], None]) -> 
 @cache
 def street(seconds: float = 1.0) -> bytes:
     """A frame of a bundled clip, with people in it, as JPEG."""
-    with av.open(str(STREET)) as clip:
+    return _frame(STREET, seconds)
+
+
+@cache
+def portrait() -> bytes:
+    """The same with a face in it that is large enough to be found."""
+    return _frame(STREET.with_name("portrait.mp4"), 1.0)
+
+
+def _frame(path: Path, seconds: float) -> bytes:
+    with av.open(str(path)) as clip:
         for frame in clip.decode(video=0):
             if frame.time is not None and frame.time >= seconds:
                 return cv2.imencode(".jpg", frame.to_ndarray(format="bgr24"))[1].tobytes()

@@ -58,7 +58,7 @@ function canvasOf(pixels) {
 }
 
 // Draws a picture and what was seen in it; the canvas has the size that it is to be drawn at.
-export function draw(canvas, picture, maps, palette, look, people = []) {
+export function draw(canvas, picture, maps, palette, look, people = [], faces = []) {
   const context = canvas.getContext("2d");
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);
   if (!maps) return;
@@ -67,7 +67,15 @@ export function draw(canvas, picture, maps, palette, look, people = []) {
   context.drawImage(canvasOf(paint(maps, palette, look)), 0, 0, canvas.width, canvas.height);
   context.globalAlpha = 1;
   if (look.outline) context.drawImage(canvasOf(outline(maps, look)), 0, 0, canvas.width, canvas.height);
+  if (look.face_boxes) faces.forEach(({ box }) => frame(context, canvas, box));
   if (look.numbers) people.forEach((person) => tag(context, canvas, person, look));
+}
+
+// A face, in the colour of the service's own overlay.
+function frame(context, canvas, [left, top, right, bottom]) {
+  context.strokeStyle = "#ffbf00";
+  context.lineWidth = Math.max(1.5, canvas.height / 400);
+  context.strokeRect(left, top, right - left, bottom - top);
 }
 
 function tag(context, canvas, person, look) {

@@ -40,16 +40,17 @@ class Wish:
     effect: tuple[str, ...] = ()
     on: str = "all"
     first_frame: bool = False
+    faces: bool = False
     detail: Detail = field(default_factory=Detail)
     store: bool = True
     """False neither takes the answer from what is kept, nor keeps it."""
 
     def asked(self, body: bytes) -> Parse:
-        return Parse(body, self.parser, self.size, self.effect, self.on, self.first_frame, self.detail)
+        return Parse(body, self.parser, self.size, self.effect, self.on, self.first_frame, self.faces, self.detail)
 
     def key(self, body: bytes) -> bytes:
         """The same for the same picture seen in the same way."""
-        seen = repr((self.parser, self.size, self.effect, self.on, self.first_frame)).encode()
+        seen = repr((self.parser, self.size, self.effect, self.on, self.first_frame, self.faces)).encode()
         return blake2b(body, digest_size=32, key=blake2b(seen, digest_size=32).digest()).digest()
 
 

@@ -14,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from pipeline.network.options import MULTIPLE
 from streamer.stills.messages import Detail, Labels, Masks, Show, Shown, View
 from streamer.web.bodies import files_of
-from streamer.web.models import ParseAnswer, ProblemAnswer
+from streamer.web.models import FacesAnswer, ParseAnswer, ProblemAnswer
 from streamer.web.problems import Problem, as_json
 from streamer.web.settings import ServeSettings
 from streamer.web.stills.desk import VIEWS, Desk, Wish, watched
@@ -106,6 +106,7 @@ def wish(
               " not kept, and every view is of the covered one."),
     ] = None,
     on: Annotated[str, Query(description="What effects are on: Face,Hair, person:2, all, or not: and others.")] = "all",
+    faces: Annotated[bool, Query(description="Find faces, too.")] = False,
     frame: Annotated[Literal["0"] | None, Query(description="0 takes the first frame of an animation.")] = None,
     cache_control: Annotated[str, Header(description="no-store neither uses nor keeps results.")] = "",
 ) -> Wish:  # fmt: skip
@@ -117,7 +118,7 @@ def wish(
         raise Problem("unknown-parser", f"this server has {', '.join(served)}; start it with --parser to have others")
     detail = Detail(masks, names(parts), min_score, labels)
     store = not _NO_STORE & {each.strip() for each in cache_control.lower().split(",")}
-    return Wish(name, read_size(size), tuple(effect or ()), on, frame is not None, detail, store)
+    return Wish(name, read_size(size), tuple(effect or ()), on, frame is not None, faces, detail, store)
 
 
 def deadline_of(request: Request) -> float:
@@ -186,6 +187,22 @@ async def _seen(service: Service, body: bytes, wished: Wish, place: Place, show:
         if not place.queued:
             service.pool.queue.leave(place)
     return await service.desk.show(result, show, place.client)
+
+
+@router.post("/faces", response_model=FacesAnswer, responses=PROBLEMS, openapi_extra=BODY, summary="Find faces")
+async def faces(request: Request, wished: Wished) -> Response:
+    """The faces in a picture, the surest first, each with whose it is; and what the service uses at that moment."""
+    began_s = time.monotonic()
+    service: Service = request.app.state.stills
+    place: Place = request.state.place
+    deadline_s = deadline_of(request)
+    (body,) = await files_of(request, 1)
+    left_s = max(0.0, deadline_s - (time.monotonic() - began_s))
+    wanted = replace(wished, faces=True, detail=replace(wished.detail, masks="none", labels="none"))
+    found = msgspec.json.decode(await watched(request, service.desk.answer(body, wanted, place), left_s))
+    told = {key: found[key] for key in ("id", "parser", "cached", "timings", "links", "picture", "faces")}
+    answer = {**told, "resource_usage": request.app.state.meter.usage()}
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @router.post(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from pipeline.exports.coco import coco
 from pipeline.exports.parts import cells_of, full_size, parts, person_mask, shares
 from pipeline.exports.polygons import polygons
 from pipeline.exports.rle import counts_of, decoded, encoded, mask_of
+from pipeline.geometry import Point
+from pipeline.types import Face
 
 MAP, PICTURE = Size(24, 32), Size(90, 130)
 
@@ -74,6 +78,9 @@ def test_a_person_is_all_of_their_pixels(parsing: Parsing) -> None:
 
 def test_a_picture_smaller_than_its_map_has_no_empty_parts(parsing: Parsing) -> None:
     small = full_size(parsing, Size(3, 5))
+    face = Face(Box(2, 2, 6, 4), (Point(3.0, 2.0),) * 5, 0.9, 1)
+    half = full_size(replace(parsing, faces=(face,)), Size(*(side // 2 for side in parsing.frame_size)))
+    assert half.faces == (Face(Box(1, 1, 3, 2), (Point(1.5, 1.0),) * 5, 0.9, 1),)
     assert all(part.area_px == part.mask.sum() > 0 for part in parts(small))
     assert [each.box for each in small.people] == [each.box.scaled(PICTURE, Size(3, 5)) for each in parsing.people]
 

@@ -19,7 +19,7 @@ from tests.support.browser import Watched, chromium, opened
 from tests.support.media import Clip
 from tests.support.paths import ROOT
 from tests.support.served import Served, served
-from tests.support.service import street
+from tests.support.service import portrait, street
 
 FOLDER = ROOT / "streamer" / "web" / "page"
 SHOTS = os.environ.get("PAGE_SCREENSHOTS")
@@ -115,6 +115,7 @@ def test_a_picture_is_chosen_and_hiding_a_part_asks_for_nothing(page: Watched, p
     page.page.get_by_role("button", name="Hide all").click()
     page.page.get_by_label("Outlines").uncheck()
     page.page.get_by_label("Numbers").uncheck()
+    page.page.get_by_label("Faces").uncheck()
     assert np.array_equal(_pixels(page.page), original)
     page.page.get_by_role("button", name="Show all").click()
     hair = page.page.locator("li", has_text="Hair").get_by_role("checkbox")
@@ -125,6 +126,24 @@ def test_a_picture_is_chosen_and_hiding_a_part_asks_for_nothing(page: Watched, p
     page.page.get_by_label("Opacity").fill("0")
     assert np.array_equal(_pixels(page.page), original)
     page.page.locator("li", has_text="Person 1").get_by_role("checkbox").uncheck()
+    assert len(page.requests) == asked
+
+
+@pytest.mark.browser
+@pytest.mark.process
+def test_faces_are_framed_counted_and_hidden(page: Watched, tmp_path: Path) -> None:
+    photo = tmp_path / "portrait.jpg"
+    photo.write_bytes(portrait())
+    page.page.locator("input[type=file]").set_input_files(photo)
+    expect(page.page.get_by_role("status")).to_contain_text("person")
+    boxes = page.page.get_by_label("Faces (1)")
+    expect(boxes).to_be_checked()
+    asked, framed = len(page.requests), _pixels(page.page)
+    boxes.uncheck()
+    changed = (framed != _pixels(page.page)).any(2)
+    amber = np.abs(framed[changed].astype(int) - (0, 191, 255)).max(1) < 40
+    assert changed.sum() > 100
+    assert amber.mean() > 0.3
     assert len(page.requests) == asked
 
 

@@ -18,10 +18,10 @@ from pipeline import CIHP, load_parser
 from pipeline.exports.rle import decoded, mask_of
 from pipeline.geometry import Size
 from streamer.stills.messages import Asked, Parse
-from streamer.web.models import ParseAnswer, ProblemAnswer
+from streamer.web.models import FacesAnswer, ParseAnswer, ProblemAnswer
 from streamer.web.settings import WorkSettings
 from streamer.web.stills.queue import Place
-from tests.support.service import Running, black, dying, service, street
+from tests.support.service import Running, black, dying, portrait, service, street
 
 pytestmark = pytest.mark.slow
 PARSE = "/api/v1/parse"
@@ -277,6 +277,50 @@ def test_an_effect_leaves_nothing_of_the_picture_that_came() -> None:
         assert np.abs(_picture(view.content).astype(int) - _picture(street())).max() > 100
         bodies = [each.body for each in running.made.desk.keeper]
         assert bodies.count(street()) == 1  # of the plain one
+
+    _run(work)
+
+
+def test_faces_are_found_with_whose_they_are_and_what_it_costs() -> None:
+    async def work(running: Running) -> None:
+        seen = load_parser(faces=True).still(_picture(portrait()))
+        assert seen.faces
+        answer = (await running.client.post("/api/v1/faces", content=portrait())).json()
+        FacesAnswer.model_validate(answer)
+        assert len(answer["faces"]) == len(seen.faces)
+        found, face = answer["faces"][0], seen.faces[0]
+        assert np.abs(np.subtract(found["box"], face.box)).max() <= 2
+        assert np.abs(np.subtract(found["points"], face.points)).max() <= 2
+        assert found["score"] == pytest.approx(face.score, abs=0.02)
+        assert found["person_id"] == 1
+        parsed = await _parsed(running, "?faces=true", portrait())
+        assert parsed["faces"] == answer["faces"]
+        assert "faces" not in await _parsed(running, "", portrait())
+        hidden = await _parsed(running, "?faces=true&min_score=1", portrait())
+        assert [each["person_id"] for each in hidden["faces"]] == [None] * len(seen.faces)
+        usage = answer["resource_usage"]
+        assert usage["memory_mb"] is None or usage["memory_mb"] > 10
+        link = answer["links"]["overlay"].replace(".jpg", ".png")
+        overlay = _picture((await running.client.get(f"{link}?opacity=0&tags=false")).content)
+        left, top, right, _ = found["box"]
+        edge = overlay[top, left + 4 : right - 4].reshape(-1, 3).astype(int)
+        assert np.abs(edge - (0, 191, 255)).max(1).min() < 20  # drawn in the colour of faces
+
+    _run(work)
+
+
+def test_who_hides_faces_hides_what_the_parser_alone_would_not() -> None:
+    """As in files and streams: the detector's faces too, and the hair of a head that may turn."""
+
+    async def work(running: Running) -> None:
+        parsing = load_parser().still(_picture(portrait()))
+        hair = parsing.mask("Hair", full_size=True) & ~parsing.mask("Face", full_size=True)
+        covered = await _parsed(running, "?effect=fill=red&on=Face", portrait())
+        shown = _picture((await running.client.get(covered["links"]["picture"])).content).astype(int)
+        red = (shown[..., 2] > 180) & (shown[..., 1] < 90) & (shown[..., 0] < 90)
+        assert red[parsing.mask("Face", full_size=True)].mean() > 0.95
+        assert hair.sum() > 100
+        assert red[hair].mean() > 0.8
 
     _run(work)
 

@@ -9,7 +9,7 @@ const EFFECTS = { none: "", blur: "blur", pixelate: "pixelate", fill: "fill=#404
 const ON = { head: "head", face: "Face", everybody: "all" };
 
 function query(effect, on, parser) {
-  const given = new URLSearchParams({ masks: "none", labels: "none" });
+  const given = new URLSearchParams({ masks: "none", labels: "none", faces: "true" });
   if (parser) given.set("parser", parser);
   if (EFFECTS[effect]) {
     given.append("effect", EFFECTS[effect]);
@@ -127,7 +127,7 @@ function Drop({ words, take, small }) {
 
 function Result({ words, classes, seen, children }) {
   const { answer, maps, picture } = seen;
-  const [look, setLook] = useState({ opacity: 0.55, outline: true, numbers: true, hidden: new Set(), absent: new Set() });
+  const [look, setLook] = useState({ opacity: 0.55, outline: true, numbers: true, face_boxes: true, hidden: new Set(), absent: new Set() });
   const [cut, setCut] = useState(50);
   const under = useRef(null);
   const above = useRef(null);
@@ -136,8 +136,9 @@ function Result({ words, classes, seen, children }) {
   const people = answer.people.map((each) => ({
     id: each.person_id, number: each.person_id, box: each.box.map((side) => side * scale),
   }));
+  const faces = (answer.faces || []).map((each) => ({ box: each.box.map((side) => side * scale) }));
   useEffect(() => { draw(under.current, picture, null); }, [picture]);
-  useEffect(() => { draw(above.current, picture, maps, colours(classes), look, people); }, [picture, maps, look]);
+  useEffect(() => { draw(above.current, picture, maps, colours(classes), look, people, faces); }, [picture, maps, look]);
 
   const change = (values) => setLook({ ...look, ...values });
   const toggled = (set, value) => {
@@ -161,8 +162,8 @@ function Result({ words, classes, seen, children }) {
         <input type="range" min="0" max="1" step="0.01" value=${look.opacity} aria-label=${words.t("opacity")}
           onInput=${(event) => change({ opacity: Number(event.target.value) })} /></label>
       <div class="row">
-        ${["outline", "numbers"].map((name) => html`<label class="field"><input type="checkbox" checked=${look[name]}
-          onChange=${() => change({ [name]: !look[name] })} />${words.t(name)}</label>`)}
+        ${["outline", "numbers", "face_boxes"].map((name) => html`<label class="field"><input type="checkbox" checked=${look[name]}
+          onChange=${() => change({ [name]: !look[name] })} />${words.t(name)}${name === "face_boxes" ? ` (${faces.length})` : ""}</label>`)}
       </div>
     </div></div>
     <div>
