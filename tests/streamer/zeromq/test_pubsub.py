@@ -113,6 +113,8 @@ class Station:
 
     def __init__(self, sockets: Sockets) -> None:
         self.socket = sockets.make(zmq.XPUB)
+        # Who asks for the same before the one before has left is told, too.
+        self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self.socket.bind(FREE_PORT)
         self.address = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
