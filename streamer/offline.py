@@ -22,7 +22,7 @@ from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
 from streamer.media.tags import SourceInfo
-from streamer.parsings.parsed import FramesKnown, are_stills
+from streamer.parsings.parsed import FrameParser, FramesKnown, are_stills
 from streamer.parsings.take import FromParser, FromSidecar, Parsings
 from streamer.recording.animation import Animation
 from streamer.recording.codecs import Encoding, transparent
@@ -123,6 +123,7 @@ def render_file(
     parser: Parser | None = None,
     *,
     masks: str | Path | None = None,
+    by: FrameParser | None = None,
 ) -> Rendered:
     """Writes what `source` shows with every person's parts drawn over it.
 
@@ -135,6 +136,7 @@ def render_file(
         parser: one that is loaded already, in place of loading `settings.parser`; the persons of each source are
             numbered from 1.
         masks: keep every parsing in this file, for `redraw_file`; the same source gives the same bytes.
+        by: who parses, as several processes, in place of `parser` itself.
 
     Raises:
         SourceError: the source cannot be opened or read.
@@ -157,6 +159,7 @@ def render_file(
         settings.resume,
         settings.video_track,
         settings.deinterlace,
+        by,
     )
     return rendered(source, Path(out), settings, on_frame, parsings)
 

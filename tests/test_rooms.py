@@ -42,6 +42,7 @@ USES = {
     "streamer.stills": {"streamer.processes"},
     "streamer.zeromq": {"streamer.masks"},
     "streamer.parsings": {"streamer.media", "streamer.masks", "streamer.sources"},
+    "streamer.segments": {"streamer.processes", "streamer.parsings"},
     "streamer.export": {"streamer.media", "streamer.masks"},
     "streamer.offline": {
         "streamer.media",
@@ -49,6 +50,14 @@ USES = {
         "streamer.sources",
         "streamer.recording",
         "streamer.parsings",
+    },
+    "streamer.batch": {
+        "streamer.processes",
+        "streamer.media",
+        "streamer.sources",
+        "streamer.parsings",
+        "streamer.offline",
+        "streamer.segments",
     },
     "streamer.live": {
         "streamer.parsings",
@@ -82,6 +91,8 @@ USES = {
         "streamer.export",
         "streamer.zeromq",
         "streamer.offline",
+        "streamer.segments",
+        "streamer.batch",
         "streamer.live",
         "streamer.diagnose",
         "streamer.profile",

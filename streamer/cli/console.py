@@ -62,7 +62,7 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress(title: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+def progress(title: str, unit: str) -> Iterator[Callable[[float, int | None], None]]:
     """A progress bar on standard error, removed at the end; yields a function of the count done and the total."""
     columns = (
         TextColumn("{task.description}"),

@@ -1,22 +1,31 @@
 """The commands that render files into files."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipeline import Look, ParserSettings, PipelineError, Size, load_parser
-from streamer.cli.console import complain, progress, say, stop_on_interrupt
+from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_parser
+from streamer.batch.driver import Again, Batch, Event, Outcome, Share
+from streamer.batch.manifest import Manifest
+from streamer.batch.messages import Work
+from streamer.cli.console import complain, progress, say, stop_on_interrupt, tell
 from streamer.cli.options import Given, reading, with_options
 from streamer.cli.targets import Job, Plan, Shard, cut_out, planned, with_masks
 from streamer.errors import ConfigError, SinkError, StreamerError
+from streamer.interrupts import INTERRUPTED
 from streamer.media.paths import free_name
 from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
 from streamer.parsings.resume import is_finished
+from streamer.processes.cores import cores
 from streamer.recording.codecs import Encoding
+from streamer.segments.split import Split
 from streamer.settings import made, settings_of
 from streamer.sources.open import sample
 from streamer.sources.uri import without_password
@@ -57,6 +66,13 @@ OWN = tuple(each.field for each in settings_of(Rendering) if each.field not in G
 """The other fields."""
 
 
+def _read_workers(text: str) -> int:
+    """Raises ConfigError."""
+    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) < 1:
+        raise ConfigError(f"there must be 1 worker at least, not {text}")
+    return int(text)
+
+
 @with_options(ParserSettings, Look, Encoding, Rendering, without=GROUPS)
 def render(
     given: Given,
@@ -76,6 +92,15 @@ def render(
         Path | None,
         typer.Option("--from", metavar="FILE.hpm", help="Draw the parsings that --masks kept, and parse nothing."),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            parser=reading(_read_workers),
+            metavar="N",
+            help="Parse by N processes: a file each, or one file together, to the same masks.",
+            show_default=False,
+        ),
+    ] = None,
     shard: Annotated[
         Shard | None,
         typer.Option(
@@ -94,21 +119,129 @@ def render(
     others: dict[str, Any] = {each: given[each] for each in OWN if each in given}
     settings = Rendering(made(ParserSettings, given), look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)
+    by = _By(workers, shard)
+    by.check(plan, settings, redraws=parsed is not None)
     plan = plan if shard is None else shard.part(plan)
     if parsed is not None:
         _check_only_drawn(given, masks)
-        plan = with_masks(plan, parsed)
-        _render_all(cut_out(plan) if look.is_cut else plan, lambda job, watch: _redrawn(job, settings, watch))
+        _redraw(with_masks(plan, parsed), settings, by)
         return
     parser = load_parser(settings.parser)
     look.check(parser.label_set)  # refuses names that there are not, before anything is written
     plan = with_masks(plan, masks) if masks is not None else plan
-    plan = cut_out(plan) if look.is_cut else plan
-    _render_all(
-        plan,
-        lambda job, watch: render_file(job.source, job.out, settings, watch, parser, masks=_new_masks(job, plan)),
-        resume=settings.resume and not settings.force,
-    )
+    _parse(cut_out(plan) if look.is_cut else plan, settings, parser, by)
+
+
+@dataclass(frozen=True, slots=True)
+class _By:
+    """Who renders."""
+
+    workers: int | None
+    shard: Shard | None
+
+    def is_batch(self, plan: Plan, settings: Rendering) -> bool:
+        """Whether processes of their own render the files, with a manifest."""
+        asked = self.workers is not None or self.shard is not None or settings.resume
+        return plan.folder is not None and asked
+
+    def check(self, plan: Plan, settings: Rendering, *, redraws: bool) -> None:
+        """Raises ConfigError for what several processes cannot do."""
+        if self.workers is None:
+            return
+        if redraws and plan.folder is None:
+            raise ConfigError("--workers parse a file together, and --from parses nothing: leave it out")
+        if self.workers > 1 and plan.folder is None and settings.parse_every > 1:
+            raise ConfigError("--parse-every follows masks from frame to frame, in one process: leave out --workers")
+        if self.workers > cores():
+            tell("workers", f"{self.workers} workers share {cores()} cores: more than one a core only takes memory", {})
+
+
+def _redraw(plan: Plan, settings: Rendering, by: _By) -> None:
+    plan = cut_out(plan) if settings.look.is_cut else plan
+    if by.is_batch(plan, settings):
+        _render_batch(plan, settings, by, redraws=True)
+    else:
+        _render_all(plan, lambda job, watch: _redrawn(job, settings, watch))
+
+
+def _parse(plan: Plan, settings: Rendering, parser: Parser, by: _By) -> None:
+    if by.is_batch(plan, settings):
+        _render_batch(plan, settings, by)
+        return
+    resume = settings.resume and not settings.force
+    with _helpers(plan, settings, by.workers or 1) as helpers:
+
+        def render_one(job: Job, watch: Callable[[Progress], bool]) -> Rendered:
+            masks = _new_masks(job, plan)
+            return render_file(job.source, job.out, settings, watch, parser, masks=masks, by=helpers)
+
+        _render_all(plan, render_one, resume=resume)
+
+
+@contextmanager
+def _helpers(plan: Plan, settings: Rendering, workers: int) -> Iterator[Split | None]:
+    """The processes that parse one file together."""
+    if workers == 1 or plan.folder is not None:
+        yield None
+        return
+    with Split(settings.parser, workers) as by:
+        yield by
+
+
+def _render_batch(plan: Plan, settings: Rendering, by: _By, *, redraws: bool = False) -> None:
+    """Renders the files of a folder by processes of their own, with a manifest of what became of each."""
+    assert plan.folder is not None
+    works = [Work(job.source, job.out, job.masks, redraws) for job in plan.jobs]
+    number, of = (by.shard.number, by.shard.of) if by.shard is not None else (1, 1)
+    settings = replace(settings, resume=settings.resume and not settings.force)
+    with _no_empty_folders(plan):
+        for folder in {file.parent for job in plan.jobs for file in (job.out, job.masks or job.out)} | {plan.folder}:
+            _make_folder(folder)
+        with (
+            Manifest(plan.folder, number, of) as manifest,
+            stop_on_interrupt() as asked,
+            progress(f"{len(works)} files" if len(works) > 1 else "1 file", "files") as show,
+        ):
+            teller = _Teller(len(works), show)
+            outcomes = Batch(works, settings, by.workers or 1, manifest).run(teller, asked)
+    _say_skipped(plan)
+    count = Counter(each.state for each in outcomes)
+    say(f"{count['done']} rendered, {count['complete']} complete already, {count['failed']} failed: {manifest.path}")
+    if asked() or count["stopped"]:
+        say(
+            f"stopped before the end: {len(works) - count['done'] - count['complete']} are left, which --resume renders"
+        )
+        raise typer.Exit(INTERRUPTED)
+    if failed := [each.work.source for each in outcomes if each.state == "failed"]:
+        raise StreamerError(f"{len(failed)} of {len(works)} could not be rendered: {_some(failed)}")
+
+
+class _Teller:
+    """Tells what happens in a batch, and how far all of it is."""
+
+    def __init__(self, total: int, show: Callable[[float, int | None], None]) -> None:
+        self._total, self._show = total, show
+        self._over = 0
+        self._shares: dict[Path, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Share):
+            self._shares[event.work.out] = min(1.0, event.done / event.total) if event.total else 0.0
+        elif isinstance(event, Again):
+            tell("again", f"{without_password(event.work.source)}: {event.why}; it is rendered again", {})
+        else:
+            self._shares.pop(event.work.out, None)
+            self._over += event.state != "stopped"
+            self._tell_end(event)
+        self._show(self._over + sum(self._shares.values()), self._total)
+
+    def _tell_end(self, outcome: Outcome) -> None:
+        if outcome.state == "failed":
+            complain(outcome.why)
+        elif outcome.rendered is not None:
+            _say_rendered(outcome.rendered)
+        elif outcome.state in ("complete", "done"):
+            say(f"{outcome.work.out}: complete already")
 
 
 def _redrawn(job: Job, settings: Rendering, watch: Callable[[Progress], bool]) -> Rendered:
@@ -154,10 +287,14 @@ def _render_each(plan: Plan, render_one: RenderOne, *, resume: bool) -> None:
             failed.append(job.source)
             continue
         _report(done)
-    if plan.skipped:
-        say(f"skipped {len(plan.skipped)}, neither pictures nor videos by their names: {_some(plan.skipped)}")
+    _say_skipped(plan)
     if failed:
         raise StreamerError(f"{len(failed)} of {len(plan.jobs)} could not be rendered: {_some(failed)}")
+
+
+def _say_skipped(plan: Plan) -> None:
+    if plan.skipped:
+        say(f"skipped {len(plan.skipped)}, neither pictures nor videos by their names: {_some(plan.skipped)}")
 
 
 def is_complete(job: Job) -> bool:
@@ -202,6 +339,13 @@ def _watched_render(job: Job, render_one: RenderOne) -> Rendered:
 
 
 def _report(done: Rendered) -> None:
+    _say_rendered(done)
+    if done.stopped:
+        say("stopped before the end; the file is complete as far as it goes")
+        raise typer.Exit(130)
+
+
+def _say_rendered(done: Rendered) -> None:
     rate = done.frames / done.seconds if done.seconds else 0.0
     frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
     say(f"{done.path}: {frames} in {done.seconds:.1f} s, {rate:.1f} frames/s")
@@ -213,6 +357,3 @@ def _report(done: Rendered) -> None:
         say(f"the source is cut short: its pictures end {done.missing_s:.1f} s before the time that it states")
     for number in done.unseen:
         say(f"person:{number} was never seen, so nothing was selected by it; the numbers are at the heads")
-    if done.stopped:
-        say("stopped before the end; the file is complete as far as it goes")
-        raise typer.Exit(130)

@@ -8,6 +8,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pipeline import Frame, Parser, Parsing
 from pipeline.motion.carry import between, carry
@@ -23,6 +24,50 @@ FramesParsed = Iterator[tuple[Frame, Parsing]]
 """Frames in their order, each with its parsing."""
 FramesKnown = Iterator[tuple[Frame, Parsing | None]]
 """The same, where nothing may be known of some frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A parser's memory, and after how many parsings it was saved; of none, nothing."""
+
+    masks: int = 0
+    memory: bytes = b""
+
+
+class FrameParser(Protocol):
+    """Parses the frames of one source in their order, here or in several processes."""
+
+    def reset(self) -> None:
+        """The frames to come are of another source."""
+
+    def parsed(self, frames: Iterable[Frame], every: int, *, stills: bool) -> FramesParsed:
+        """As `parsed_frames`."""
+
+    def saved(self, masks: int) -> Saved:
+        """The newest memory that there is after so many parsings, those of before `load` among them."""
+
+    def load(self, saved: Saved) -> None:
+        """Goes on behind the parsings after which the memory was saved."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneProcess:
+    """A parser in this process."""
+
+    parser: Parser
+
+    def reset(self) -> None:
+        self.parser.reset()
+
+    def parsed(self, frames: Iterable[Frame], every: int, *, stills: bool) -> FramesParsed:
+        return parsed_frames(self.parser, frames, every, stills=stills)
+
+    def saved(self, masks: int) -> Saved:
+        return Saved(masks, self.parser.save())
+
+    def load(self, saved: Saved) -> None:
+        if saved.masks:
+            self.parser.load(saved.memory)
 
 
 def parsed_frames(parser: Parser, frames: Iterable[Frame], every: int, *, stills: bool) -> FramesParsed:

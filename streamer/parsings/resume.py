@@ -9,18 +9,17 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from pipeline import Frame, Parser
+from pipeline import Frame
 from streamer.errors import CannotOpen, ConfigError, SinkError
 from streamer.masks.origin import Origin
 from streamer.masks.records import BEGINNING, SIGNATURE, VERSION
 from streamer.masks.sidecar import Sidecar
 from streamer.masks.sidecar_writer import SidecarWriter
 from streamer.parsings.identity import check_origin
-from streamer.parsings.parsed import FramesParsed, parsed_frames
+from streamer.parsings.parsed import FrameParser, FramesParsed, Saved
 
 SAVE_EVERY = 100
 """Parsings after which the memory is saved."""
@@ -44,18 +43,10 @@ def is_finished(masks: Path) -> bool:
         return sidecar.has_index and bool(sidecar.masks)
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A memory, and after how many parsings it was saved."""
-
-    masks: int
-    memory: bytes
-
-
 class Keeper:
     """Keeps the parsings of one file while they are made."""
 
-    def __init__(self, path: Path, origin: Origin, parser: Parser, *, force: bool) -> None:
+    def __init__(self, path: Path, origin: Origin, parser: FrameParser, *, force: bool) -> None:
         self._path, self._origin, self._parser, self._force = path, origin, parser, force
         self._finished = False
 
@@ -92,12 +83,11 @@ class Keeper:
         self, frames: Iterator[Frame], sidecar: Sidecar, saved: Saved, writer: SidecarWriter, stills: bool
     ) -> FramesParsed:
         yield from _read(islice(frames, saved.masks), sidecar, saved.masks)
-        if saved.masks:
-            self._parser.load(saved.memory)
+        self._parser.load(saved)
         yield from self._kept(frames, writer, stills)
 
     def _kept(self, frames: Iterator[Frame], writer: SidecarWriter, stills: bool) -> FramesParsed:
-        for frame, parsing in parsed_frames(self._parser, frames, self._origin.parse_every, stills=stills):
+        for frame, parsing in self._parser.parsed(frames, self._origin.parse_every, stills=stills):
             writer.write(parsing, parser=self._origin.parser.name)
             if writer.masks % SAVE_EVERY == 0:
                 self._save(writer)
@@ -115,13 +105,13 @@ class Keeper:
         if self._origin.parse_every > 1:
             return
         writer.sync()
-        memory = self._parser.save()
-        head = _HEAD.pack(_SIGNATURE, writer.masks, _digest(memory))
+        saved = self._parser.saved(writer.masks)
+        head = _HEAD.pack(_SIGNATURE, saved.masks, _digest(saved.memory))
         path = memory_path(self._path)
         partial = path.with_name(path.name + ".partial")
         try:
             with partial.open("wb") as file:
-                file.write(head + memory)
+                file.write(head + saved.memory)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
@@ -140,7 +130,7 @@ class Keeper:
         """The memory to go on from: of none, from the beginning."""
         path = memory_path(self._path)
         if not path.exists():
-            return Saved(0, b"")
+            return Saved()
         try:
             with path.open("rb") as file:
                 head, memory = file.read(_HEAD.size), file.read(MAX_MEMORY_BYTES)

@@ -12,7 +12,7 @@ from streamer.masks.origin import Origin
 from streamer.masks.sidecar import Sidecar
 from streamer.parsings.identity import check_source, parser_key, source_key
 from streamer.parsings.live_run import LiveRun
-from streamer.parsings.parsed import FramesKnown, FramesParsed, are_stills, parsed_frames
+from streamer.parsings.parsed import FrameParser, FramesKnown, FramesParsed, OneProcess, are_stills
 from streamer.parsings.resume import Keeper
 from streamer.sources.source import Source
 
@@ -49,6 +49,8 @@ class FromParser:
     video_track: int | None = None
     """The video track that the frames are of, if one was named; and whether they were made whole of interlaced ones."""
     deinterlace: bool = False
+    by: FrameParser | None = None
+    """Who parses, in place of `parser` itself, with the same settings."""
 
     @property
     def label_set(self) -> LabelSet:
@@ -56,12 +58,13 @@ class FromParser:
 
     @contextmanager
     def over(self, frames: Source) -> Iterator[FramesParsed]:
-        self.parser.reset()
+        by = self.by or OneProcess(self.parser)
+        by.reset()
         stills = are_stills(frames, self.every)
         if self.masks is None:
-            yield parsed_frames(self.parser, frames, self.every, stills=stills)
+            yield by.parsed(frames, self.every, stills=stills)
             return
-        keeper = Keeper(self.masks, self._origin(frames), self.parser, force=self.force)
+        keeper = Keeper(self.masks, self._origin(frames), by, force=self.force)
         keeping = keeper.resumed if self.resume and not self.force else keeper.begun
         with keeping(iter(frames), stills=stills) as pairs:
             yield pairs

@@ -99,17 +99,18 @@ class Child:
         channel = self._connected(go_on)
         return None if channel is None else channel.receive(go_on, wait_s)
 
-    def close(self, *, at_once: bool = False) -> int:
+    def close(self, *, at_once: bool = False, each_s: float = _END_S) -> int:
         """Ends it by the mildest means that work; its exit code. Safe to call twice. Raises ShutdownTimeout.
 
         Args:
             at_once: it has nothing to tidy up, or would not notice that it should.
+            each_s: time for each of the means; longer than a stream can wait where nobody waits for the end.
         """
         mild = () if at_once else (self._hang_up, self._process.terminate)
         for push in (*mild, self._process.kill):
             push()
             with suppress(subprocess.TimeoutExpired):
-                code = self._process.wait(_END_S)
+                code = self._process.wait(each_s)
                 self._hang_up()
                 return code
         raise ShutdownTimeout(f"{self._name}, process {self.pid}, cannot be killed")

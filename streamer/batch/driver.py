@@ -1,0 +1,329 @@
+"""Shares files out among processes, one file to each at a time.
+
+A process that dies is replaced, and its file rendered again, a few times at most; what was parsed of it is kept where
+masks are. A file that cannot be rendered is recorded, and the others go on.
+"""
+
+import hashlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from streamer.batch.manifest import Entry, Manifest
+from streamer.batch.messages import Asked, Ended, Failed, Going, Work, packed, unpacked
+from streamer.errors import ShutdownTimeout, SinkError, StreamerError, WorkerDied
+from streamer.media.images import is_picture
+from streamer.media.paths import partial_name
+from streamer.offline import Rendered, Rendering
+from streamer.parsings.resume import is_finished
+from streamer.processes.child import Child, exit_text
+from streamer.processes.framing import ChannelClosed
+from streamer.segments.split import threads_each
+from streamer.sources.uri import without_password
+
+MAX_TRIES = 3
+"""A file that ends so many processes is given up."""
+PATIENCE_S = 10.0
+"""Time for a process to give up its file when the run is stopped."""
+STOPPED = 130
+FAILED = 1
+
+_WAIT_S = 0.2
+_END_S = 10.0
+"""A machine with more work than cores takes seconds to end a process."""
+_MODULE = "streamer.batch.main"
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file."""
+
+    work: Work
+    state: Literal["done", "complete", "failed", "stopped"]
+    """complete: it was done by an earlier run."""
+    exit: int = 0
+    why: str = ""
+    rendered: Rendered | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How far a file is."""
+
+    work: Work
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A process died, and its file is rendered again."""
+
+    work: Work
+    why: str
+
+
+Event = Share | Again | Outcome
+"""What is told while files are rendered."""
+
+
+class Batch:
+    """A run over files."""
+
+    def __init__(self, works: Sequence[Work], settings: Rendering, workers: int, manifest: Manifest) -> None:
+        """
+        Args:
+            works: their files' folders exist.
+            settings: how; with `resume`, what an earlier run completed is left out.
+            workers: number of processes that parse.
+            manifest: of the folder that they go into.
+        """
+        self._folder = manifest.path.parent
+        self._settings, self._workers, self._manifest = settings, workers, manifest
+        self._digest = digest_of(settings)
+        self._waiting = deque(sorted(works, key=lambda work: -_size(work.source)))
+        self._lock = threading.Lock()
+        self._running = 0
+        self._events: queue.Queue[Event | StreamerError | None] = queue.Queue(256)
+        self._stop = threading.Event()
+        self._stopped_s: float | None = None
+        self.pids: dict[str, int] = {}
+        """The processes that there are, by the names of the threads that hold them."""
+
+    def run(self, tell: Callable[[Event], None], stopped: Callable[[], bool]) -> list[Outcome]:
+        """Renders them; what became of each that was begun.
+
+        Args:
+            tell: called in this thread.
+            stopped: asked several times a second; what is being rendered then is given up.
+
+        Raises SinkError: the manifest cannot be written.
+        """
+        count = min(self._workers, len(self._waiting))
+        threads = [threading.Thread(target=self._work, name=f"files {number}") for number in range(1, count + 1)]
+        for each in threads:
+            each.start()
+        try:
+            return self._outcomes(count, tell, stopped)
+        finally:
+            self._stop.set()
+            while any(each.is_alive() for each in threads):
+                with suppress(queue.Empty):
+                    self._events.get(timeout=_WAIT_S)
+            for each in threads:
+                each.join()
+
+    def _outcomes(self, count: int, tell: Callable[[Event], None], stopped: Callable[[], bool]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        error: StreamerError | None = None
+        while count:
+            if stopped():
+                self._stop.set()
+            try:
+                event = self._events.get(timeout=_WAIT_S)
+            except queue.Empty:
+                continue
+            if event is None:
+                count -= 1
+            elif isinstance(event, StreamerError):
+                error = error or event
+                self._stop.set()
+            else:
+                tell(event)
+                if isinstance(event, Outcome):
+                    outcomes.append(event)
+        if error is not None:
+            raise error
+        return outcomes
+
+    def _work(self) -> None:
+        """A thread's life: it holds a process, and waits for what that does."""
+        worker = _Worker(self._settings, self._workers)
+        try:
+            while not self._stop.is_set() and (work := self._next()) is not None:
+                outcome = self._outcome(work, worker)
+                if outcome.state != "complete":
+                    self._manifest.write(self._entry(outcome))
+                with self._lock:
+                    self._running -= 1
+                self._events.put(outcome)
+        except StreamerError as exc:
+            self._events.put(exc)
+        finally:
+            try:
+                worker.close()
+            except ShutdownTimeout as exc:
+                self._events.put(exc)
+            self._events.put(None)
+
+    def _next(self) -> Work | None:
+        with self._lock:
+            if not self._waiting:
+                return None
+            self._running += 1
+            return self._waiting.popleft()
+
+    def _outcome(self, work: Work, worker: "_Worker") -> Outcome:
+        """Renders one. Raises SinkError: the manifest cannot be written; WorkerDied: no process can be started."""
+        if self._settings.resume:
+            try:
+                if self._is_complete(work):
+                    return Outcome(work, "complete")
+            except StreamerError as exc:
+                return Outcome(work, "failed", FAILED, str(exc))
+        fresh = not work.out.exists()
+        self._manifest.write(self._line(work, state="begun", fresh=fresh))
+        for tried in range(1, MAX_TRIES + 1):
+            self.pids[threading.current_thread().name] = worker.started()
+            try:
+                return self._one(work, worker, tried)
+            except ChannelClosed:
+                code = worker.close()
+            if fresh and work.out.exists():  # a file has its name when it is complete
+                return Outcome(work, "done", tries=tried)
+            _remove_partial(work)
+            if not self._goes_on():
+                return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
+            if tried < MAX_TRIES:
+                self._events.put(Again(work, f"its process ended with {exit_text(code)}"))
+        why = f"{work.source} ended {MAX_TRIES} processes that rendered it, the last with {exit_text(code)}: given up"
+        return Outcome(work, "failed", code or FAILED, why, tries=MAX_TRIES)
+
+    def _one(self, work: Work, worker: "_Worker", tried: int) -> Outcome:
+        """Raises ChannelClosed."""
+        settings = self._settings
+        if tried > 1 and work.masks is not None and not work.redraws:
+            # What an earlier process parsed is kept, where each frame was parsed: masks between two are made of both.
+            resumes = settings.parse_every == 1 and not settings.force
+            settings = replace(settings, resume=resumes, force=not resumes)
+        elif work.masks is None or work.redraws:
+            settings = replace(settings, resume=False)
+        asked: object = Asked(work, settings, self._splits(work))
+        while (answer := worker.ask(asked, self._patience)) is not None:
+            if isinstance(answer, Ended):
+                return Outcome(work, "done", rendered=answer.rendered, tries=tried)
+            if isinstance(answer, Failed):
+                return Outcome(work, "failed", FAILED, answer.why, tries=tried)
+            if not isinstance(answer, Going):
+                break
+            self._events.put(Share(work, answer.done, answer.total))
+            asked = self._goes_on()
+        worker.close()
+        _remove_partial(work)
+        return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
+
+    def _splits(self, work: Work) -> int:
+        """Where there are fewer files than processes, one file has several."""
+        if work.redraws or self._settings.parse_every > 1 or is_picture(Path(work.source)):
+            return 1
+        with self._lock:
+            return max(1, self._workers // (len(self._waiting) + self._running))
+
+    def _goes_on(self) -> bool:
+        return not self._stop.is_set()
+
+    def _patience(self) -> bool:
+        """Whether to wait for a process: one that is asked to stop has some seconds to give up its file."""
+        if not self._stop.is_set():
+            return True
+        self._stopped_s = self._stopped_s or time.monotonic()
+        return time.monotonic() - self._stopped_s < PATIENCE_S
+
+    def _is_complete(self, work: Work) -> bool:
+        """Whether an earlier run completed it, by its masks; without them, by the manifest. Raises StreamerError."""
+        if not work.out.exists():
+            return False
+        if work.masks is not None and not work.redraws:
+            return is_finished(work.masks)
+        entry = self._manifest.last.get(self._name(work))
+        if entry is None or (entry.settings, entry.version) != (self._digest, _version(work.source)):
+            return False
+        # A file has its name when it is complete: one killed before the last line was written is done as well.
+        return entry.state == "done" or (entry.state == "begun" and entry.fresh)
+
+    def _entry(self, outcome: Outcome) -> Entry:
+        assert outcome.state != "complete"
+        done = outcome.rendered
+        return self._line(
+            outcome.work,
+            state=outcome.state,
+            exit=outcome.exit,
+            why=outcome.why,
+            frames=done.frames if done else 0,
+            seconds=round(done.seconds, 3) if done else 0.0,
+            tries=outcome.tries,
+        )
+
+    def _line(self, work: Work, **fields: Any) -> Entry:
+        name, version = self._name(work), _version(work.source)
+        return Entry(out=name, source=without_password(work.source), settings=self._digest, version=version, **fields)
+
+    def _name(self, work: Work) -> str:
+        return work.out.relative_to(self._folder).as_posix()
+
+
+class _Worker:
+    """A thread's process: started when it is needed, and again after it has died."""
+
+    def __init__(self, settings: Rendering, workers: int) -> None:
+        self._parser = threads_each(settings.parser, workers)
+        self._child: Child | None = None
+
+    def started(self) -> int:
+        """Starts it where it is not; its process id. Raises WorkerDied."""
+        if self._child is None:
+            first = packed(self._parser)
+            try:
+                self._child = Child("a process that renders", _MODULE, first, wait_s=_WAIT_S, environment=_ONE_THREAD)
+            except OSError as exc:
+                raise WorkerDied(f"a process that renders cannot be started: {exc}") from exc
+        return self._child.pid
+
+    def ask(self, message: object, go_on: Callable[[], bool]) -> Any:
+        """The answer to a message; None if `go_on` said no before it came. Raises ChannelClosed."""
+        assert self._child is not None
+        body = self._child.receive(go_on) if self._child.send(packed(message), go_on) else None
+        return None if body is None else unpacked(body)
+
+    def close(self) -> int:
+        """Ends it; its exit code, 0 where there is none. Raises ShutdownTimeout."""
+        child, self._child = self._child, None
+        return 0 if child is None else child.close(each_s=_END_S)
+
+
+def digest_of(settings: Rendering) -> str:
+    """Hex digits that differ where files would be rendered in another way."""
+    alike = replace(settings, resume=False, force=False, parser=replace(settings.parser, threads=None, in_flight=1))
+    return hashlib.blake2b(repr(alike).encode(), digest_size=8).hexdigest()
+
+
+def _version(source: str) -> str:
+    """The size of a file and when it was changed, in nanoseconds; of what is no file, nothing."""
+    try:
+        found = Path(source).stat()
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _size(source: str) -> int:
+    try:
+        return Path(source).stat().st_size
+    except OSError:
+        return 0
+
+
+def _remove_partial(work: Work) -> None:
+    """What a process left that died."""
+    try:
+        partial_name(work.out).unlink(missing_ok=True)
+    except OSError as exc:
+        raise SinkError(f"cannot remove {partial_name(work.out)}: {exc.strerror}") from exc

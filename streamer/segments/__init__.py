@@ -1,0 +1,1 @@
+"""One source parsed by several processes, to the same bytes as by one."""

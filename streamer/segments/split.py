@@ -1,0 +1,295 @@
+"""Parses the frames of one source by several processes, to the same bytes as by one.
+
+The frames are cut into segments. Each process runs the network over one, beside the others; what depends on the frames
+before, the parser's memory, goes from segment to segment in their order. A process that dies is replaced, and its
+segment done again: nothing of it has been given to anybody.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from pipeline import Frame, ParserSettings, PipelineError, Size, load_parser
+from pipeline.types import Picture
+from pipeline.yuv import Yuv420
+from streamer.errors import ConfigError, ShutdownTimeout, StreamerError, WorkerDied
+from streamer.parsings.parsed import FramesParsed, Saved
+from streamer.processes.child import Child, exit_text
+from streamer.processes.cores import cores
+from streamer.processes.framing import ChannelClosed
+from streamer.segments.messages import Begun, Done, Refused, Segment, SentFrame, Wanted, packed, unpacked
+
+_LOG = logging.getLogger(__name__)
+
+MAX_SEGMENT_BYTES = 48 << 20
+"""Of a segment's pictures and the network's answers to them, which a process holds at once."""
+MAX_SEGMENT_FRAMES = 32
+SEGMENTS_AHEAD = 2
+"""Segments that wait in memory beside those that are parsed."""
+MAX_TRIES = 3
+"""A segment that ends so many processes is given up."""
+ANSWER_BYTES = {"lite": 10}
+"""Bytes of an answer and its picture for each pixel of the network's input."""
+OTHER_ANSWER_BYTES = 40
+
+_WAIT_S = 0.2
+_END_S = 10.0
+"""A machine with more work than cores takes seconds to end a process."""
+_MODULE = "streamer.segments.main"
+# As for a stream's inference process: threads of these would take the cores that the network wants.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+
+
+def threads_each(settings: ParserSettings, workers: int) -> ParserSettings:
+    """The settings for one of so many processes: threads that were not named are the cores, divided."""
+    return settings if settings.threads else replace(settings, threads=max(1, cores() // workers))
+
+
+@dataclass(slots=True)
+class _Task:
+    number: int
+    frames: list[Frame]
+    before: int
+    stills: bool
+    done: Done | None = None
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What the threads have in common, under the lock of `changed`."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    tasks: deque[_Task] = field(default_factory=deque)
+    memories: dict[int, bytes] = field(default_factory=dict)
+    """The memory before each segment whose turn it is, by its number."""
+    sizes: tuple[Size, ...] = ()
+    """The sizes that frames are likely to be looked at in."""
+    error: StreamerError | PipelineError | None = None
+    stopped: bool = False
+
+
+class Split:
+    """Several processes that parse one source. `with` ends them. See `streamer.parsings.parsed.FrameParser`."""
+
+    def __init__(self, settings: ParserSettings, workers: int) -> None:
+        """Starts nothing yet.
+
+        Args:
+            settings: of the parsers; the same for one process gives the same parsings.
+            workers: number of the processes that parse; this one is not among them.
+        """
+        self._settings = threads_each(settings, workers)
+        self._workers = workers
+        self._shared = _Shared()
+        self._saved = Saved()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"segments {number}") for number in range(1, workers + 1)
+        ]
+        self.pids: dict[str, int] = {}
+        """The processes that there are, by the names of the threads that hold them."""
+        self.redone = 0
+        """Segments that were done again, for their process had died."""
+
+    def __enter__(self) -> Self:
+        for each in self._threads:
+            each.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with self._shared.changed:
+            self._shared.stopped = True
+            self._shared.changed.notify_all()
+        for each in self._threads:
+            each.join()
+
+    def reset(self) -> None:
+        self._saved = Saved()
+
+    def load(self, saved: Saved) -> None:
+        self._saved = saved
+
+    def saved(self, masks: int) -> Saved:
+        return self._saved
+
+    def parsed(self, frames: Iterable[Frame], every: int, *, stills: bool) -> FramesParsed:
+        """As `parsed_frames`. Once for each `Split`.
+
+        Raises:
+            ConfigError: masks are to be carried between frames, which one process does.
+            WorkerDied: a segment ended process after process.
+            PipelineError: it cannot be parsed.
+        """
+        if every > 1:
+            raise ConfigError(
+                f"parse_every {every} follows masks from frame to frame, which one process does: leave out --workers"
+            )
+        return self._parsed(frames, stills=stills)
+
+    def _parsed(self, frames: Iterable[Frame], *, stills: bool) -> FramesParsed:
+        self._shared.memories[0] = self._saved.memory
+        pending: deque[_Task] = deque()
+        for number, (before, some) in enumerate(_cut(frames, self._settings, self._saved.masks)):
+            pending.append(_Task(number, some, before, stills))
+            with self._shared.changed:
+                self._shared.tasks.append(pending[-1])
+                self._shared.changed.notify_all()
+            while len(pending) >= self._workers + SEGMENTS_AHEAD or (pending and pending[0].done):
+                yield from self._given(pending.popleft())
+        while pending:
+            yield from self._given(pending.popleft())
+
+    def _given(self, task: _Task) -> FramesParsed:
+        with self._shared.changed:
+            while task.done is None:
+                if self._shared.error is not None:
+                    raise self._shared.error
+                self._shared.changed.wait(_WAIT_S)
+        saves = {each.masks: each for each in task.done.saved}
+        for count, pair in enumerate(zip(task.frames, task.done.parsings, strict=True), start=task.before + 1):
+            self._saved = saves.get(count, self._saved)
+            yield pair
+
+    def _work(self) -> None:
+        """A thread's life: it holds a process, and waits for what that does."""
+        worker = _Worker(self._settings, self._shared)
+        name = threading.current_thread().name
+        try:
+            while (task := self._next()) is not None:
+                done = None
+                for tried in range(1, MAX_TRIES + 1):
+                    self.pids[name] = worker.started()
+                    try:
+                        done = worker.do(task)
+                        break
+                    except ChannelClosed:
+                        self._lost(task, worker.close(), tried)
+                if done is None:
+                    return
+                with self._shared.changed:
+                    task.done = done
+                    self._shared.sizes = done.sizes
+                    if not task.stills:
+                        del self._shared.memories[task.number]
+                        self._shared.memories[task.number + 1] = done.memory
+                    self._shared.changed.notify_all()
+        except (StreamerError, PipelineError) as exc:
+            self._fail(exc)
+        except BaseException:
+            self._fail(WorkerDied("the thread that holds a process ended"))
+            raise
+        finally:
+            try:
+                worker.close()
+            except ShutdownTimeout as exc:
+                self._fail(exc)
+
+    def _fail(self, error: StreamerError | PipelineError) -> None:
+        with self._shared.changed:
+            self._shared.error = self._shared.error or error
+            self._shared.changed.notify_all()
+
+    def _next(self) -> _Task | None:
+        shared = self._shared
+        with shared.changed:
+            while not shared.tasks and not shared.stopped and shared.error is None:
+                shared.changed.wait(_WAIT_S)
+            return None if shared.stopped or shared.error is not None else shared.tasks.popleft()
+
+    def _lost(self, task: _Task, code: int, tried: int) -> None:
+        which = f"frames {task.frames[0].index} to {task.frames[-1].index}"
+        if tried == MAX_TRIES:
+            raise WorkerDied(f"{which} ended {tried} processes that parsed them, the last with {exit_text(code)}")
+        _LOG.warning("a process that parses ended with %s; another one parses %s again", exit_text(code), which)
+        self.redone += 1
+
+
+class _Worker:
+    """A thread's process: started when it is needed, and again after it has died."""
+
+    def __init__(self, settings: ParserSettings, shared: _Shared) -> None:
+        self._settings, self._shared = settings, shared
+        self._child: Child | None = None
+
+    def started(self) -> int:
+        """Starts it where it is not; its process id. Raises WorkerDied."""
+        if self._child is None:
+            first = packed(self._settings)
+            try:
+                self._child = Child("a process that parses", _MODULE, first, wait_s=_WAIT_S, environment=_ONE_THREAD)
+            except OSError as exc:
+                raise WorkerDied(f"a process that parses cannot be started: {exc}") from exc
+        return self._child.pid
+
+    def do(self, task: _Task) -> Done | None:
+        """Parses a segment; None if it is not wanted any more. Raises ChannelClosed, PipelineError."""
+        shared = self._shared
+        segment = Segment([SentFrame.of(each, shared.sizes) for each in task.frames], task.before, task.stills)
+        answer = self._asked(segment)
+        while answer is not None:
+            if isinstance(answer, Done):
+                return answer
+            if isinstance(answer, Refused):
+                raise PipelineError(answer.why)
+            if isinstance(answer, Wanted):
+                picture = task.frames[answer.place].picture
+                assert isinstance(picture, Yuv420)
+                answer = self._asked(picture.scaled(*answer.size))
+            else:
+                assert isinstance(answer, Begun)
+                memory = self._memory(task)
+                answer = None if memory is None else self._asked(memory)
+        return None
+
+    def _asked(self, message: object) -> object:
+        """The answer to a message; None if it is not wanted any more. Raises ChannelClosed."""
+        assert self._child is not None
+        if not self._child.send(packed(message), self._goes_on):
+            return None
+        body = self._child.receive(self._goes_on)
+        return None if body is None else unpacked(body)
+
+    def close(self) -> int:
+        """Ends it; its exit code, 0 where there is none. Raises ShutdownTimeout."""
+        child, self._child = self._child, None
+        return 0 if child is None else child.close(each_s=_END_S)
+
+    def _memory(self, task: _Task) -> bytes | None:
+        """Waits for the memory before a segment. Stills have none."""
+        if task.stills:
+            return b""
+        with self._shared.changed:
+            while task.number not in self._shared.memories:
+                if not self._goes_on():
+                    return None
+                self._shared.changed.wait(_WAIT_S)
+            return self._shared.memories[task.number]
+
+    def _goes_on(self) -> bool:
+        return not self._shared.stopped and self._shared.error is None
+
+
+def _cut(frames: Iterable[Frame], settings: ParserSettings, before: int) -> Iterator[tuple[int, list[Frame]]]:
+    """Segments, each after the number of frames before it."""
+    pixels = settings.input_size.area if settings.input_size else _usual_pixels(settings)
+    answer_bytes = pixels * ANSWER_BYTES.get(settings.name, OTHER_ANSWER_BYTES)
+    some: list[Frame] = []
+    for frame in frames:
+        some.append(frame)
+        most = MAX_SEGMENT_BYTES // (_bytes_of(frame.picture) + answer_bytes)
+        if len(some) >= max(1, min(MAX_SEGMENT_FRAMES, most)):
+            yield before, some
+            before += len(some)
+            some = []
+    if some:
+        yield before, some
+
+
+def _usual_pixels(settings: ParserSettings) -> int:
+    return load_parser(settings).model.pixels
+
+
+def _bytes_of(picture: Picture | Yuv420) -> int:
+    return picture.shape[0] * picture.shape[1] * 3 // 2 if isinstance(picture, Yuv420) else picture.nbytes
