@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 """What a PNG begins with."""
 _CHUNK = struct.Struct(">I4s")
 """What each chunk of a PNG begins with: the length of its content, its kind."""
+_CHECK = struct.Struct(">I")
+"""What it ends with: a check sum of kind and content."""
 _MAY_BE_TRANSPARENT = frozenset({".png", ".webp"})
 _BY_PILLOW = frozenset({".avif", ".heic", ".heif", ".tif", ".tiff"})
 """Kinds that OpenCV does not read, or not rightly: of TIFF it multiplies the alpha in, and mostly reads no AVIF."""
@@ -163,8 +166,11 @@ def bytes_of(path: Path) -> NDArray[np.uint8]:
 
 def decoded(data: NDArray[np.uint8], flags: int) -> NDArray[np.uint8] | None:
     """The picture that OpenCV finds in some bytes, if any; with some flags the dtype may be another one."""
+    png = data[: len(_PNG)].tobytes() == _PNG
+    if png and not _is_whole_png(data.tobytes()):
+        return None  # libpng would say so on stderr
     try:
-        return cv2.imdecode(_without_profile(data), flags)  # type: ignore[return-value]
+        return cv2.imdecode(_without_profile(data) if png else data, flags)  # type: ignore[return-value]
     except cv2.error:
         return None
 
@@ -255,10 +261,25 @@ def _jpeg_pixels(head: bytes) -> int:
     return 0
 
 
+def _is_whole_png(data: bytes) -> bool:
+    """Whether what a picture needs of a PNG is all there, and as it was written."""
+    at, view = len(_PNG), memoryview(data)
+    while at + _CHUNK.size + _CHECK.size <= len(data):
+        length, kind = _CHUNK.unpack_from(data, at)
+        end = at + _CHUNK.size + length
+        if end + _CHECK.size > len(data):
+            return False
+        needed = kind[:1].isupper()
+        if needed and crc32(view[at + 4 : end]) != _CHECK.unpack_from(data, end)[0]:
+            return False
+        if kind == b"IEND":
+            return True
+        at = end + _CHECK.size
+    return False
+
+
 def _without_profile(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A PNG without its colour profile, which OpenCV does not use, and about which libpng complains on stderr."""
-    if data[: len(_PNG)].tobytes() != _PNG:
-        return data
     at = len(_PNG)
     while at + _CHUNK.size <= len(data):
         length, kind = _CHUNK.unpack(data[at : at + _CHUNK.size].tobytes())

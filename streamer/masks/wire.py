@@ -269,16 +269,15 @@ def _to_png(ids: LabelMap) -> bytes:
 
 
 def _from_png(body: bytes, size: Size) -> bytes:
-    import cv2
+    from cv2 import IMREAD_UNCHANGED
+
+    from pipeline.pictures import decoded
 
     # Whole claim first, as for zstd: eight bits a pixel, grey, and of this size.
     expected = _PNG_START.pack(b"\x89PNG\r\n\x1a\n", 13, b"IHDR", size.width, size.height, 8, 0)
     if not body.startswith(expected):
         raise BadMessage(f"a map that is no grey PNG of {size}")
-    try:
-        ids = cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error as exc:
-        raise BadMessage(f"a map whose PNG is damaged: {exc}") from exc
+    ids = decoded(np.frombuffer(body, np.uint8), IMREAD_UNCHANGED)
     if ids is None:
         raise BadMessage("a map whose PNG is damaged")
     return ids.tobytes()

@@ -130,6 +130,23 @@ def test_a_label_map_with_a_palette_is_its_indices(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_label_map(tmp_path / "a.png"), ids)
 
 
+@pytest.mark.parametrize("place", [0.5, 0.9, None])
+def test_a_damaged_png_is_refused_and_libpng_says_nothing(
+    tmp_path: Path, place: float | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_picture(tmp_path / "a.png", quarters(64, 96))
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), quarters(64, 96))
+    if place is None:
+        data[len(data) // 2] ^= 0xFF
+    else:
+        del data[int(place * len(data)) :]
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(CannotOpen, match="not a picture that can be read"):
+        read_picture(tmp_path / "a.png")
+    assert capfd.readouterr().err == ""
+
+
 @pytest.mark.parametrize("most", [1.0, 255.0])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_tiff_of_floats_is_read(tmp_path: Path, most: float, channels: int) -> None:
