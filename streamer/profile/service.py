@@ -72,10 +72,14 @@ class Service:
             raise ServiceFailed(f"the service ended with status {code}: {self._last_words()}")
         raise ServiceFailed(f"the service was not ready within {within_s:g} s")
 
+    @property
+    def port(self) -> int:
+        """The port that it listens at, once it is ready."""
+        return next(int(line["port"]) for line in self._lines() if line.get("message") == "listening")
+
     def connect(self) -> "Client":
         """A client of it, once it is ready."""
-        ports = [line["port"] for line in self._lines() if line.get("message") == "listening"]
-        return Client(int(ports[-1]))
+        return Client(self.port)
 
     def close(self) -> None:
         """Ends it as a terminal would, and its processes with it."""
