@@ -30,8 +30,16 @@ def fleet(
     log_format.use()
     configs = read_fleet(file)
     for name, config in configs.items():
-        if not (config.window.show or config.record.file or config.publish.address or config.masks.sidecar):
-            raise ConfigError(f"{file}: camera {name} goes nowhere: give it record, publish, masks or window")
+        if not (
+            config.window.show
+            or config.window.virtual_camera
+            or config.record.file
+            or config.publish.address
+            or config.masks.sidecar
+        ):
+            raise ConfigError(
+                f"{file}: camera {name} goes nowhere: give it record, publish, masks, virtual_camera or window"
+            )
     _run(configs)
 
 

@@ -14,8 +14,9 @@ from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig,
 from streamer.live.stream import Stream
 from streamer.processes.systemd import Supervisor
 
+_PLACES = ("record", "publish", "masks", "virtual_camera")
 STATUS_EVERY_S = 0.5
-WINDOW_DEFAULT = "on, unless the stream is recorded or published, or its masks are kept"
+WINDOW_DEFAULT = "on, unless the stream is recorded, published or a camera, or its masks are kept"
 
 
 @with_options(*GROUPS.values(), without={"uri", *NOT_LIVE}, defaults={"show": WINDOW_DEFAULT}, tables=GROUPS)
@@ -45,7 +46,7 @@ def wanted(given: Given, file: Path | None) -> StreamConfig:
         ConfigError, PipelineError: see `read_config`; or clips that nothing could write.
     """
     settings = {**(read_settings(file) if file else {}), **given}
-    settings.setdefault("window", not any(settings.get(name) for name in ("record", "publish", "masks")))
+    settings.setdefault("window", not any(settings.get(name) for name in _PLACES))
     config = configured(settings)
     if config.record.clip_seconds and not config.record.file and not config.window.show:
         raise ConfigError("clip_seconds keeps clips that a key of the window writes, and there is none: add --window")

@@ -29,6 +29,8 @@ def plan_of(config: StreamConfig) -> str:
     """What a stream will do: the first line that is told of it."""
     goes = ["a window (h shows its keys)"] if config.window.show else []
     record, address = config.record, config.publish.address
+    if config.window.virtual_camera is not None:
+        goes.append(f"the camera {config.window.virtual_camera}")
     if record.file is not None:
         files = "files named after" if record.segment_s else "the file"
         goes.append(f"{files} {record.file}")

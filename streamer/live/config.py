@@ -103,11 +103,13 @@ class MaskSettings:
 
 @dataclass(frozen=True, slots=True)
 class WindowSettings:
-    """The window on the screen."""
+    """The window on the screen, and the camera that other programs see."""
 
     show: bool = False
     """Show the stream in a window. Keys: h help, q quit, f full screen, space pause, o opacity, l legend, s snapshot,
     c clip."""
+    virtual_camera: str | None = None
+    """Give the stream to other programs as this camera of v4l2loopback (Linux), as in /dev/video9."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,7 @@ class Flat(TypedDict, total=False):
     colours: Colours
     effect: tuple[str, ...]
     on: str
+    virtual_camera: str | None
     segment_s: float | None
     keep_free_bytes: int
     clip_seconds: float | None

@@ -18,6 +18,7 @@ from streamer.live.sinks.recording import Recording
 from streamer.live.sinks.sink import Drawn, Sink
 from streamer.live.sinks.state import RECORDING, words_of
 from streamer.live.sinks.viewer import Viewer
+from streamer.live.sinks.virtual_camera import VirtualCamera
 from streamer.live.sinks.window import Window
 from streamer.live.sinks.words import Word
 from streamer.live.stats import Stats
@@ -125,6 +126,11 @@ def _sidecar(place: Place) -> Keeping:
 ROWS = Rows(
     pictures=(
         Row("window", lambda config: config.window.show, _window),
+        Row(
+            "virtual camera",
+            lambda config: config.window.virtual_camera is not None,
+            lambda place: VirtualCamera(place.config.window.virtual_camera or ""),
+        ),
         SourceRow(RECORDING, lambda config: config.record.encodes, _recording),
     ),
     parsings=(

@@ -233,7 +233,7 @@ def test_a_camera_that_goes_nowhere_is_refused(tmp_path: Path) -> None:
         [*COMMAND, "fleet", "fleet.toml"], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "camera door goes nowhere: give it record, publish, masks or window" in done.stderr
+    assert "camera door goes nowhere: give it record, publish, masks, virtual_camera or window" in done.stderr
 
 
 def test_the_unit_file_calls_what_there_is() -> None:

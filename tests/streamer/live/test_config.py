@@ -37,6 +37,7 @@ EXAMPLES = {
     "only": '["Hat"]',
     "effect": '"blur"',
     "on": '"Face,Hair"',
+    "virtual_camera": '"/dev/video9"',
     "record": '"door.mp4"',
     "codec": '"h265"',
     "preset": '"medium"',
