@@ -99,7 +99,7 @@ def create_app(
     _explain(app)
     gate = Gate(app, settings, pool, token, port or (lambda: access.port))
     meter = Meter(service, gate, lambda: roles_of(service, app.state.jobs.runner.pid, app.state.hub))
-    gate.observe = meter.metrics.add
+    gate.observe = meter.requests.add
     app.state.meter = meter
     return Made(gate, app, desk, token)
 

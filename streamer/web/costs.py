@@ -4,19 +4,21 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
-from prometheus_client.core import Metric
 
 from streamer.diagnose.sampler import EVERY_S, Costs, Sampler, rates
 from streamer.version import __version__
 from streamer.web.gate import Gate
-from streamer.web.metrics import MEDIA_TYPE, Metrics, counter, gauge, info, summary
+from streamer.web.requests import Requests
 from streamer.web.stills.routes import Service
 from streamer.web.streams.hub import Hub
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 MEGA = 1_000_000
 
@@ -30,7 +32,7 @@ class Meter:
             roles: what each process of the service is for, by process id.
         """
         self._service, self._gate, self._roles = service, gate, roles
-        self.metrics = Metrics(self.read)
+        self.requests = Requests()
         self.sampler = Sampler()
         self._came = asyncio.Event()
 
@@ -103,8 +105,11 @@ class Meter:
             },
         }
 
-    def read(self) -> Iterator[Metric]:
-        """The figures of the queue, the stages and the processes, for Prometheus."""
+    def read(self) -> "Iterator[Metric]":
+        """The figures of the requests, the queue, the stages and the processes, for Prometheus."""
+        from streamer.web.metrics import counter, gauge, info, of_requests, summary
+
+        yield from of_requests(self.requests)
         pool, desk, queue, work = (
             self._service.pool,
             self._service.desk,
@@ -128,7 +133,9 @@ class Meter:
         parsers = ",".join(work.parser)
         yield info("m2fp_build_info", "The service.", version=__version__, parser=parsers, precision=work.precision)
 
-    def _processes(self) -> Iterator[Metric]:
+    def _processes(self) -> "Iterator[Metric]":
+        from streamer.web.metrics import counter, gauge
+
         now = self.now()
         samples = () if now is None else now.samples
         rss = {each.role: float(each.rss_bytes) for each in samples}
@@ -154,7 +161,9 @@ router = APIRouter(tags=["costs"])
 async def scrape(request: Request) -> Response:
     """The service's figures in Prometheus' text format."""
     meter: Meter = request.app.state.meter
-    return Response(meter.metrics.text(), media_type=MEDIA_TYPE)
+    from streamer.web.metrics import MEDIA_TYPE, text
+
+    return Response(text(meter.read), media_type=MEDIA_TYPE)
 
 
 @router.get("/costs", summary="Memory and processor time")

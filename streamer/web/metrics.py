@@ -1,14 +1,21 @@
 """The service's figures, as Prometheus reads them. Labels are names of ours, never words from outside."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
 from prometheus_client.registry import Collector
 
+from streamer.web.requests import BUCKETS_S, Requests
+
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 class _Read(Collector):
@@ -19,28 +26,24 @@ class _Read(Collector):
         return self._read()
 
 
-class Metrics:
-    """Counts requests, and reads the other figures where they are when somebody asks."""
+def text(read: Callable[[], Iterable[Metric]]) -> bytes:
+    """All figures, in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Read(read))
+    return generate_latest(registry)
 
-    def __init__(self, read: Callable[[], Iterable[Metric]]) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._requests = Counter(
-            "m2fp_http_requests", "Requests answered.", ("route", "method", "status"), registry=self._registry
-        )
-        self._seconds = Histogram(
-            "m2fp_http_request_duration_seconds", "Time of requests.", ("route",), registry=self._registry,
-            buckets=_BUCKETS_S,
-        )  # fmt: skip
-        self._registry.register(_Read(read))
 
-    def add(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Counts a request; one without a status hung up first."""
-        self._requests.labels(route, method if method in METHODS else "other", status or 499).inc()
-        self._seconds.labels(route).observe(seconds)
-
-    def text(self) -> bytes:
-        """All of them, in Prometheus' text format."""
-        return generate_latest(self._registry)
+def of_requests(requests: Requests) -> Iterator[Metric]:
+    """The number of requests, and their times."""
+    counted = CounterMetricFamily("m2fp_http_requests", "Requests answered.", labels=["route", "method", "status"])
+    for key, count in requests.counts.items():
+        counted.add_metric(list(key), count)
+    yield counted
+    times = HistogramMetricFamily("m2fp_http_request_duration_seconds", "Time of requests.", labels=["route"])
+    ends = [*map(str, BUCKETS_S), "+Inf"]
+    for route, buckets in requests.buckets.items():
+        times.add_metric([route], list(zip(ends, accumulate(buckets))), requests.sums_s[route])
+    yield times
 
 
 def gauge(name: str, about: str, values: Mapping[str, float], label: str = "") -> Metric:
