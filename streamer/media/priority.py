@@ -34,8 +34,9 @@ def same_priority() -> Iterator[None]:
 
 def _scheduling() -> dict[int, int]:
     """The policy of each thread of this process."""
-    found = {}
-    for task in _TASKS.iterdir() if sys.platform == "linux" and _TASKS.is_dir() else ():
-        with suppress(OSError):
-            found[int(task.name)] = os.sched_getscheduler(int(task.name))
+    found: dict[int, int] = {}
+    if sys.platform == "linux" and _TASKS.is_dir():
+        for task in _TASKS.iterdir():
+            with suppress(OSError):
+                found[int(task.name)] = os.sched_getscheduler(int(task.name))
     return found
