@@ -27,6 +27,9 @@ GUIDE_CELLS = 4
 """Cells of the map to each side over which the edge of what is cut out follows the edges of the picture."""
 GUIDE_LEVELS = 8.0
 """Differences in brightness, in levels of 255, that count as an edge."""
+EDGE_FROM, EDGE_GAIN = 0.42, 3.0
+"""What is selected by less than this share is not, and it grows so many times as fast from there: a border that is
+wider shows the old background on a plain new one."""
 BACKGROUND_SHARE = 1 / 40
 """How far a background is blurred, of the shorter side of the picture."""
 
@@ -188,8 +191,8 @@ def _alpha(bgr: Picture, parsing: Parsing | None, on: On, lingering: Mask | None
     part = mask[box.top : box.bottom, box.left : box.right]
     small = cv2.resize(guide, part.shape[::-1], interpolation=cv2.INTER_AREA)
     slope, start = _fitted(np.asarray(small, np.float32), np.asarray(part, np.float32))
-    # What is more than three quarters selected is wholly so, or a veil of the old background would be left.
-    slope, start = slope * 2, start * 2 - np.float32(127.5)
+    # What is selected by half is not, and by three quarters wholly, or a veil of the old background would be left.
+    slope, start = slope * np.float32(EDGE_GAIN), (start - np.float32(255 * EDGE_FROM)) * np.float32(EDGE_GAIN)
     shape = guide.shape[1], guide.shape[0]
     share = cv2.add(cv2.multiply(guide, cv2.resize(slope, shape), dtype=cv2.CV_32F), cv2.resize(start, shape))
     whole[area.top : area.bottom, area.left : area.right] = np.clip(share, 0, 255)
