@@ -15,7 +15,7 @@ from pipeline import Look, Parsing, PipelineError
 from pipeline.drawing.overlay import blend
 from pipeline.types import Picture
 from streamer.errors import ConfigError, StreamerError
-from streamer.live.config import StreamConfig, configured, read_settings
+from streamer.live.config import SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.fleet import fleet_settings
 from streamer.live.sinks.sink import Drawn, Sink
 from streamer.live.sinks.snapshots import bgr_of
@@ -30,6 +30,12 @@ from streamer.sources.uri import without_password
 from streamer.web.streams.messages import packed, unpacked
 from streamer.web.streams.newest import Newest
 
+_GOES_ELSEWHERE = {
+    name
+    for name, (group, _) in SETTINGS.items()
+    if name == "masks" or (group in ("record", "publish", "window") and name != "clip_seconds")
+}
+"""The settings of what a stream writes, sends and shows by itself. Clips are made when a browser asks for one."""
 WAIT_S = 0.5
 """How long a picture is waited for before the answer is that there is none."""
 
@@ -58,9 +64,7 @@ def stream_config(asked: dict[str, Any]) -> StreamConfig:
 
     Raises ConfigError and PipelineError.
     """
-    given = _given(asked)
-    for name in ("record", "segment", "segment_s", "publish", "window", "force", "masks", "insecure"):
-        given.pop(name, None)
+    given = {name: value for name, value in _given(asked).items() if name not in _GOES_ELSEWHERE}
     if asked.get("parser"):
         given["parser"] = asked["parser"]
     return configured({**given, "stream": asked["name"]})
