@@ -177,7 +177,8 @@ def overload(seconds: float, clients: int) -> tuple[Load, bool]:
     with served() as (port, pid):
         load(port, pid, 2, min(2.0, seconds))
         seen = load(port, pid, clients, seconds)
-        print(f"overload {clients} clients {seen}; memory {seen.grown_mb:+.0f} MB", flush=True)
+        print(f"overload {clients} clients {seen}", flush=True)
+        print(f"memory after it {seen.grown_mb:+.0f} MB", flush=True)
         after = load(port, pid, 1, 0.001)
     return seen, after.statuses == Counter({200: 1})
 
