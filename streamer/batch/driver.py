@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pipeline import PipelineError
 from streamer.batch.manifest import Entry, Manifest
 from streamer.batch.messages import Asked, Ended, Failed, Going, Work, packed, unpacked
 from streamer.errors import ShutdownTimeout, SinkError, StreamerError, WorkerDied
@@ -92,7 +93,7 @@ class Batch:
         self._waiting = deque(sorted(works, key=lambda work: -_size(work.source)))
         self._lock = threading.Lock()
         self._running = 0
-        self._events: queue.Queue[Event | StreamerError | None] = queue.Queue(256)
+        self._events: queue.Queue[Event | StreamerError | PipelineError | None] = queue.Queue(256)
         self._stop = threading.Event()
         self._stopped_s: float | None = None
         self.pids: dict[str, int] = {}
@@ -105,7 +106,10 @@ class Batch:
             tell: called in this thread.
             stopped: asked several times a second; what is being rendered then is given up.
 
-        Raises SinkError: the manifest cannot be written.
+        Raises:
+            SinkError: the manifest cannot be written.
+            WorkerDied: no process can be started, or the thread that holds one ended.
+            PipelineError: what was parsed before cannot be read.
         """
         count = min(self._workers, len(self._waiting))
         threads = [threading.Thread(target=self._work, name=f"files {number}") for number in range(1, count + 1)]
@@ -123,7 +127,7 @@ class Batch:
 
     def _outcomes(self, count: int, tell: Callable[[Event], None], stopped: Callable[[], bool]) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        error: StreamerError | None = None
+        error: StreamerError | PipelineError | None = None
         while count:
             if stopped():
                 self._stop.set()
@@ -133,7 +137,7 @@ class Batch:
                 continue
             if event is None:
                 count -= 1
-            elif isinstance(event, StreamerError):
+            elif isinstance(event, StreamerError | PipelineError):
                 error = error or event
                 self._stop.set()
             else:
@@ -155,8 +159,11 @@ class Batch:
                 with self._lock:
                     self._running -= 1
                 self._events.put(outcome)
-        except StreamerError as exc:
+        except (StreamerError, PipelineError) as exc:
             self._events.put(exc)
+        except BaseException:
+            self._events.put(WorkerDied("the thread that holds a process ended"))
+            raise
         finally:
             try:
                 worker.close()

@@ -14,13 +14,14 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline import Look, ParserSettings
+from pipeline import Look, ParserSettings, PipelineError
 from streamer import Rendering, SinkError, render_file
 from streamer.batch import driver
 from streamer.batch.driver import Again, Batch, Event, Outcome, Share, digest_of
 from streamer.batch.manifest import Entry, Manifest
 from streamer.batch.messages import Work
 from streamer.cli import app
+from streamer.errors import WorkerDied
 from tests.support.media import Clip
 from tests.support.waiting import eventually
 
@@ -182,6 +183,21 @@ def test_a_full_disk_ends_the_run_with_a_line(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(SinkError, match=r"cannot write .*manifest\.jsonl: No space left on device"):
         run(tmp_path / "out", sources)
+
+
+@pytest.mark.parametrize(
+    ("fault", "raised"), [(PipelineError("no such network"), PipelineError), (RuntimeError("a fault"), WorkerDied)]
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_in_a_thread_ends_the_run_and_passes_over_no_file(
+    fault: Exception, raised: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def outcome(*args: object) -> Outcome:
+        raise fault
+
+    monkeypatch.setattr(Batch, "_outcome", outcome)
+    with pytest.raises(raised):
+        run(tmp_path / "out", [tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "c.mp4"])
 
 
 def test_the_digest_is_of_what_changes_the_pictures() -> None:
