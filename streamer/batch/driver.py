@@ -17,14 +17,15 @@ from typing import Any, Literal
 
 from pipeline import PipelineError
 from streamer.batch.manifest import Entry, Manifest
-from streamer.batch.messages import Asked, Ended, Failed, Going, Work, packed, unpacked
+from streamer.batch.messages import Asked, Ended, Failed, Going, Work
 from streamer.errors import ShutdownTimeout, SinkError, StreamerError, WorkerDied
 from streamer.media.images import is_picture
 from streamer.media.paths import partial_name
 from streamer.offline import Rendered, Rendering
 from streamer.parsings.resume import is_finished
-from streamer.processes.child import Child, exit_text
+from streamer.processes.child import exit_text
 from streamer.processes.framing import ChannelClosed
+from streamer.segments.renewed import WAIT_S, Renewed
 from streamer.segments.split import threads_each
 from streamer.sources.uri import without_password
 
@@ -35,11 +36,7 @@ PATIENCE_S = 10.0
 STOPPED = 130
 FAILED = 1
 
-_WAIT_S = 0.2
-_END_S = 10.0
-"""A machine with more work than cores takes seconds to end a process."""
 _MODULE = "streamer.batch.main"
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +118,7 @@ class Batch:
             self._stop.set()
             while any(each.is_alive() for each in threads):
                 with suppress(queue.Empty):
-                    self._events.get(timeout=_WAIT_S)
+                    self._events.get(timeout=WAIT_S)
             for each in threads:
                 each.join()
 
@@ -132,7 +129,7 @@ class Batch:
             if stopped():
                 self._stop.set()
             try:
-                event = self._events.get(timeout=_WAIT_S)
+                event = self._events.get(timeout=WAIT_S)
             except queue.Empty:
                 continue
             if event is None:
@@ -150,7 +147,7 @@ class Batch:
 
     def _work(self) -> None:
         """A thread's life: it holds a process, and waits for what that does."""
-        worker = _Worker(self._settings, self._workers)
+        worker = Renewed("a process that renders", _MODULE, threads_each(self._settings.parser, self._workers))
         try:
             while not self._stop.is_set() and (work := self._next()) is not None:
                 outcome = self._outcome(work, worker)
@@ -178,7 +175,7 @@ class Batch:
             self._running += 1
             return self._waiting.popleft()
 
-    def _outcome(self, work: Work, worker: "_Worker") -> Outcome:
+    def _outcome(self, work: Work, worker: Renewed) -> Outcome:
         """Renders one. Raises SinkError: the manifest cannot be written; WorkerDied: no process can be started."""
         if self._settings.resume:
             try:
@@ -204,7 +201,7 @@ class Batch:
         why = f"{work.source} ended {MAX_TRIES} processes that rendered it, the last with {exit_text(code)}: given up"
         return Outcome(work, "failed", code or FAILED, why, tries=MAX_TRIES)
 
-    def _one(self, work: Work, worker: "_Worker", tried: int) -> Outcome:
+    def _one(self, work: Work, worker: Renewed, tried: int) -> Outcome:
         """Raises ChannelClosed."""
         settings = self._settings
         if tried > 1 and work.masks is not None and not work.redraws:
@@ -275,35 +272,6 @@ class Batch:
 
     def _name(self, work: Work) -> str:
         return work.out.relative_to(self._folder).as_posix()
-
-
-class _Worker:
-    """A thread's process: started when it is needed, and again after it has died."""
-
-    def __init__(self, settings: Rendering, workers: int) -> None:
-        self._parser = threads_each(settings.parser, workers)
-        self._child: Child | None = None
-
-    def started(self) -> int:
-        """Starts it where it is not; its process id. Raises WorkerDied."""
-        if self._child is None:
-            first = packed(self._parser)
-            try:
-                self._child = Child("a process that renders", _MODULE, first, wait_s=_WAIT_S, environment=_ONE_THREAD)
-            except OSError as exc:
-                raise WorkerDied(f"a process that renders cannot be started: {exc}") from exc
-        return self._child.pid
-
-    def ask(self, message: object, go_on: Callable[[], bool]) -> Any:
-        """The answer to a message; None if `go_on` said no before it came. Raises ChannelClosed."""
-        assert self._child is not None
-        body = self._child.receive(go_on) if self._child.send(packed(message), go_on) else None
-        return None if body is None else unpacked(body)
-
-    def close(self) -> int:
-        """Ends it; its exit code, 0 where there is none. Raises ShutdownTimeout."""
-        child, self._child = self._child, None
-        return 0 if child is None else child.close(each_s=_END_S)
 
 
 def digest_of(settings: Rendering) -> str:

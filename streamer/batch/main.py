@@ -6,12 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 from pipeline import Parser, ParserSettings, PipelineError, load_parser
-from streamer.batch.messages import Asked, Ended, Failed, Going, Stopped, packed, unpacked
+from streamer.batch.messages import Asked, Ended, Failed, Going, Stopped
 from streamer.errors import StreamerError
 from streamer.log import show_steps
 from streamer.offline import Progress, Rendered, redraw_file, render_file
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
+from streamer.segments.messages import packed, unpacked
 from streamer.segments.split import Split
 
 EVERY_S = 0.5

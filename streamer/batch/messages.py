@@ -1,9 +1,7 @@
 """What goes between the process that shares files out and those that render them. Pickled: both are ours."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from streamer.offline import Rendered, Rendering
 
@@ -56,12 +54,3 @@ class Failed:
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """Nothing is written, for it was asked to stop."""
-
-
-def packed(message: object) -> bytes:
-    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-
-
-def unpacked(body: bytes | memoryview) -> Any:
-    """Only for what came from a process of ours."""
-    return pickle.loads(body)

@@ -17,10 +17,11 @@ from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.errors import ConfigError, ShutdownTimeout, StreamerError, WorkerDied
 from streamer.parsings.parsed import FramesParsed, Saved
-from streamer.processes.child import Child, exit_text
+from streamer.processes.child import exit_text
 from streamer.processes.cores import cores
 from streamer.processes.framing import ChannelClosed
-from streamer.segments.messages import Begun, Done, Refused, Segment, SentFrame, Wanted, packed, unpacked
+from streamer.segments.messages import Begun, Done, Refused, Segment, SentFrame, Wanted
+from streamer.segments.renewed import WAIT_S, Renewed
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,12 +36,7 @@ ANSWER_BYTES = {"lite": 10}
 """Bytes of an answer and its picture for each pixel of the network's input."""
 OTHER_ANSWER_BYTES = 40
 
-_WAIT_S = 0.2
-_END_S = 10.0
-"""A machine with more work than cores takes seconds to end a process."""
 _MODULE = "streamer.segments.main"
-# As for a stream's inference process: threads of these would take the cores that the network wants.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
 
 def threads_each(settings: ParserSettings, workers: int) -> ParserSettings:
@@ -146,7 +142,7 @@ class Split:
             while task.done is None:
                 if self._shared.error is not None:
                     raise self._shared.error
-                self._shared.changed.wait(_WAIT_S)
+                self._shared.changed.wait(WAIT_S)
         saves = {each.masks: each for each in task.done.saved}
         for count, pair in enumerate(zip(task.frames, task.done.parsings, strict=True), start=task.before + 1):
             self._saved = saves.get(count, self._saved)
@@ -195,7 +191,7 @@ class Split:
         shared = self._shared
         with shared.changed:
             while not shared.tasks and not shared.stopped and shared.error is None:
-                shared.changed.wait(_WAIT_S)
+                shared.changed.wait(WAIT_S)
             return None if shared.stopped or shared.error is not None else shared.tasks.popleft()
 
     def _lost(self, task: _Task, code: int, tried: int) -> None:
@@ -207,21 +203,12 @@ class Split:
 
 
 class _Worker:
-    """A thread's process: started when it is needed, and again after it has died."""
+    """What a thread has done by its process."""
 
     def __init__(self, settings: ParserSettings, shared: _Shared) -> None:
-        self._settings, self._shared = settings, shared
-        self._child: Child | None = None
-
-    def started(self) -> int:
-        """Starts it where it is not; its process id. Raises WorkerDied."""
-        if self._child is None:
-            first = packed(self._settings)
-            try:
-                self._child = Child("a process that parses", _MODULE, first, wait_s=_WAIT_S, environment=_ONE_THREAD)
-            except OSError as exc:
-                raise WorkerDied(f"a process that parses cannot be started: {exc}") from exc
-        return self._child.pid
+        self._process = Renewed("a process that parses", _MODULE, settings)
+        self._shared = shared
+        self.started, self.close = self._process.started, self._process.close
 
     def do(self, task: _Task) -> Done | None:
         """Parses a segment; None if it is not wanted any more. Raises ChannelClosed, PipelineError."""
@@ -244,17 +231,7 @@ class _Worker:
         return None
 
     def _asked(self, message: object) -> object:
-        """The answer to a message; None if it is not wanted any more. Raises ChannelClosed."""
-        assert self._child is not None
-        if not self._child.send(packed(message), self._goes_on):
-            return None
-        body = self._child.receive(self._goes_on)
-        return None if body is None else unpacked(body)
-
-    def close(self) -> int:
-        """Ends it; its exit code, 0 where there is none. Raises ShutdownTimeout."""
-        child, self._child = self._child, None
-        return 0 if child is None else child.close(each_s=_END_S)
+        return self._process.ask(message, self._goes_on)
 
     def _memory(self, task: _Task) -> bytes | None:
         """Waits for the memory before a segment. Stills have none."""
@@ -264,7 +241,7 @@ class _Worker:
             while task.number not in self._shared.memories:
                 if not self._goes_on():
                     return None
-                self._shared.changed.wait(_WAIT_S)
+                self._shared.changed.wait(WAIT_S)
             return self._shared.memories[task.number]
 
     def _goes_on(self) -> bool:
