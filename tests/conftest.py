@@ -13,7 +13,12 @@ import pytest
 
 from tests.support.waiting import eventually
 
-NEEDS = {"media": ("ffmpeg", "ffprobe"), "screen": ("Xvfb", "xdotool"), "browser": ("chromium|google-chrome",)}
+NEEDS = {
+    "media": ("ffmpeg", "ffprobe"),
+    "screen": ("Xvfb", "xdotool"),
+    "browser": ("chromium|google-chrome",),
+    "broker": ("redis-server",),
+}
 """Debian's programs without which a test says nothing: it is skipped, and fails where CI is set. Of several with a bar
 between them one is enough."""
 

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,30 +25,46 @@ def serve(parent: Parent) -> None:
         os.nice(NICE)  # live streams and single pictures come first
     with suppress(ChannelClosed):
         asked: dict[str, Any] = json.loads(bytes(parent.receive()))
+
+        def tell(progress: Progress) -> None:
+            parent.send(json.dumps({"done": progress.done, "total": progress.total}).encode())
+
         try:
-            parent.send(json.dumps({"ended": _render(parent, asked)}).encode())
+            parent.send(json.dumps({"ended": do_job(asked, tell)}).encode())
         except (PipelineError, StreamerError) as exc:
             parent.send(json.dumps({"failed": _without(str(exc), asked)}).encode())
 
 
-def _render(parent: Parent, asked: dict[str, Any]) -> dict[str, Any]:
+def do_job(asked: Mapping[str, Any], tell: Callable[[Progress], None]) -> dict[str, int]:
+    """Renders a video as it was asked for; the numbers of frames, of those parsed, and of damaged pieces.
+
+    A job that was begun before, and has died, goes on from what it had parsed.
+
+    Args:
+        asked: the paths `source`, `out` and `masks`; `parser`, `precision` and `size` of `ParserSettings`, where size
+            is null or [height, width]; `effect` and `on` of `Look`; and `every`, of `Rendering`.
+        tell: called twice a second at most.
+
+    Raises:
+        StreamerError, PipelineError: it cannot be rendered, as would be so the next time.
+    """
     told_s = 0.0
 
-    def tell(progress: Progress) -> bool:
+    def tell_sometimes(progress: Progress) -> bool:
         nonlocal told_s
         if time.monotonic() - told_s >= EVERY_S:
             told_s = time.monotonic()
-            parent.send(json.dumps({"done": progress.done, "total": progress.total}).encode())
+            tell(progress)
         return True
 
     size = asked["size"]
     look = Look(effect=tuple(asked["effect"]), on=asked["on"])
     parser = ParserSettings(asked["parser"], size=None if size is None else tuple(size), precision=asked["precision"])
     masks, every = Path(asked["masks"]), asked["every"]
-    Path(asked["out"]).unlink(missing_ok=True)  # of a service that was killed before it was told of the end
+    Path(asked["out"]).unlink(missing_ok=True)  # of an attempt that was killed before it told of the end
     # What an earlier attempt parsed is kept, where each frame was parsed: masks between two are made of both.
     settings = Rendering(parser, look, every, force=every > 1, resume=every == 1)
-    rendered = render_file(asked["source"], asked["out"], settings, tell, masks=masks)
+    rendered = render_file(asked["source"], asked["out"], settings, tell_sometimes, masks=masks)
     return {"frames": rendered.frames, "parsed": rendered.parsed, "damaged": rendered.damaged}
 
 
