@@ -34,9 +34,10 @@ def export(
 ) -> None:
     """Write masks as files for other tools.
 
-    coco: persons and parts as COCO's JSON, masks as run lengths. png: class ids and persons' numbers, a file of each
-    for each frame. csv: a row for each part of each person. npz: arrays for NumPy. label-studio: polygons as tasks with
-    predictions. webm-alpha: the classes' colours as a video that is transparent elsewhere.
+    coco: persons, parts and faces as COCO's JSON, masks as run lengths. png: class ids and persons' numbers, a file
+    of each for each frame. csv: a row for each part of each person and each face. npz: arrays for NumPy.
+    label-studio: polygons as tasks with predictions. webm-alpha: the classes' colours as a video that is
+    transparent elsewhere.
     """
     if to not in FORMATS:
         raise ConfigError(f"no format {to!r}; there are: {', '.join(FORMATS)}")

@@ -25,7 +25,7 @@ from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.masks.headers import Totals
 from streamer.zeromq.subscriber import Subscription, subscribe
 
-Csv = Annotated[bool, typer.Option("--csv", help="Print CSV: a row for each part of each person in each parsing.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV: a row for each part of each person, and for each face.")]
 Silence = Annotated[
     float,
     time_option("Silence after which to give up; a publisher says something each second.", default_s=10.0, min_s=0.1),
@@ -76,7 +76,7 @@ def watch(
         raise ConfigError("--json and --csv are two forms of the same lines: leave one out")
     conditions: defaultdict[str, list[Condition]] = defaultdict(lambda: [Condition(each) for each in when or ()])
     conditions[stream]  # what is no condition is refused before anything is waited for
-    lines_of = _json_lines if as_json else _csv_lines if as_csv else _lines if len(addresses) == 1 else _named_lines
+    lines_of = _json_lines if as_json else csv_lines if as_csv else _lines if len(addresses) == 1 else _named_lines
     with ExitStack() as stack:
         heard = stack.enter_context(
             subscribe(addresses, stream=stream, follow=follow, timeout_s=timeout, key=key, server_key=server_key)
@@ -110,7 +110,8 @@ def _json_lines(stream: str, parsing: Parsing) -> list[str]:
     return [json.dumps({"stream": stream, **row_of(parsing)})]
 
 
-def _csv_lines(stream: str, parsing: Parsing) -> list[str]:
+def csv_lines(stream: str, parsing: Parsing) -> list[str]:
+    """What is said of a parsing in CSV: all its rows in one text."""
     text = _csv((stream, *row) for row in rows_of(parsing))
     return [text] if text else []
 

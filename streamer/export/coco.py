@@ -1,4 +1,4 @@
-"""Parsings as COCO's JSON: an annotation for each person, and one for each part of each person.
+"""Parsings as COCO's JSON: an annotation for each person, each part of each person, and each face.
 
 The format is that of https://cocodataset.org/#format-data; masks are run lengths, not compressed, of the frame's size.
 """
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import LabelSet, Parsing
+from pipeline.exports.coco import face_annotation, face_category
 from streamer.export.maps import enlarged
 from streamer.masks.sidecar import Sidecar
 
@@ -28,6 +29,7 @@ def write_coco(sidecar: Sidecar, out: Path) -> None:
     label_set = sidecar.label_set_of(sidecar.masks[0])
     images: list[dict[str, Any]] = []
     count = 0
+    has_faces = False
     with out.open("w", encoding="utf-8") as file:
         file.write('{"annotations": [')
         for parsing in sidecar:
@@ -40,25 +42,32 @@ def write_coco(sidecar: Sidecar, out: Path) -> None:
                     "pts_s": parsing.pts_s,
                 }
             )
+            has_faces |= parsing.faces is not None
             for annotation in annotations_of(parsing):
                 count += 1
                 file.write(",\n" if count > 1 else "\n")
                 json.dump({"id": count, **annotation}, file)
-        file.write(f'],\n"images": {json.dumps(images)},\n"categories": {json.dumps(categories_of(label_set))}}}\n')
+        categories = json.dumps(categories_of(label_set, has_faces=has_faces))
+        file.write(f'],\n"images": {json.dumps(images)},\n"categories": {categories}}}\n')
 
 
-def categories_of(label_set: LabelSet) -> list[dict[str, Any]]:
-    """Of whole persons, and of the parts; not of the background."""
+def categories_of(label_set: LabelSet, *, has_faces: bool) -> list[dict[str, Any]]:
+    """Of whole persons, of the parts, and of faces if somebody looked for them; not of the background."""
     parts = [
         {"id": index + PERSON, "name": each.name, "supercategory": "part"}
         for index, each in enumerate(label_set.classes)
         if index
     ]
-    return [{"id": PERSON, "name": "person", "supercategory": ""}, *parts]
+    faces = [face_category(_face_id(label_set), "part")] if has_faces else []
+    return [{"id": PERSON, "name": "person", "supercategory": ""}, *parts, *faces]
+
+
+def _face_id(label_set: LabelSet) -> int:
+    return len(label_set) + PERSON
 
 
 def annotations_of(parsing: Parsing) -> Iterator[dict[str, Any]]:
-    """Each annotation of a frame, without its id; `track_id` is the person's number over time."""
+    """Each annotation of a frame, without its id; `track_id` is a person's number, 0 for a face of nobody."""
     labels, instances = (enlarged(ids, parsing.frame_size) for ids in (parsing.labels, parsing.instances))
     for number, person in enumerate(parsing.people, start=1):
         theirs = instances == number
@@ -69,6 +78,9 @@ def annotations_of(parsing: Parsing) -> Iterator[dict[str, Any]]:
         ):
             if mask.any():
                 yield {**shared, "category_id": int(category), "iscrowd": 0, **_segmentation(mask)}
+    for face in parsing.faces or ():
+        annotation = face_annotation(face, _face_id(parsing.label_set))
+        yield {"image_id": parsing.frame_index, "track_id": face.person or 0, **annotation}
 
 
 def _segmentation(mask: NDArray[np.bool_]) -> dict[str, Any]:

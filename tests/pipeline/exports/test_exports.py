@@ -166,3 +166,20 @@ def test_coco_has_each_part(parsing: Parsing) -> None:
         mask = mask_of(decoded(annotation["segmentation"]["counts"]), PICTURE)
         assert np.array_equal(mask.astype(bool), _whole(part.box, part.mask))
         assert annotation["area"] == mask.sum()
+
+
+def test_coco_has_the_faces_that_somebody_looked_for(parsing: Parsing) -> None:
+    points = tuple(Point(20.5 + place, 30.25) for place in range(5))
+    faces = (Face(Box(10, 20, 40, 60), points, 0.8, person=3), Face(Box(0, 0, 9, 9), points, 0.7))
+    made, bare = coco(replace(parsing, faces=faces)), coco(parsing)
+    assert len(made["annotations"]) == len(bare["annotations"]) + 2
+    ids = {each["name"]: each["id"] for each in made["categories"]}
+    assert len(set(ids.values())) == len(ids)
+    (category,) = (each for each in made["categories"] if each["name"] == "detected face")
+    assert category not in bare["categories"]
+    theirs, nobodys = made["annotations"][-2:]
+    assert theirs["category_id"] == nobodys["category_id"] == category["id"]
+    assert (theirs["person_id"], nobodys["person_id"]) == (2, 0)
+    assert (theirs["bbox"], theirs["area"], theirs["score"]) == ([10, 20, 30, 40], 1200, 0.8)
+    assert theirs["keypoints"][3:6] == [21.5, 30.25, 2]
+    assert len(theirs["keypoints"]) == 3 * len(category["keypoints"]) == 3 * theirs["num_keypoints"]

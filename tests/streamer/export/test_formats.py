@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -11,7 +12,8 @@ import pandas as pd
 import pytest
 from pycocotools.coco import COCO
 
-from pipeline import CIHP, Box, Parsing, Person, Size
+from pipeline import CIHP, Box, Face, Parsing, Person, Size
+from pipeline.geometry import Point
 from streamer.errors import ConfigError, SinkError
 from streamer.export.formats import FORMATS, export
 from streamer.export.label_studio import FROM_NAME, TO_NAME, labelling_of
@@ -74,6 +76,49 @@ def test_coco_is_read_by_pycocotools_to_the_pixel(sidecar: Sidecar, tmp_path: Pa
             np.testing.assert_array_equal(read.annToMask(each).astype(bool), wanted)
             left, top, width, height = each["bbox"]
             assert wanted[top : top + height, left : left + width].sum() == each["area"] == wanted.sum()
+
+
+@pytest.fixture
+def with_faces(tmp_path: Path) -> Path:
+    """A sidecar whose second frame has a face of person 8 and one of nobody; in its first nobody looked for any."""
+    points = tuple(Point(84.5 + place, 12.5) for place in range(5))
+    faces = (Face(Box(80, 8, 100, 24), points, 0.875, person=8), Face(Box(0, 0, 12, 10), points, 0.625))
+    path = tmp_path / "faces.hpm"
+    with SidecarWriter.create(path, Origin(source=SourceKey("walk.mp4"), parser=KEY)) as writer:
+        writer.write(PARSINGS[0])
+        writer.write(replace(PARSINGS[1], faces=faces))
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools of before NumPy 2
+def test_faces_are_read_by_pycocotools(with_faces: Path, tmp_path: Path) -> None:
+    with Sidecar(with_faces) as sidecar:
+        export(sidecar, tmp_path / "out", "coco")
+    read = COCO(str(tmp_path / "out"))
+    (category,) = read.loadCats(read.getCatIds(catNms=["detected face"]))
+    assert not read.getAnnIds(imgIds=[0], catIds=[category["id"]])
+    found = read.loadAnns(read.getAnnIds(imgIds=[1], catIds=[category["id"]]))
+    assert [(each["track_id"], each["bbox"], each["score"]) for each in found] == [
+        (8, [80, 8, 20, 16], 0.875),
+        (0, [0, 0, 12, 10], 0.625),
+    ]
+    wanted = np.zeros(FRAME, bool)
+    wanted[8:24, 80:100] = True
+    np.testing.assert_array_equal(read.annToMask(found[0]).astype(bool), wanted)
+    assert dict(zip(category["keypoints"], found[0]["keypoints"][::3], strict=True))["nose"] == 86.5
+
+
+def test_faces_are_rows_of_the_table(with_faces: Path, tmp_path: Path) -> None:
+    with Sidecar(with_faces) as sidecar:
+        export(sidecar, tmp_path / "out", "csv")
+    table = pd.read_csv(tmp_path / "out")
+    faces = table[table.part == "detected face"]
+    assert faces.frame.tolist() == [1, 1]
+    assert (faces.person.iloc[0], faces.score.iloc[0], faces.pixels.iloc[0]) == (8, 0.875, 320)
+    assert (faces.left.iloc[0], faces.top.iloc[0], faces.right.iloc[0], faces.bottom.iloc[0]) == (80, 8, 100, 24)
+    assert np.isnan(faces.person.iloc[1])
+    assert faces.share.iloc[0] == pytest.approx(320 / FRAME.area)
+    assert len(table) == len(faces) + 2 * 5, "the parts are there as without faces"
 
 
 def test_pngs_are_read_by_opencv(sidecar: Sidecar, tmp_path: Path) -> None:
