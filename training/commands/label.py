@@ -114,5 +114,6 @@ def _write(photo: Photo, out: Path) -> None:
 
 
 def _put(file: Path, picture: Picture | LabelMap) -> None:
-    if not cv2.imwrite(str(file), picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if file.suffix == ".jpg" else []
+    if not cv2.imwrite(str(file), picture, quality):
         raise PipelineError(f"cannot write {file}: is the disk full?")
