@@ -20,6 +20,7 @@ from pipeline.pictures import on_white
 from pipeline.types import Picture
 from pipeline.yuv import DEEP_FORMAT, TRUE_COLOURS, YUV_FORMATS, Yuv420
 from streamer.errors import CannotOpen, Cause, SourceLost
+from streamer.media.broken_end import BrokenEnd
 from streamer.media.fields import FrameFilter
 from streamer.media.light import light_of
 from streamer.media.packet_queue import PacketQueue
@@ -198,6 +199,7 @@ class Video(Source):
     def _decode(self) -> Iterator[av.VideoFrame]:
         in_a_row = 0
         patience = _Patience(self._name, self._live)
+        end = BrokenEnd(self._feed.video, kept=self._live is None and not self._feed.facts.in_decoding_order)
         try:
             for packet in self._packets:
                 if patience.gone(damaged=in_a_row > 0):
@@ -212,8 +214,10 @@ class Video(Source):
                     if self._feed.facts.in_decoding_order and packet.dts is not None:
                         self._sent.append(packet.dts)
                     self._feed.health.add_packet(packet.size, time_s, key=packet.is_keyframe)
+                end.sent(packet)
                 try:
                     for frame in packet.decode():
+                        end.came(frame)
                         yield frame
                         patience.begin_anew()
                     in_a_row = 0
@@ -228,6 +232,7 @@ class Video(Source):
             self._feed.health.damaged += 1  # a file that breaks off
         except av.error.FFmpegError as exc:
             raise SourceLost(f"{self._name}: {exc.strerror}") from exc
+        yield from end.lost()
 
     def _keep(self, packet: Packet) -> None:
         # The last packet of each stream is empty: it flushes decoders.
