@@ -16,6 +16,7 @@ from pipeline.pictures import reduction_of
 from streamer import CannotOpen, open_source
 from streamer.cli.targets import planned
 from streamer.media.images import PictureTags, is_animated, read_label_map, read_picture, tags_of, write_picture
+from tests.support.heic import write_heic
 from tests.support.media import quarters, turn_of
 
 RGB = np.ascontiguousarray(quarters(64, 96)[..., ::-1])
@@ -54,19 +55,25 @@ def test_orientation_and_alpha_together_and_alpha_once(tmp_path: Path, suffix: s
         np.testing.assert_allclose(read[spot], whitened[spot], atol=6 if suffix == ".avif" else 1)
 
 
-def test_heic_whole(tmp_path: Path) -> None:
-    heif = pytest.importorskip("pi_heif")
-    assert ".heic" in pictures_read()
-    with pytest.raises(CannotOpen, match="not a picture that can be read"):
-        (tmp_path / "a.heic").write_bytes(b"nothing")
-        read_picture(tmp_path / "a.heic")
-    assert heif.__version__
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("size", [(64, 64), (128, 192), (100, 122)])  # a tile, six, and four that are cropped
+def test_heic_is_read_whole_and_upright(tmp_path: Path, size: tuple[int, int], turns: int) -> None:
+    pytest.importorskip("pi_heif")
+    path = write_heic(tmp_path / "a.HEIC", quarters(*size), turns)
+    upright = np.rot90(quarters(*size), turns)
+    read = read_picture(path)
+    assert read.shape == upright.shape
+    assert turn_of(read) == turn_of(np.ascontiguousarray(upright))
+    assert np.abs(read.astype(int) - upright).mean() < 3  # what the codec loses; a tile that is missing is 30
 
 
-def pictures_read() -> frozenset[str]:
-    from streamer.media.images import PICTURE_SUFFIXES
-
-    return PICTURE_SUFFIXES
+def test_a_heic_that_is_none_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("pi_heif")
+    whole = write_heic(tmp_path / "a.heic", quarters(128, 128)).read_bytes()
+    for data in (b"nothing", whole[: len(whole) // 2]):
+        (tmp_path / "a.heic").write_bytes(data)
+        with pytest.raises(CannotOpen, match="not a picture that can be read"):
+            read_picture(tmp_path / "a.heic")
 
 
 def test_heic_without_its_extra_says_which(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
