@@ -45,6 +45,8 @@ EIGHT = 8
 COLOURS = 3
 FIELDS = {2: "tff", 3: "bff", 4: "tff", 5: "bff"}
 """FFmpeg's numbers of the order of fields, and which one is shown first."""
+MIN_LATE_S = 0.5
+"""A recording's first picture that can be decoded is so much later than its first packet, and it is said."""
 MAX_EARLY = 10_000
 MAX_DAMAGED_IN_A_ROW = 500
 """So many pieces in a row that cannot be decoded are no video."""
@@ -109,6 +111,10 @@ class Video(Source):
             first_ticks = self._first_ticks = self._ticks(frame)
             self._tags = self._shown_as(self._tags_of(frame, 0 if self._begins else first_ticks), frame)
             self._first, self._first_duration_s = self._picture(frame), _duration_s(frame)
+            self._late_s = float(first_ticks * self._time_base) if self._begins and not self._timed else 0.0
+            if self._late_s > MIN_LATE_S:
+                late = f"{self._late_s:.1f} s are left out: their pictures build on others that are not in it"
+                _LOG.warning("%s was cut out of something longer: its first %s", name, late)
         except BaseException:
             feed.close()
             raise
@@ -154,7 +160,7 @@ class Video(Source):
             frame_size=Size(*self._first.shape[:2]),
             rate=facts.rate,
             frames=facts.frames,
-            duration_s=facts.duration_s,
+            duration_s=facts.duration_s and max(0.0, facts.duration_s - self._late_s),
             tags=self._tags,
             live=not facts.recorded,
             codec=self._feed.video.codec_context.name,

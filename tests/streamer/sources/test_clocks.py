@@ -126,7 +126,9 @@ def test_recordings_joined_into_one_file_go_on_as_one(tmp_path: Path, begins_s: 
     assert len(heard) >= sum(len(sound_of(each)[0]) for each in parts) - len(parts)
 
 
-def test_a_recording_that_was_cut_begins_with_its_first_picture(tmp_path: Path) -> None:
+def test_a_recording_that_was_cut_begins_with_its_first_picture(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its first pictures build on one that is missing; without sound nothing is to be had before."""
     whole = tmp_path / "whole.ts"
     with av.open(str(whole), "w") as file:
@@ -143,7 +145,9 @@ def test_a_recording_that_was_cut_begins_with_its_first_picture(tmp_path: Path) 
     with open_source(tmp_path / "cut.ts", audio=True, tracks="all") as opened:
         frames = list(opened)
         assert opened.info.tags.start_ticks == 0
+        assert opened.info.duration_s == pytest.approx(2.0, abs=0.05)  # and nothing is missing at its end
     assert len(frames) == 50
+    assert "cut.ts was cut out of something longer: its first 1.2 s are left out" in caplog.text
     assert float(pts_of(recorded(tmp_path / "cut.ts", tmp_path / "out.mp4"))[0]) == 0
 
 
