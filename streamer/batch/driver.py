@@ -33,6 +33,8 @@ MAX_TRIES = 3
 """A file that ends so many processes is given up."""
 PATIENCE_S = 10.0
 """Time for a process to give up its file when the run is stopped."""
+SILENCE_S = 600.0
+"""A process that has come no further for so long is ended, and its file passed over: no frame takes as long."""
 STOPPED = 130
 FAILED = 1
 
@@ -189,6 +191,11 @@ class Batch:
             self.pids[threading.current_thread().name] = worker.started()
             try:
                 return self._one(work, worker, tried)
+            except _Silent:
+                worker.close()
+                _remove_partial(work)
+                why = f"{work.source}: no frame came for {SILENCE_S:.0f} s: its process was ended, and it is given up"
+                return Outcome(work, "failed", FAILED, why, tries=tried)
             except ChannelClosed:
                 code = worker.close()
             if fresh and work.out.exists():  # a file has its name when it is complete
@@ -202,7 +209,7 @@ class Batch:
         return Outcome(work, "failed", code or FAILED, why, tries=MAX_TRIES)
 
     def _one(self, work: Work, worker: Renewed, tried: int) -> Outcome:
-        """Raises ChannelClosed."""
+        """Raises ChannelClosed, _Silent."""
         settings = self._settings
         if tried > 1 and work.masks is not None and not work.redraws:
             # What an earlier process parsed is kept, where each frame was parsed: masks between two are made of both.
@@ -211,7 +218,7 @@ class Batch:
         elif work.masks is None or work.redraws:
             settings = replace(settings, resume=False)
         asked: object = Asked(work, settings, self._splits(work))
-        while (answer := worker.ask(asked, self._patience)) is not None:
+        while (answer := self._asked(worker, asked)) is not None:
             if isinstance(answer, Ended):
                 return Outcome(work, "done", rendered=answer.rendered, tries=tried)
             if isinstance(answer, Failed):
@@ -223,6 +230,14 @@ class Batch:
         worker.close()
         _remove_partial(work)
         return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
+
+    def _asked(self, worker: Renewed, message: object) -> object:
+        """Its answer; None where the run is stopped and none came. Raises ChannelClosed, _Silent."""
+        begun_s = time.monotonic()
+        answer = worker.ask(message, lambda: self._patience() and time.monotonic() - begun_s < SILENCE_S)
+        if answer is None and self._goes_on():
+            raise _Silent
+        return answer
 
     def _splits(self, work: Work) -> int:
         """Where there are fewer files than processes, one file has several."""
@@ -272,6 +287,10 @@ class Batch:
 
     def _name(self, work: Work) -> str:
         return work.out.relative_to(self._folder).as_posix()
+
+
+class _Silent(Exception):
+    """Raised where a process has come no further for `SILENCE_S`."""
 
 
 def digest_of(settings: Rendering) -> str:

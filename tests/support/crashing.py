@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from typing import Any
 
@@ -11,7 +12,11 @@ from streamer.processes.parent import Parent
 
 
 def serve(parent: Parent) -> None:
-    """As `streamer.batch.main.serve`; a file ends the process if `crash` is in its name, `once` only the first time."""
+    """As `streamer.batch.main.serve`, but by names of files.
+
+    `crash` ends the process, with `once` only the first time; `slow` waits until the run is stopped; `hang` waits
+    for ever, and leaves a mark that it does.
+    """
     render = offline.render_file
 
     def render_or_crash(source: Any, out: Any, settings: Any, tell: Any, *more: Any, **others: Any) -> Any:
@@ -23,6 +28,10 @@ def serve(parent: Parent) -> None:
                     pass
                 if "once" not in str(source) or not again:
                     os.kill(os.getpid(), signal.SIGSEGV)
+            if "hang" in str(source) and so_far.done == 4:
+                with open(f"{source}.hangs", "w", encoding="utf-8"):  # noqa: PTH123
+                    pass
+                threading.Event().wait()
             while "slow" in str(source) and so_far.done == 4:
                 time.sleep(0.1)
                 tell(so_far)

@@ -20,6 +20,7 @@ from streamer.segments import main, split
 from streamer.segments.messages import Begun, Segment, SentFrame, Wanted, packed, unpacked
 from streamer.segments.split import Split, threads_each
 from streamer.sources.open import sample
+from tests.support import slow_segments
 from tests.support.media import Clip
 
 FRAMES = 14
@@ -126,6 +127,20 @@ def test_a_process_killed_in_the_middle_changes_nothing(
     assert by.redone >= 1
     assert "a process that parses ended with exit code -9" in caplog.text
     assert masks.read_bytes() == (tmp_path / "one.hpm").read_bytes()
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_a_slow_process_changes_nothing(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Rendering(ParserSettings("lite", size=(64, 96)))
+    wanted = rendered(clip, tmp_path / "one.mp4", settings)
+    monkeypatch.setattr(split, "_MODULE", "tests.support.slow_segments")
+    monkeypatch.setenv(slow_segments.MARK, str(tmp_path / "slow"))
+    with Split(settings.parser, 2) as by:
+        assert rendered(clip, tmp_path / "two.mp4", settings, by) == wanted
+    assert (tmp_path / "slow").exists()
+    assert by.redone == 0
 
 
 @pytest.mark.process
