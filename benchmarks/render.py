@@ -40,10 +40,14 @@ MASKS_ONLY = Look(outline=False, tags=False)
 Drawn = NDArray[np.uint8]
 
 
-def make_clip(path: Path, frames: int) -> None:
-    """The street, cropped to 16:9 and enlarged; played forwards and backwards until there are enough frames."""
-    with open_source(sample("street.mp4")) as source:
-        shots = [cv2.resize(frame.bgr[100:532], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC) for frame in source]
+def make_clip(path: Path, frames: int, name: str = "street.mp4", top: int = 100) -> None:
+    """A bundled clip, cropped to 16:9 from a row on and enlarged; played there and back for so many frames."""
+    with open_source(sample(name)) as source:
+        rows = slice(top, top + source.info.frame_size.width * HEIGHT // WIDTH)
+        shots = [
+            cv2.resize(frame.bgr[rows], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+            for frame in islice(source, frames)
+        ]
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
