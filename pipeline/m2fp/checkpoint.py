@@ -1,12 +1,10 @@
 """Tensors in files: what torch.save wrote, read without torch and without running any of it; and safetensors."""
 
-import contextlib
 import math
-import os
 import pickle
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import WeightsError
 from pipeline.m2fp.pickled import Ignored, Storage, Tensor, describe
+from pipeline.network.cache import replacing
 
 Tensors = dict[str, NDArray[Any]]
 """By name; float32, or int64 for counters; C-contiguous."""
@@ -77,19 +76,6 @@ def write_safetensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
             save_file({name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}, partial)
     except (OSError, safetensors.SafetensorError) as exc:
         raise WeightsError(f"cannot write {path}: {getattr(exc, 'strerror', None) or exc}") from exc
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields where to write what takes the place of `path` when all went well, and is deleted when not."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def check_tensors(found: Mapping[str, NDArray[Any]], wanted: Shapes, origin: str) -> None:

@@ -15,9 +15,9 @@ from pipeline.m2fp.weights import (
     Folder,
     WeightsSource,
     copy_file,
-    disk_errors,
     source_of,
 )
+from pipeline.network.cache import disk_errors
 
 
 @dataclass(frozen=True, slots=True)

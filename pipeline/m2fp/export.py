@@ -20,7 +20,8 @@ from pipeline.geometry import Size
 from pipeline.m2fp import graph
 from pipeline.m2fp.checkpoint import check_tensors, read_safetensors
 from pipeline.m2fp.config import M2fpConfig
-from pipeline.m2fp.weights import SAFETENSORS, cache_folder
+from pipeline.m2fp.weights import SAFETENSORS
+from pipeline.network.cache import cache_folder
 from pipeline.network.quantize import convolutions, has_weights, in_int8, ranges_of
 from pipeline.network.runtime import openvino_package
 

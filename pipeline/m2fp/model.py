@@ -16,7 +16,8 @@ from pipeline.m2fp.decode import decode
 from pipeline.m2fp.download import Pulled, pull
 from pipeline.m2fp.export import NEEDS_TORCH, exported
 from pipeline.m2fp.masks import masks
-from pipeline.m2fp.weights import CONFIGURATION, SAFETENSORS, WEIGHTS, Folder, digest_of, find, import_weights
+from pipeline.m2fp.weights import CONFIGURATION, SAFETENSORS, WEIGHTS, Folder, find, import_weights
+from pipeline.network.cache import digest_of
 from pipeline.model import Model
 from pipeline.network.letterbox import Letterbox
 from pipeline.network.options import RunOptions

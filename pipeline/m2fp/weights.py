@@ -5,33 +5,22 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
 from pipeline.errors import RuntimeUnavailable, UnknownName, WeightsError, installs
 from pipeline.labels import CIHP_HUMAN, LIP, LabelSet
-from pipeline.m2fp.checkpoint import (
-    read_checkpoint,
-    replacing,
-    write_safetensors,
-)
+from pipeline.m2fp.checkpoint import read_checkpoint, write_safetensors
 from pipeline.m2fp.config import MULTI_PERSON, SINGLE_PERSON, configuration
+from pipeline.network.cache import cache_folder, disk_errors, replacing
 
 CONFIGURATION = "configuration.json"
 CHECKPOINT = "pytorch_model.pt"
 SAFETENSORS = "model.safetensors"
-
-
-def cache_folder() -> Path:
-    """The folder of downloads and conversions: $M2FP_STREAMER_CACHE, or the user cache of this system."""
-    named = os.environ.get("M2FP_STREAMER_CACHE")
-    return Path(named) if named else platformdirs.user_cache_path("m2fp-streamer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +180,6 @@ def _gain(name: str, dimensions: int) -> float:
     return 2.0 if dimensions == 4 else 1.0
 
 
-def digest_of(file: Path) -> str:
-    """The SHA-256 of a file, in hex digits. Raises WeightsError."""
-    with disk_errors(file), file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
 def source_of(name: str) -> WeightsSource:
     if name not in WEIGHTS:
         raise UnknownName("weights", name, WEIGHTS)
@@ -226,13 +209,3 @@ def copy_file(file: Path, to: Path) -> None:
     if not to.is_file() or to.read_bytes() != content:
         with replacing(to) as partial:
             partial.write_bytes(content)
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        where = Path(exc.filename or path)
-        cure = "; set $M2FP_STREAMER_CACHE to another folder" if where.is_relative_to(cache_folder()) else ""
-        raise WeightsError(f"cannot use {where}: {exc.strerror or exc}{cure}") from exc

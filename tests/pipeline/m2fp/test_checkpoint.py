@@ -18,7 +18,8 @@ from safetensors.numpy import save_file
 
 from pipeline import WeightsError
 from pipeline.m2fp import pickled
-from pipeline.m2fp.checkpoint import check_tensors, read_checkpoint, read_safetensors, replacing, write_safetensors
+from pipeline.m2fp.checkpoint import check_tensors, read_checkpoint, read_safetensors, write_safetensors
+from pipeline.network.cache import replacing
 
 # A pickle in parts, so that one can be made without torch, and as no pickler would make it.
 MARK, TUPLE, REDUCE, BUILD, STOP, PERSISTENT = b"(", b"t", b"R", b"b", b".", b"Q"

@@ -19,7 +19,8 @@ from pipeline import RuntimeUnavailable, UnknownName, WeightsError
 from pipeline.m2fp.checkpoint import Shapes, read_safetensors, write_safetensors
 from pipeline.m2fp.config import M2fpConfig
 from pipeline.m2fp.download import fetch_from_modelscope, pull
-from pipeline.m2fp.weights import WEIGHTS, Folder, cache_folder, find, import_weights
+from pipeline.m2fp.weights import WEIGHTS, Folder, find, import_weights
+from pipeline.network.cache import cache_folder
 from tests.pipeline.m2fp.test_checkpoint import SIX, dictionary, plain, tensor, written
 
 CONFIGURATION = {
