@@ -6,7 +6,7 @@ stages later.
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -86,6 +86,25 @@ class Person:
         return f"<Person {self.track_id}: score {self.score:.2f}, box {tuple(self.box)}>"
 
 
+Gender = Literal["male", "female", "unsure"]
+"""What a face is taken for; `unsure` where the network is not sure enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """The age and gender that a face is taken for by its appearance: a guess, see docs/faces.md."""
+
+    age_years: float
+    age_range: tuple[float, float]
+    """In years; two thirds of people are within it, or nearly."""
+    p_male: float
+    """The network's confidence in male, in [0, 1]."""
+    gender: Gender | None
+    """None for faces that look younger than 15, of which the network knows too little."""
+    looks: int
+    """Looks at the face that were averaged."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Face:
     """A face in the picture."""
@@ -99,6 +118,8 @@ class Face:
     """The confidence that this is a face, in [0, 1]."""
     person: int | None = None
     """The `track_id` of the person whose face it is; None for a face of nobody in `people`."""
+    estimate: Estimate | None = None
+    """Age and gender; None unless they were asked for, and where the face is too small or was seen too seldom."""
 
     def __repr__(self) -> str:
         whose = "nobody" if self.person is None else f"person {self.person}"

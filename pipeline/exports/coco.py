@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.exports.faces import facts
 from pipeline.exports.parts import Part, parts
 from pipeline.exports.rle import counts_of, encoded
 from pipeline.labels import LabelSet
@@ -68,6 +69,7 @@ def face_annotation(face: Face, category_id: int) -> dict[str, Any]:
         "num_keypoints": len(face.points),
         "iscrowd": 0,
         "score": face.score,
+        **({} if face.estimate is None else {"attributes": facts(face.estimate)}),
     }
 
 

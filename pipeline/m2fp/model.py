@@ -17,8 +17,8 @@ from pipeline.m2fp.download import Pulled, pull
 from pipeline.m2fp.export import NEEDS_TORCH, exported
 from pipeline.m2fp.masks import masks
 from pipeline.m2fp.weights import CONFIGURATION, SAFETENSORS, WEIGHTS, Folder, find, import_weights
-from pipeline.network.cache import digest_of
 from pipeline.model import Model
+from pipeline.network.cache import digest_of
 from pipeline.network.letterbox import Letterbox
 from pipeline.network.options import RunOptions
 from pipeline.network.runtime import Network, compile_network

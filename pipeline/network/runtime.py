@@ -26,6 +26,15 @@ Planes = Literal["rgb", "bgr"]
 
 
 @dataclass(frozen=True, slots=True)
+class Scaling:
+    """From values of pixels, 0-255, to those that a network was trained with: less `mean`, divided by `divisor`."""
+
+    mean: tuple[float, float, float]
+    """Of each plane, in the order of the file's input."""
+    divisor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """The outputs of a network for one picture."""
 
@@ -59,16 +68,18 @@ def compile_network(
     extensions: Sequence[Any] = (),
     prepare: Callable[[Any], Any] | None = None,
     planes: Planes = "rgb",
+    scaling: Scaling | None = None,
 ) -> Network:
     """Makes the network in a file ready to run.
 
     Args:
-        path: an ONNX file, or OpenVINO's own, whose input is float32 (1, 3, H, W), 0-255.
+        path: an ONNX file, or OpenVINO's own, whose input is float32 (1, 3, H, W), 0-255 unless `scaling` says else.
         input_size: of the pictures that will come.
         options: which runtime, and how.
         extensions: operations that OpenVINO has to know for it.
         prepare: what is done to OpenVINO's graph of it first.
         planes: the order of the file's input.
+        scaling: what is done to the pixels' values first.
 
     Raises:
         WeightsError: the file is missing or is no network.
@@ -77,8 +88,8 @@ def compile_network(
     if not path.is_file():
         raise WeightsError(f"no network file at {path}; reinstall the package")
     if options.runtime == "openvino":
-        return _OpenVinoNetwork(path, input_size, options, extensions, prepare, planes)
-    return _OnnxNetwork(path, input_size, options, planes)
+        return _OpenVinoNetwork(path, input_size, options, extensions, prepare, planes, scaling)
+    return _OnnxNetwork(path, input_size, options, planes, scaling)
 
 
 def _checked(picture: Picture, size: Size) -> Picture:
@@ -148,6 +159,7 @@ class _OpenVinoNetwork:
         extensions: Sequence[Any] = (),
         prepare: Callable[[Any], Any] | None = None,
         planes: Planes = "rgb",
+        scaling: Scaling | None = None,
     ) -> None:
         openvino = openvino_package()
         core = openvino.Core()
@@ -176,6 +188,8 @@ class _OpenVinoNetwork:
             if planes == "rgb":
                 done = done.convert_color(openvino.preprocess.ColorFormat.RGB)
             done.convert_element_type(openvino.Type.f32)
+            if scaling is not None:
+                done.mean(list(scaling.mean)).scale(scaling.divisor)
             compiled = core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as exc:
             raise WeightsError(f"OpenVINO cannot run {path.name} at {input_size}: {exc}") from exc
@@ -210,7 +224,14 @@ class _Ended:
 class _OnnxNetwork:
     """ONNX Runtime. `start` runs the network to its end: nothing overlaps."""
 
-    def __init__(self, path: Path, input_size: Size, options: RunOptions, planes: Planes = "rgb") -> None:
+    def __init__(
+        self,
+        path: Path,
+        input_size: Size,
+        options: RunOptions,
+        planes: Planes = "rgb",
+        scaling: Scaling | None = None,
+    ) -> None:
         try:
             import onnxruntime
             from onnxruntime.capi import onnxruntime_pybind11_state as states
@@ -242,9 +263,13 @@ class _OnnxNetwork:
         self._input = self._session.get_inputs()[0].name
         self._size = input_size
         self._channels = slice(None, None, -1 if planes == "rgb" else 1)
+        self._scaling = scaling
 
     def start(self, picture: Picture) -> Run:
         planes = _checked(picture, self._size)[..., self._channels].transpose(2, 0, 1)[None].astype(np.float32)
+        if self._scaling is not None:
+            planes -= np.array(self._scaling.mean, np.float32)[:, None, None]
+            planes /= np.float32(self._scaling.divisor)
         began = perf_counter()
         outputs = self._session.run(None, {self._input: planes})
         return _Ended(Answer(tuple(each[0] for each in outputs), perf_counter() - began))

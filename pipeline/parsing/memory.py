@@ -12,6 +12,7 @@ import zstandard
 from numpy.typing import NDArray
 
 from pipeline.errors import PipelineError
+from pipeline.faces.averages import Averages
 from pipeline.motion.smoothing import Smoothed, TemporalSmoother
 from pipeline.parsing.input_size import Zoom
 from pipeline.people.garments import GarmentVote
@@ -27,6 +28,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     zoom: Zoom
     tracker: PersonTracker
     garment_vote: GarmentVote
+    estimates: Averages = msgspec.field(default_factory=Averages)
 
 
 class _Array(msgspec.Struct, frozen=True):
@@ -43,11 +45,16 @@ class Memory:
     zoom: Zoom = field(default_factory=Zoom)
     tracker: PersonTracker = field(default_factory=PersonTracker)
     garment_vote: GarmentVote = field(default_factory=GarmentVote)
+    estimates: Averages = field(default_factory=Averages)
 
     def save(self) -> bytes:
         """It as bytes, of at most `MAX_BYTES` before they are compressed; about a megabyte at the usual input size."""
         state = _State(
-            smoothed=self.smoother.state(), zoom=self.zoom, tracker=self.tracker, garment_vote=self.garment_vote
+            smoothed=self.smoother.state(),
+            zoom=self.zoom,
+            tracker=self.tracker,
+            garment_vote=self.garment_vote,
+            estimates=self.estimates,
         )
         return zstandard.ZstdCompressor(level=1).compress(_ENCODER.encode(state))
 
@@ -61,7 +68,7 @@ class Memory:
             state = _DECODER.decode(plain)
         except (zstandard.ZstdError, msgspec.MsgspecError, RecursionError) as exc:
             raise PipelineError(f"this is no memory of a parser of this version: {exc}") from exc
-        return cls(TemporalSmoother.of(state.smoothed), state.zoom, state.tracker, state.garment_vote)
+        return cls(TemporalSmoother.of(state.smoothed), state.zoom, state.tracker, state.garment_vote, state.estimates)
 
 
 def _from_array(value: object) -> _Array:

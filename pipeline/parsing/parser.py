@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, overload
 
 from pipeline.errors import PipelineError
+from pipeline.faces.estimator import FaceEstimator
 from pipeline.faces.finder import FaceFinder
 from pipeline.labels import LabelSet
 from pipeline.lite.model import lite_model
@@ -33,6 +34,7 @@ class Parser(Reader):
     def __init__(self, model: Model, settings: ParserSettings) -> None:
         super().__init__(model, settings)
         self._finder = FaceFinder(settings.run_options) if settings.faces else None
+        self._estimator = FaceEstimator(settings.face_model, settings.run_options) if settings.age_gender else None
 
     def __repr__(self) -> str:
         given = [(each, getattr(self.settings, each.name)) for each in fields(self.settings) if each.name != "name"]
@@ -60,7 +62,8 @@ class Parser(Reader):
         """
         frame = as_frame(picture)
         parsing = _assembled(frame, self.read_alone(frame), self.label_set, PersonTracker(), GarmentVote())
-        return self._finder(frame, parsing) if self._finder else parsing
+        parsing = self._finder(frame, parsing) if self._finder else parsing
+        return self._estimator.still(frame, parsing) if self._estimator else parsing
 
     def start(self, frame: Frame) -> "Pending":
         """Starts to parse the next frame. Results must be taken in the order of the frames, for tracking."""
@@ -81,7 +84,8 @@ class Parser(Reader):
     def assemble(self, frame: Frame, reading: Reading) -> Parsing:
         """The parsing of a frame from its reading, which may come from another process; in order, as `start`."""
         parsing = _assembled(frame, reading, self.label_set, self.memory.tracker, self.memory.garment_vote)
-        return self._finder(frame, parsing) if self._finder else parsing
+        parsing = self._finder(frame, parsing) if self._finder else parsing
+        return self._estimator(frame, parsing, self.memory.estimates) if self._estimator else parsing
 
 
 def _assembled(
@@ -134,6 +138,8 @@ def load_parser(
     refine: bool = False,
     sensitivity: str = "normal",
     faces: bool = False,
+    age_gender: bool = False,
+    face_model: str = "hse",
 ) -> Parser: ...
 
 
@@ -146,7 +152,8 @@ def load_parser(name: str | ParserSettings = "lite", **settings: Any) -> Parser:
 
     Raises:
         UnknownName, PipelineError: see `ParserSettings`.
-        WeightsError: the weights are missing; or, raised when the first frame's shape is known, are not as expected.
+        WeightsError: the weights, or those for age and gender, are missing; or, raised when the first frame's shape is
+            known, are not as expected.
         RuntimeUnavailable: the network cannot be run like this here; raised when the first frame's shape is known.
         ExportMismatch: see `pipeline.m2fp.export`; raised when the first frame's shape is known.
     """

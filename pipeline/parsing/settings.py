@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError, UnknownName
+from pipeline.faces.names import FACE_MODELS
 from pipeline.geometry import Size
 from pipeline.network.options import MULTIPLE, RunOptions
 
@@ -23,8 +24,8 @@ class ParserSettings:
 
     Raises:
         UnknownName: no such parser, runtime, precision or sensitivity.
-        PipelineError: a size or a number that is not possible, or `refine` or a sensitivity with another parser than
-            lite.
+        PipelineError: a size or a number that is not possible, `refine` or a sensitivity with another parser than
+            lite, or `age_gender` without `faces`.
     """
 
     name: str = "lite"
@@ -50,6 +51,10 @@ class ParserSettings:
     more things for people."""
     faces: bool = False
     """Find faces: the box, the eyes, nose and mouth of each, and whose it is."""
+    age_gender: bool = False
+    """Estimate the age and the gender of faces by their appearance: guesses, often wrong; needs faces."""
+    face_model: str = "hse"
+    """The network that estimates: hse, or cydral, faster and worse; `streamer models pull` fetches either."""
 
     def __post_init__(self) -> None:
         if self.name not in PARSERS:
@@ -60,6 +65,10 @@ class ParserSettings:
             raise UnknownName("sensitivity", self.sensitivity, SENSITIVITIES)
         if self.sensitivity != "normal" and self.name != "lite":
             raise PipelineError(f"{self.name} has no sensitivity {self.sensitivity!r}; only lite has: leave it out")
+        if self.face_model not in FACE_MODELS:
+            raise UnknownName("face model", self.face_model, FACE_MODELS)
+        if self.age_gender and not self.faces:
+            raise PipelineError("age_gender estimates of faces that nobody looks for: set faces, too")
         _ = self.run_options  # raises itself
         if self.size is not None:
             object.__setattr__(self, "size", checked_size(self.size))

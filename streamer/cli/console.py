@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from pipeline.faces.names import WORTH
 from streamer.log import is_json, write_json
 
 Item = TypeVar("Item")
@@ -44,6 +45,12 @@ def tell(event: str, text: str, details: Mapping[str, object]) -> None:
         write_json(event, text, details)
     else:
         _console.print(Text(text))
+
+
+def tell_worth(asked: bool) -> None:
+    """Tells what estimates of age and gender are worth, if somebody asked for them."""
+    if asked:
+        tell("estimates", WORTH, {})
 
 
 def terminal() -> Console:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline import ParserSettings, load_parser
-from streamer.cli.console import progress, say
+from streamer.cli.console import progress, say, tell_worth
 from streamer.cli.options import Given, with_options
 from streamer.errors import ConfigError
 from streamer.export.formats import FORMATS
@@ -60,7 +60,9 @@ def _sidecar_of(source: str, given: Given) -> Iterator[Sidecar]:
         return
     with TemporaryDirectory() as folder:
         masks = Path(folder) / f"parsed{SUFFIX}"
-        parser = load_parser(made(ParserSettings, given))
+        settings = made(ParserSettings, given)
+        tell_worth(settings.age_gender)
+        parser = load_parser(settings)
         with (
             open_source(source) as opened,
             progress(Path(source).name, "frames") as show,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.console import stop_on_interrupt, tell
+from streamer.cli.console import stop_on_interrupt, tell, tell_worth
 from streamer.cli.options import Log, LogFormat
 from streamer.cli.run import STATUS_EVERY_S
 from streamer.cli.status import line_of, plan_of, reporting, sum_up
@@ -47,6 +47,7 @@ def _run(configs: Mapping[str, StreamConfig]) -> None:
     together = Fleet(configs)
     for name, config in configs.items():
         tell("started", f"{name}: {plan_of(config)}", {"stream": name})
+    tell_worth(any(config.parser.age_gender for config in configs.values()))
     failed: list[str] = []
     try:
         interrupted = _followed(together, list(configs), failed)

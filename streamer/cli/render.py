@@ -15,7 +15,7 @@ from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_par
 from streamer.batch.driver import Again, Batch, Event, Outcome, Share
 from streamer.batch.manifest import Manifest
 from streamer.batch.messages import Work
-from streamer.cli.console import complain, progress, say, stop_on_interrupt, tell
+from streamer.cli.console import complain, progress, say, stop_on_interrupt, tell, tell_worth
 from streamer.cli.options import Given, reading, with_options
 from streamer.cli.targets import Job, Plan, Shard, cut_out, planned, with_masks
 from streamer.errors import ConfigError, SinkError, StreamerError
@@ -127,6 +127,7 @@ def render(
         _redraw(with_masks(plan, parsed), settings, by)
         return
     parser = load_parser(settings.parser)
+    tell_worth(settings.parser.age_gender)
     look.check(parser.label_set)  # refuses names that there are not, before anything is written
     plan = with_masks(plan, masks) if masks is not None else plan
     _parse(cut_out(plan) if look.is_cut else plan, settings, parser, by)

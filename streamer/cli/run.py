@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from streamer.cli.console import stop_on_interrupt, tell
+from streamer.cli.console import stop_on_interrupt, tell, tell_worth
 from streamer.cli.options import Given, Log, LogFormat, with_options
 from streamer.cli.status import line_of, plan_of, reporting, sum_up
 from streamer.errors import ConfigError, SinkError
@@ -56,6 +56,7 @@ def wanted(given: Given, file: Path | None) -> StreamConfig:
 def _run(settings: StreamConfig) -> None:
     live = Stream(settings)
     tell("started", plan_of(settings), {"stream": settings.stream})
+    tell_worth(settings.parser.age_gender)
     try:
         interrupted = _followed(live)
     except SinkError:

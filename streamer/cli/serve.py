@@ -2,6 +2,7 @@
 
 import typer
 
+from streamer.cli.console import tell_worth
 from streamer.cli.options import Given, with_options
 from streamer.errors import StreamerError
 from streamer.settings import made
@@ -21,6 +22,7 @@ def serve(given: Given) -> None:
         from streamer.web.server import serve as run
     except ImportError as exc:
         raise StreamerError(f"{exc.name} is not installed; {_cure()}") from exc
+    tell_worth(settings.work.age_gender)
     run(settings, _started)
 
 

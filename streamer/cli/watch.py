@@ -15,6 +15,7 @@ import numpy as np
 import typer
 
 from pipeline import Face, Frame, Look, Parsing, blend
+from pipeline.exports.faces import facts
 from streamer.alerts.conditions import FORMS, Condition
 from streamer.alerts.targets import KINDS, open_target
 from streamer.cli.console import say, tell
@@ -172,7 +173,8 @@ def row_of(parsing: Parsing) -> dict[str, Any]:
 
 
 def _face(face: Face) -> dict[str, Any]:
-    return {"box": face.box, "points": face.points, "score": face.score, "person": face.person}
+    told = {} if face.estimate is None else facts(face.estimate)
+    return {"box": face.box, "points": face.points, "score": face.score, "person": face.person, **told}
 
 
 def line_of(parsing: Parsing) -> str:

@@ -195,6 +195,8 @@ class Flat(TypedDict, total=False):
     threads: int | None
     sensitivity: str
     faces: bool
+    age_gender: bool
+    face_model: str
     parse_hz: float | None
     max_mask_age_s: float
     still_for_s: float

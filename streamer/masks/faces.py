@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from pipeline import Box, Face, Size
 from pipeline.geometry import Point
+from pipeline.types import Estimate, Gender
 from streamer.errors import BadMessage
 from streamer.masks.headers import MAX_COUNT
 
@@ -16,7 +17,18 @@ MAX_FACES = 4096
 MAX_FACES_BYTES = 2**20
 POINTS = 5
 
+_Years = Annotated[float, Meta(ge=0, le=200)]
 _Place = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class EstimateEntry(msgspec.Struct, frozen=True):
+    """An `Estimate`."""
+
+    age: _Years
+    age_range: tuple[_Years, _Years]
+    p_male: Annotated[float, Meta(ge=0, le=1)]
+    gender: Gender | None
+    looks: Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 
 
 class FaceEntry(msgspec.Struct, frozen=True):
@@ -26,6 +38,7 @@ class FaceEntry(msgspec.Struct, frozen=True):
     points: Annotated[tuple[tuple[_Place, _Place], ...], Meta(min_length=POINTS, max_length=POINTS)]
     score: Annotated[float, Meta(ge=0, le=1)]
     person: Annotated[int, Meta(ge=0, le=MAX_COUNT)] | None = None
+    estimate: EstimateEntry | None = None
 
 
 _DECODER = msgspec.msgpack.Decoder(Annotated[tuple[FaceEntry, ...], Meta(max_length=MAX_FACES)])
@@ -33,7 +46,10 @@ _DECODER = msgspec.msgpack.Decoder(Annotated[tuple[FaceEntry, ...], Meta(max_len
 
 def encode_faces(faces: Sequence[Face]) -> bytes:
     """The body of the layer: the surest faces, as many as a reader takes."""
-    entries = (FaceEntry(each.box, tuple(each.points), each.score, each.person) for each in faces[:MAX_FACES])
+    entries = (
+        FaceEntry(each.box, tuple(each.points), each.score, each.person, _entry(each.estimate))
+        for each in faces[:MAX_FACES]
+    )
     return msgspec.msgpack.encode(tuple(entries))
 
 
@@ -50,5 +66,18 @@ def decode_faces(body: bytes, frame_size: Size) -> tuple[Face, ...]:
         if not (0 <= box.left <= box.right <= width and 0 <= box.top <= box.bottom <= height):
             raise BadMessage(f"a face whose {box} is not inside a frame of {frame_size}")
     return tuple(
-        Face(each.box, tuple(Point(*point) for point in each.points), each.score, each.person) for each in entries
+        Face(each.box, tuple(Point(*point) for point in each.points), each.score, each.person, _estimate(each.estimate))
+        for each in entries
     )
+
+
+def _entry(told: Estimate | None) -> EstimateEntry | None:
+    if told is None:
+        return None
+    return EstimateEntry(told.age_years, told.age_range, min(1.0, told.p_male), told.gender, told.looks)
+
+
+def _estimate(entry: EstimateEntry | None) -> Estimate | None:
+    if entry is None:
+        return None
+    return Estimate(entry.age, entry.age_range, entry.p_male, entry.gender, entry.looks)

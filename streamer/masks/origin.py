@@ -40,6 +40,8 @@ class ParserKey(msgspec.Struct, frozen=True, kw_only=True):
     refine: bool
     sensitivity: _Text
     faces: bool = False
+    age_gender: _Text = ""
+    """The network that estimates age and gender; empty where none does."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ def parser_key(parser: Parser, frame_size: Size) -> ParserKey:
         refine=settings.refine,
         sensitivity=settings.sensitivity,
         faces=settings.faces,
+        age_gender=settings.face_model if settings.age_gender else "",
     )
 
 
@@ -57,6 +58,7 @@ def live_origin(uri: str, settings: ParserSettings) -> Origin:
         refine=settings.refine,
         sensitivity=settings.sensitivity,
         faces=settings.faces,
+        age_gender=settings.face_model if settings.age_gender else "",
     )
     return Origin(source=source_key(uri), parser=parser, live=True)
 

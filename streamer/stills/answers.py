@@ -17,6 +17,7 @@ from pipeline.drawing.look import Look
 from pipeline.drawing.overlay import blend
 from pipeline.drawing.selection import On
 from pipeline.exports.coco import coco, rle
+from pipeline.exports.faces import facts
 from pipeline.exports.parts import Part, parts
 from pipeline.exports.polygons import polygons
 from pipeline.labels import LABEL_SETS, LabelSet
@@ -72,6 +73,7 @@ def _face(face: Face, people: Container[int]) -> dict[str, Any]:
         "points": [(round(point.x, 1), round(point.y, 1)) for point in face.points],
         "score": round(face.score, 4),
         "person_id": face.person if face.person in people else None,
+        **({} if face.estimate is None else facts(face.estimate)),
     }
 
 

@@ -19,6 +19,7 @@ from pipeline.drawing.selection import On
 from pipeline.drawing.treatment import CUTS, Effect, Knowledge, colour_of, treated
 from pipeline.exports.parts import full_size
 from pipeline.faces.cover import FaceCover
+from pipeline.faces.estimator import FaceEstimator
 from pipeline.faces.finder import FaceFinder
 from pipeline.m2fp.weights import WEIGHTS
 from pipeline.parsing.input_size import STILL_ZOOM
@@ -72,6 +73,7 @@ class Desk:
         self._parsers: dict[tuple[str, tuple[int, int] | None], Parser] = {}
         self._finder: FaceFinder | None = None
         self._coverer: FaceCover | None = None
+        self._estimator: FaceEstimator | None = None
 
     def load(self) -> Loaded:
         """Loads the default parser, and looks at a picture with it. Raises PipelineError."""
@@ -80,6 +82,7 @@ class Desk:
         warm = Frame.still(np.zeros((*WARM_SIZE, 3), np.uint8))
         parser.network(parser.zoomed(warm.size, STILL_ZOOM).input_size)
         reached.append(("network", time.time()))
+        self._guesses(parser)  # refuses to start without the networks for that
         parser.still(warm)
         give_back_memory()
         rows = parser_rows(self._settings.parsers), label_rows()
@@ -103,6 +106,8 @@ class Desk:
         parsing = parser.still(frame)
         if asked.faces:
             parsing = self._faces(parser)(frame, parsing)
+            guesses = self._guesses(parser)
+            parsing = guesses.still(frame, parsing) if guesses else parsing
         parsed_s = time.perf_counter()
         parsing = numbered(full_size(parsing, picture.size))
         covered = None
@@ -136,6 +141,11 @@ class Desk:
         if self._finder is None:
             self._finder = FaceFinder(parser.settings.run_options)
         return self._finder
+
+    def _guesses(self, parser: Parser) -> FaceEstimator | None:
+        if self._estimator is None and self._settings.face_model:
+            self._estimator = FaceEstimator(self._settings.face_model, parser.settings.run_options)
+        return self._estimator
 
     def _cover(self, parser: Parser) -> FaceCover:
         """For effects that hide faces: also those that the parser does not see."""

@@ -32,6 +32,8 @@ class StillSettings:
     precision: str = "auto"
     threads: int | None = None
     limits: Limits = field(default_factory=Limits)
+    face_model: str = ""
+    """What estimates the age and gender of faces, where faces are asked for; empty where nothing does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,9 @@ def _stills(settings: ServeSettings, workers: int) -> StillSettings:
     work = settings.work
     threads = max(1, cores() // workers)
     limits = Limits(max_pixels=round(work.max_megapixels * MEGA))
-    return StillSettings(work.parser, work.precision, threads, limits)
+    return StillSettings(
+        work.parser, work.precision, threads, limits, face_model=work.face_model if work.age_gender else ""
+    )
 
 
 def _lifespan(pool: Pool, settings: ServeSettings) -> Any:

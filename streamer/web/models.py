@@ -52,6 +52,16 @@ class FaceAnswer(Strict):
     )
     score: float
     person_id: int | None = Field(description="Whose it is; null for a face of nobody in `people`.")
+    age: float | None = Field(
+        default=None,
+        description="A guess, in years, of large faces, if the service was started with --age-gender.",
+    )
+    age_range: tuple[float, float] | None = Field(default=None, description="Two thirds of people are within it.")
+    p_male: float | None = Field(default=None, description="The network's confidence in male; .7 divides best.")
+    gender: Literal["male", "female", "unsure"] | None = Field(
+        default=None, description="A guess; null for faces that look younger than 15."
+    )
+    looks: int | None = Field(default=None, description="Looks that were averaged.")
 
 
 class PictureInfo(Strict):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
+from pipeline.faces.names import FACE_MODELS
 from pipeline.parsing.settings import PARSERS
 from streamer.errors import ConfigError
 from streamer.live.cameras import camera_names
@@ -83,6 +84,10 @@ class WorkSettings:
     """The parsers that requests may name: lite, m2fp, m2fp-single; the first is the default."""
     precision: str = "auto"
     """The arithmetic of the networks: f32, bf16, int8, or auto."""
+    age_gender: bool = False
+    """Estimate the age and the gender of faces, where faces are asked for: guesses, often wrong."""
+    face_model: str = "hse"
+    """The network that estimates: hse, or cydral, faster and worse."""
     workers: int | None = None
     """Processes for pictures; by default one for two cores."""
     max_wait_s: float = 5.0
@@ -100,6 +105,8 @@ class WorkSettings:
         for name in self.parser:
             if name not in PARSERS:
                 raise ConfigError(f"no parser {name!r}; there are: {', '.join(PARSERS)}")
+        if self.face_model not in FACE_MODELS:
+            raise ConfigError(f"no face model {self.face_model!r}; there are: {', '.join(FACE_MODELS)}")
         if not self.parser or len(set(self.parser)) < len(self.parser):
             raise ConfigError("parser names each parser once, and at least one")
         above_0(self, "workers", "max_wait_s", "deadline_s", "max_upload_bytes", "max_megapixels")

@@ -67,15 +67,25 @@ export function draw(canvas, picture, maps, palette, look, people = [], faces = 
   context.drawImage(canvasOf(paint(maps, palette, look)), 0, 0, canvas.width, canvas.height);
   context.globalAlpha = 1;
   if (look.outline) context.drawImage(canvasOf(outline(maps, look)), 0, 0, canvas.width, canvas.height);
-  if (look.face_boxes) faces.forEach(({ box }) => frame(context, canvas, box));
+  if (look.face_boxes) faces.forEach((face) => frame(context, canvas, face));
   if (look.numbers) people.forEach((person) => tag(context, canvas, person, look));
 }
 
 // A face, in the colour of the service's own overlay.
-function frame(context, canvas, [left, top, right, bottom]) {
+function frame(context, canvas, { box: [left, top, right, bottom], text }) {
   context.strokeStyle = "#ffbf00";
   context.lineWidth = Math.max(1.5, canvas.height / 400);
   context.strokeRect(left, top, right - left, bottom - top);
+  if (!text) return;
+  const size = Math.max(11, Math.round(canvas.height / 40));
+  context.font = `600 ${size}px system-ui, sans-serif`;
+  const width = context.measureText(text).width + size * 0.7;
+  const x = Math.min(Math.max(0, (left + right) / 2 - width / 2), canvas.width - width);
+  const y = Math.min(bottom + size * 0.3, canvas.height - size * 1.4);
+  context.fillStyle = "rgba(0, 0, 0, .72)";
+  context.fillRect(x, y, width, size * 1.4);
+  context.fillStyle = "#ffbf00";
+  context.fillText(text, x + size * 0.35, y + size * 1.05);
 }
 
 function tag(context, canvas, person, look) {

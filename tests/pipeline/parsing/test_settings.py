@@ -11,7 +11,7 @@ import pytest
 from pipeline import PARSERS, ParserSettings, PipelineError, Size, UnknownName, load_parser
 from pipeline.parsing.parser import MODELS
 
-ODD = ParserSettings("lite", "somewhere", (288, 384), "onnx", "f32", 3, 2, True, "high", True)
+ODD = ParserSettings("lite", "somewhere", (288, 384), "onnx", "f32", 3, 2, True, "high", True, True, "cydral")
 """None of its values is the default."""
 
 

@@ -191,7 +191,7 @@ def test_a_second_look_is_asked_for_with_refine(tmp_path: Path) -> None:
         ("bench --source nothing.mp4", 1, "cannot open nothing.mp4"),
         ("models pull m2fp", 1, "about 723 MB from ModelScope"),
         ("models pull m2fp-single", 1, "non-commercial use only; `streamer models pull m2fp-single --accept-license`"),
-        ("models pull big --accept-license", 1, "no weights 'big'; there are: m2fp, m2fp-single"),
+        ("models pull big --accept-license", 1, "no weights 'big'; there are: m2fp, m2fp-single, faces, faces-cydral"),
         ("models pull", 2, "Missing argument"),
     ],
 )
@@ -282,8 +282,11 @@ def test_models(tmp_path: Path) -> None:
         ("lite", 20, True),
         ("m2fp", 21, False),
         ("m2fp-single", 20, False),
+        ("faces", 0, False),
+        ("faces-cydral", 0, False),
     ]
     assert "non-commercial use only" in rows[1]["licence"]
+    assert "given for research" in rows[3]["licence"]
     shown = run("models", cwd=tmp_path, **cache).stdout
     assert re.search(r"^lite +ready .*\n +Apache-2.0; bundled$", shown, re.MULTILINE)
     assert re.search(r"^m2fp-single +weights missing .*\n.*`streamer models pull m2fp-single`$", shown, re.MULTILINE)

@@ -1,6 +1,7 @@
 """Settings of a stream: in Python, in a file, given over a file."""
 
 import math
+import tomllib
 from dataclasses import MISSING, replace
 from pathlib import Path
 from typing import get_type_hints
@@ -32,6 +33,7 @@ EXAMPLES = {
     "runtime": '"onnx"',
     "precision": '"int8"',
     "sensitivity": '"high"',
+    "face_model": '"cydral"',
     "masks": '"door.hpm"',
     "hide": '["Hat", "Hair"]',
     "only": '["Hat"]',
@@ -53,6 +55,7 @@ NEEDS = {
     "key": ("allow",),
     "allow": ("key",),
     "effect": ("on",),
+    "faces": ("age_gender",),
 }
 """Settings that mean something only beside another one."""
 
@@ -123,7 +126,8 @@ def example(name: str) -> str:
 def beside(name: str) -> dict[str, object]:
     """What else has to be set for this one."""
     given: dict[str, object] = {} if name == "source" else {"source": "test:"}
-    return given | {need: EXAMPLES[need].strip('"') for need, names in NEEDS.items() if name in names}
+    needed = [need for need, names in NEEDS.items() if name in names]
+    return given | tomllib.loads("\n".join(f"{need} = {example(need)}" for need in needed))
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pipeline import CIHP, LIP, Box, Face, LabelSet, Parsing, Person, Size
 from pipeline.geometry import Point
 from pipeline.labels import LABEL_SETS, LabelClass
+from pipeline.types import Estimate
 from streamer.errors import BadMessage, ConfigError, SinkError
 from streamer.masks import headers, wire
 from streamer.masks.faces import MAX_FACES, MAX_FACES_BYTES
@@ -81,6 +82,11 @@ def assert_same(one: Parsing, other: Parsing) -> None:
         assert getattr(one, name) == getattr(other, name)
 
 
+def estimates() -> st.SearchStrategy[Estimate]:
+    years, genders = st.floats(0, 200), st.sampled_from(["male", "female", "unsure", None])
+    return st.builds(Estimate, years, st.tuples(years, years), st.floats(0, 1), genders, st.integers(1, 2**50))
+
+
 @st.composite
 def parsings(draw: st.DrawFn) -> Parsing:
     size = Size(draw(st.integers(1, 12)), draw(st.integers(1, 12)))
@@ -102,14 +108,15 @@ def parsings(draw: st.DrawFn) -> Parsing:
     )
     places = st.floats(-1e6, 1e6)
     face = st.builds(
-        lambda one, other, points, score, person: Face(
-            Box(*np.minimum(one, other).tolist(), *np.maximum(one, other).tolist()), points, score, person
+        lambda one, other, points, score, person, estimate: Face(
+            Box(*np.minimum(one, other).tolist(), *np.maximum(one, other).tolist()), points, score, person, estimate
         ),
         edges,
         edges,
         st.tuples(*[st.builds(Point, places, places)] * 5),
         st.floats(0, 1),
         st.none() | st.integers(0, headers.MAX_COUNT),
+        st.none() | estimates(),
     )
     faces = draw(st.none() | st.lists(face, max_size=3).map(tuple))
     label_set = draw(st.sampled_from(list(LABEL_SETS.values())))
@@ -207,6 +214,11 @@ def test_heartbeat_and_end() -> None:
     assert len(read.reason) == headers.MAX_REASON
 
 
+def a_guess(**changes: Any) -> bytes:
+    guess = {"age": 30, "age_range": [20, 40], "p_male": 0.5, "gender": "unsure", "looks": 3} | changes
+    return a_face(estimate=guess)
+
+
 def with_faces(body: bytes, encoding: str = "msgpack") -> list[bytes]:
     parts = encoded(replace(a_parsing(), faces=()))
     layers = msgspec.msgpack.decode(parts[1])["layers"]
@@ -234,11 +246,16 @@ def a_face(**changes: Any) -> bytes:
         a_face(points=[[0, math.nan]] * 5),
         a_face(score=1.5),
         a_face(person=-1),
+        a_guess(age=-1),
+        a_guess(age_range=[0, math.inf]),
+        a_guess(p_male=1.5),
+        a_guess(gender="yes"),
+        a_guess(looks=0),
         msgspec.msgpack.encode([msgspec.msgpack.decode(a_face())[0]] * (MAX_FACES + 1)),
         b"\x91" * 2**16,
         bytes(MAX_FACES_BYTES + 1),
     ],
-    ids=range(13),
+    ids=range(18),
 )
 def test_faces_that_cannot_be_are_refused(body: bytes) -> None:
     with pytest.raises(BadMessage, match="face"):
@@ -249,6 +266,8 @@ def test_faces_in_a_form_of_the_future_are_passed_over_and_too_many_left_out() -
     assert decoded(with_faces(b"something", encoding="better")).faces is None
     (face,) = decoded(with_faces(a_face(colour="red"))).faces or ()
     assert face == Face(Box(0, 0, 1, 1), (Point(0.5, 1.0),) * 5, 1.0)
+    (guessed,) = decoded(with_faces(a_guess(mood="glad"))).faces or ()
+    assert guessed.estimate == Estimate(30.0, (20.0, 40.0), 0.5, "unsure", 3)
     assert len(decoded(encoded(replace(a_parsing(), faces=(face,) * 5000))).faces or ()) == MAX_FACES
 
 

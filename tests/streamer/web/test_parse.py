@@ -6,6 +6,7 @@ import io
 import json
 import zlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -14,13 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import CIHP, load_parser
+from pipeline import CIHP, Box, Face, load_parser
 from pipeline.exports.rle import decoded, mask_of
-from pipeline.geometry import Size
+from pipeline.faces.attributes import FaceAttributes
+from pipeline.geometry import Point, Size
 from streamer.stills.messages import Asked, Parse
 from streamer.web.models import FacesAnswer, ParseAnswer, ProblemAnswer
 from streamer.web.settings import WorkSettings
 from streamer.web.stills.queue import Place
+from tests.support.guesses import use_made_up
 from tests.support.service import Running, black, dying, portrait, service, street
 
 pytestmark = pytest.mark.slow
@@ -307,6 +310,30 @@ def test_faces_are_found_with_whose_they_are_and_what_it_costs() -> None:
         assert np.abs(edge - (0, 191, 255)).max(1).min() < 20  # drawn in the colour of faces
 
     _run(work)
+
+
+def test_estimates_are_given_where_the_service_was_started_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_made_up(monkeypatch, tmp_path)
+
+    async def work(running: Running) -> None:
+        answer = (await running.client.post("/api/v1/faces", content=portrait())).json()
+        FacesAnswer.model_validate(answer)
+        (face,) = answer["faces"]
+        seen = FaceAttributes()(_picture(portrait()), Face(Box(*face["box"]), _points(face["points"]), 0.9))
+        assert face["age"] == pytest.approx(seen.age_years, abs=3)  # the picture was decoded smaller
+        assert face["p_male"] == pytest.approx(seen.p_male, abs=0.1)
+        assert face["gender"] in ("male", "female", "unsure", None)
+        assert face["looks"] == 1
+        assert face["age_range"][0] < face["age"] < face["age_range"][1]
+        assert (await _parsed(running, "?faces=true", portrait()))["faces"] == answer["faces"]
+
+    _run(work, WorkSettings(workers=1, age_gender=True))
+
+
+def _points(pairs: list[list[float]]) -> tuple[Point, ...]:
+    return tuple(Point(*each) for each in pairs)
 
 
 def test_who_hides_faces_hides_what_the_parser_alone_would_not() -> None:

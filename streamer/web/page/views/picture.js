@@ -125,6 +125,13 @@ function Drop({ words, take, small }) {
     </div></div>`;
 }
 
+// What a face is taken for; nothing where nobody asked the service to guess, or it cannot.
+function guess(words, face) {
+  if (face.age_range === undefined || face.age_range === null) return "";
+  const years = face.age_range.map((each) => Math.round(each)).join("–");
+  return face.gender ? `${years} ${words.t(face.gender)}` : years;
+}
+
 function Result({ words, classes, seen, children }) {
   const { answer, maps, picture } = seen;
   const [look, setLook] = useState({ opacity: 0.55, outline: true, numbers: true, face_boxes: true, hidden: new Set(), absent: new Set() });
@@ -136,9 +143,10 @@ function Result({ words, classes, seen, children }) {
   const people = answer.people.map((each) => ({
     id: each.person_id, number: each.person_id, box: each.box.map((side) => side * scale),
   }));
-  const faces = (answer.faces || []).map((each) => ({ box: each.box.map((side) => side * scale) }));
+  const faces = (answer.faces || []).map((each) => ({ box: each.box.map((side) => side * scale), text: guess(words, each) }));
+  const guessed = faces.some((each) => each.text);
   useEffect(() => { draw(under.current, picture, null); }, [picture]);
-  useEffect(() => { draw(above.current, picture, maps, colours(classes), look, people, faces); }, [picture, maps, look]);
+  useEffect(() => { draw(above.current, picture, maps, colours(classes), look, people, faces); }, [picture, maps, look, words]);
 
   const change = (values) => setLook({ ...look, ...values });
   const toggled = (set, value) => {
@@ -165,6 +173,7 @@ function Result({ words, classes, seen, children }) {
         ${["outline", "numbers", "face_boxes"].map((name) => html`<label class="field"><input type="checkbox" checked=${look[name]}
           onChange=${() => change({ [name]: !look[name] })} />${words.t(name)}${name === "face_boxes" ? ` (${faces.length})` : ""}</label>`)}
       </div>
+      ${guessed && html`<p class="soft" id="worth">${words.t("worth")}</p>`}
     </div></div>
     <div>
       ${children}
