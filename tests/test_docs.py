@@ -245,8 +245,8 @@ def test_what_streamer_does_not_take_would_be_noticed(words: str) -> None:
         _parsed(get_command(app), words.split())
 
 
-NEEDS_MORE = ("m2fp", "--window", "webcam:0", "--images", "--nobody", "run test:", "--from", "--shard")
-"""Weights, a screen, labels, masks that were kept, a folder of videos, or somebody who ends it."""
+NEEDS_MORE = ("m2fp", "--window", "webcam:0", "--images", "--nobody", "run test:", "--from", "--shard", "--age-gender")
+"""Weights of networks, a screen, labels, masks that were kept, a folder of videos, or somebody who ends it."""
 RUN = [each for each in _shown("streamer") if re.match("streamer (render|run|evaluate) ", each)]
 RUN = [each for each in RUN if not any(word in each for word in NEEDS_MORE)]
 

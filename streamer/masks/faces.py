@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from pipeline import Box, Face, Size
 from pipeline.geometry import Point
@@ -38,7 +38,8 @@ class FaceEntry(msgspec.Struct, frozen=True):
     points: Annotated[tuple[tuple[_Place, _Place], ...], Meta(min_length=POINTS, max_length=POINTS)]
     score: Annotated[float, Meta(ge=0, le=1)]
     person: Annotated[int, Meta(ge=0, le=MAX_COUNT)] | None = None
-    estimate: EstimateEntry | None = None
+    estimate: EstimateEntry | UnsetType | None = UNSET
+    """Left out of faces that nobody guessed about."""
 
 
 _DECODER = msgspec.msgpack.Decoder(Annotated[tuple[FaceEntry, ...], Meta(max_length=MAX_FACES)])
@@ -71,13 +72,13 @@ def decode_faces(body: bytes, frame_size: Size) -> tuple[Face, ...]:
     )
 
 
-def _entry(told: Estimate | None) -> EstimateEntry | None:
+def _entry(told: Estimate | None) -> EstimateEntry | UnsetType:
     if told is None:
-        return None
+        return UNSET
     return EstimateEntry(told.age_years, told.age_range, min(1.0, told.p_male), told.gender, told.looks)
 
 
-def _estimate(entry: EstimateEntry | None) -> Estimate | None:
-    if entry is None:
+def _estimate(entry: EstimateEntry | UnsetType | None) -> Estimate | None:
+    if entry is None or entry is UNSET:
         return None
     return Estimate(entry.age, entry.age_range, entry.p_male, entry.gender, entry.looks)
