@@ -33,7 +33,7 @@ class _Row:
 
 @app.callback(invoke_without_command=True)
 def models(context: typer.Context, as_json: Json = False) -> None:
-    """List the parsers and the networks for faces, and fetch weights that are not bundled."""
+    """List the parsers, and fetch weights that are not bundled."""
     if context.invoked_subcommand is not None:
         return
     rows = _rows()

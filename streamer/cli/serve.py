@@ -2,7 +2,7 @@
 
 import typer
 
-from streamer.cli.console import tell_worth
+from pipeline.faces.names import WORTH
 from streamer.cli.options import Given, with_options
 from streamer.errors import StreamerError
 from streamer.settings import made
@@ -22,7 +22,8 @@ def serve(given: Given) -> None:
         from streamer.web.server import serve as run
     except ImportError as exc:
         raise StreamerError(f"{exc.name} is not installed; {_cure()}") from exc
-    tell_worth(settings.work.age_gender)
+    if settings.work.age_gender:  # rich, with which others tell it, is no part of the service's process
+        typer.echo(WORTH, err=True)
     run(settings, _started)
 
 
