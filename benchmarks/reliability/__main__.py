@@ -1,6 +1,6 @@
 """What becomes of a stream when something goes wrong: each fault is made, on loopback, with real processes.
 
-    python -m benchmarks.reliability            all of it, ten minutes and more; writes docs/reliability.md
+    python -m benchmarks.reliability            all of it, twenty minutes; writes docs/reliability.md
     python -m benchmarks.reliability --short    under a minute: fewer kinds, shorter silences; writes nothing
 
 Ends with 1 if a promise was not kept. The short form allows 3 s more for each, since it runs beside other things.
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.reliability import cameras, parts, servers
+from benchmarks.reliability import cameras, clocks, hopeless, parts, servers, several, windows
 from benchmarks.reliability.measure import Place, Row
 from benchmarks.reliability.soak import soak
 
@@ -27,8 +27,9 @@ TEXT = """# What becomes of a stream when something goes wrong
 
 Printed by `python -m benchmarks.reliability`, which makes each fault on loopback with real processes and writes this
 page; on {cores} cores of {machine}. A camera here is a process that sends H.264 over RTSP or MPEG-TS over TCP, JPEGs
-over HTTP, or live HLS with pieces of a second; one is GStreamer's RTSP server. The network's input is 96x128: these are
-not its speeds.
+over HTTP, or live HLS with pieces of a second; one is GStreamer's RTSP server. Cameras with a wrong clock or a bad
+network flash and sound once a second: what is seen and heard of that is found in the recording. The network's input is
+96x128: these are not its speeds.
 
 | fault | promised | measured | |
 |---|---|---|---|
@@ -39,7 +40,8 @@ not its speeds.
 
 
 def measured(place: Place, only: str, plot: Path | None) -> Iterator[Row]:
-    for fault in (*cameras.FAULTS, *servers.FAULTS, *parts.FAULTS):
+    rooms = (cameras, clocks, servers, hopeless, parts, windows, several)
+    for fault in (each for room in rooms for each in room.FAULTS):
         if only in fault.__name__:
             yield from fault(place)
     if not place.short and only in "soak":

@@ -1,8 +1,10 @@
 """A live HLS server in a process of its own: PyAV writes segments and a playlist, a web server gives them away.
 
-SIGUSR1 stops the writing and lets it go on; SIGUSR2 takes the segments away, but not the playlist, and gives them back.
+`--piece SECONDS` says how long a segment is. SIGUSR1 stops the writing and lets it go on; SIGUSR2 takes the segments
+away, but not the playlist, and gives them back.
 """
 
+import argparse
 import signal
 import sys
 import tempfile
@@ -18,7 +20,7 @@ import av
 from tests.support.media import in_time
 
 PLAYLIST = "live.m3u8"
-OPTIONS = {"hls_time": "1", "hls_list_size": "6", "hls_flags": "delete_segments"}
+OPTIONS = {"hls_list_size": "6", "hls_flags": "delete_segments"}
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -41,12 +43,12 @@ class Server(ThreadingHTTPServer):
         """Whoever reads it may leave."""
 
 
-def write(second: str, folder: Path, paused: threading.Event, over: threading.Event) -> None:
-    """A clip of one second again and again, in real time, a segment each."""
+def write(second: str, folder: Path, piece_s: int, paused: threading.Event, over: threading.Event) -> None:
+    """A clip of one second again and again, in real time, in segments of this length."""
     with av.open(second) as source:
         video = source.streams.video[0]
         packets = [(bytes(each), each.pts, each.dts, each.is_keyframe) for each in source.demux(video) if each.size]
-        with av.open(str(folder / PLAYLIST), "w", format="hls", options=OPTIONS) as out:
+        with av.open(str(folder / PLAYLIST), "w", format="hls", options={"hls_time": str(piece_s), **OPTIONS}) as out:
             stream = out.add_stream_from_template(video)
             pace, rest = in_time(), threading.Event()
             begins = packets[0][2]
@@ -68,14 +70,14 @@ def toggle(event: threading.Event) -> None:
     (event.clear if event.is_set() else event.set)()
 
 
-def serve(second: str, port: int) -> None:
+def serve(second: str, port: int, piece_s: int) -> None:
     """Until nobody holds the other end of standard input."""
     paused, over = threading.Event(), threading.Event()
     signal.signal(signal.SIGUSR1, lambda *_: toggle(paused))
     signal.signal(signal.SIGUSR2, lambda *_: toggle(Handler.denies))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        writing = threading.Thread(target=write, args=(second, folder, paused, over))
+        writing = threading.Thread(target=write, args=(second, folder, piece_s, paused, over))
         writing.start()
         with Server(("127.0.0.1", port), partial(Handler, directory=name)) as server:
             serving = threading.Thread(target=server.serve_forever)
@@ -92,4 +94,10 @@ def serve(second: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[2], int(sys.argv[3]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--piece", type=int, default=1)
+    parser.add_argument("kind")
+    parser.add_argument("second")
+    parser.add_argument("port", type=int)
+    given = parser.parse_args()
+    serve(given.second, given.port, given.piece)

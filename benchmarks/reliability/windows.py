@@ -1,0 +1,84 @@
+"""Screens that die, refuse or are not there, while a stream has a window and is recorded."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from benchmarks.reliability.measure import PATTERN, Place, Row, between, captured, rest, running, until
+
+PACKAGE = "xvfb"
+"""Debian's, which has a screen that nobody sees."""
+NO_SCREEN = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "XAUTHORITY": "/nonexistent"}
+
+
+@contextmanager
+def screen(*options: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A screen's name, and its server."""
+    read, write = os.pipe()
+    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "640x480x24", *options]
+    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
+        os.close(write)
+        try:
+            with os.fdopen(read) as number:
+                yield f":{number.readline().strip()}", server
+        finally:
+            server.kill()
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """The processes that are started meanwhile have these variables; an empty one is none."""
+    before = dict(os.environ)
+    for name, value in values.items():
+        os.environ.pop(name, None)
+        if value:
+            os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def windows(place: Place) -> Iterator[Row]:
+    if place.short:
+        return
+    if shutil.which("Xvfb") is None:
+        yield Row("a window whose screen is killed", "ends alone", f"skipped: it takes {PACKAGE}", True)
+        return
+    with screen() as (name, server), environment(NO_SCREEN | {"DISPLAY": name}):
+        yield _ends_alone(place, "the X server is killed", server)
+    cookies = place.folder / "cookies"
+    cookies.write_bytes(b"")
+    with screen("-auth", str(cookies)) as (name, _), environment(NO_SCREEN | {"DISPLAY": name}):
+        yield _ends_alone(place, "the X server asks for a cookie that nobody has")
+    with environment(NO_SCREEN | {"WAYLAND_DISPLAY": "wayland-9"}):
+        yield _ends_alone(place, "there is Wayland alone, and it does not answer")
+    with environment(NO_SCREEN | {"DISPLAY": ":4321"}):
+        yield _ends_alone(place, "no such display")
+
+
+def _ends_alone(place: Place, what: str, server: "subprocess.Popen[bytes] | None" = None) -> Row:
+    out = str(place.folder / f"window-{threading.get_native_id()}-{len(what)}.mp4")
+    with running(PATTERN, window=True, record=out) as stream:
+        captured(stream, 45)
+        before = stream.stats
+        if server is not None:
+            server.kill()
+        until(lambda: bool(stream.stats.sinks_ended))
+        captured(stream, 45)
+        rest(3)
+        after = stream.stats
+    why = ", ".join(f"{each.name}: {each.why}" for each in after.sinks_ended) or "it did not end"
+    return Row(
+        f"a window beside a recording: {what}",
+        "the window ends alone and says why; nothing dropped",
+        f"“{why}”; {between(before, after)}",
+        [each.name for each in after.sinks_ended] == ["window"] and after.drops.total == before.drops.total,
+    )
+
+
+FAULTS = (windows,)
