@@ -277,7 +277,7 @@ def test_broad_excepts_stand_only_at_the_boundaries() -> None:
         "streamer.zeromq.subscriber",
         "streamer.web.gate",
         "streamer.stills.main",
-        "streamer.recording.disk",
+        "streamer.media.disk",
     }
     found = set()
     for name, path in FILES.items():

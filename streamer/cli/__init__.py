@@ -6,7 +6,9 @@ at once.
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +16,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from streamer.interrupts import ending_at_the_second, ending_silently, leave
-from streamer.log import show_steps
+from streamer.log import show_steps, use_json
 from streamer.version import __version__
 
 COMMANDS = {
@@ -41,6 +43,8 @@ COMMANDS = {
 }
 """The commands: each one's module in this room, and the first sentence of its help."""
 
+UsageError: Any = typer.BadParameter.__mro__[1]
+"""What all errors of usage are, for which Typer has no name."""
 PLAIN: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
 """Loading Rich would take as long as everything else that this module loads."""
 
@@ -92,6 +96,15 @@ def _app() -> typer.Typer:
 app = _app()
 
 
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON lines: known before it is read, since what is wrong with it is told so.
+
+    >>> wants_json(["run", "test:", "--log-format", "json"])
+    True
+    """
+    return "--log-format=json" in arguments or ("--log-format", "json") in pairwise(arguments)
+
+
 def main() -> None:
     """Runs a command. What goes wrong is one line, and 1 the exit status; 2 for usage, 130 for Ctrl-C."""
     with ending_at_the_second():
@@ -99,8 +112,13 @@ def main() -> None:
 
 
 def _run() -> None:
+    as_json = wants_json(sys.argv[1:])
+    if as_json:
+        use_json()
     try:
-        app(prog_name="streamer")
+        # Where lines are for programs, errors of usage are to be raised, and not told at length.
+        status = app(prog_name="streamer", standalone_mode=not as_json)
+        sys.exit(status)
     except BrokenPipeError:
         # Who read standard output has seen enough, as `head` has; at its end Python would complain of what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -113,6 +131,9 @@ def _run() -> None:
         from streamer.cli.console import complain
         from streamer.errors import ShutdownTimeout, StreamerError
 
+        if isinstance(exc, UsageError):
+            complain(exc.format_message())
+            sys.exit(exc.exit_code)
         known = isinstance(exc, (PipelineError, StreamerError))
         complain(exc if known else f"unexpected {type(exc).__name__}: {exc}; STREAMER_DEBUG=1 shows where")
         if isinstance(exc, ShutdownTimeout):  # a thread waits for what does not come, and the interpreter for it

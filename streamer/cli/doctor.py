@@ -14,18 +14,22 @@ from streamer.cli.options import Given, Json, time_option, with_options
 from streamer.diagnose.bench import Machine
 from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.diagnose.camera import watch as look_at
-from streamer.live.config import MaskSettings
-from streamer.settings import made
+from streamer.live.config import MaskSettings, SourceSettings
+from streamer.settings import made, settings_of
 from streamer.sources.devices import Device, Mode
 from streamer.sources.devices import devices as find_devices
+from streamer.sources.network import Access
 from streamer.sources.open import open_source
+from streamer.sources.source import Source
 from streamer.sources.uri import without_password
 from streamer.units import duration_text
 
 USUAL_AGE_S = MaskSettings().max_mask_age_s
+OF_SOURCES = ("rtsp_transport", "poll_hz", "latency_s", "video_track")
+"""The options of `run` by which a source is opened."""
 
 
-@with_options(ParserSettings, MaskSettings, only={"model_dir", "max_mask_age_s"})
+@with_options(SourceSettings, ParserSettings, MaskSettings, only={*OF_SOURCES, "model_dir", "max_mask_age_s"})
 def doctor(
     given: Given,
     source: Annotated[str, typer.Argument(help="As for run: an address, webcam:0, or a file.")],
@@ -37,15 +41,16 @@ def doctor(
 
     Tells what the camera sends, what decoding, drawing and parsing cost here, and the settings that will hold.
     """
+    wanted = made(SourceSettings, {**given, "source": source})
     limit_s = made(MaskSettings, given).max_mask_age_s
     model_dir = made(ParserSettings, given).folder
     with status() as show:
         show(f"looking at it for {seconds:g} s")
-        camera, frames, decode_s = look_at(lambda: open_source(source, realtime=True), seconds)
+        camera, frames, decode_s = look_at(lambda: _opened(wanted), seconds)
     costs = costs_of(frames, camera.info, decode_s, records=record)
-    wanted = ways(frames[-1].size, model_dir)
+    all_ways = ways(frames[-1].size, model_dir)
     same = [frame for frame in frames if frame.size == frames[-1].size]
-    every = list(watched(timed(wanted, same, model_dir), "timing", "ways to parse", len(wanted)))
+    every = list(watched(timed(all_ways, same, model_dir), "timing", "ways to parse", len(all_ways)))
     machine = Machine.here()
     diagnosis = diagnosed(camera, costs, machine.cores, every, limit_s)
     if as_json:
@@ -53,7 +58,17 @@ def doctor(
         say(msgspec.json.format(msgspec.json.encode(_row(diagnosis, machine), enc_hook=str)).decode())
         return
     _say(diagnosis, machine, record=record)
-    _say_best(diagnosis, source, record=record)
+    _say_best(diagnosis, wanted, record=record)
+
+
+def _opened(wanted: SourceSettings) -> Source:
+    return open_source(
+        wanted.uri,
+        realtime=True,
+        video_track=wanted.video_track,
+        latency_s=wanted.latency_s,
+        access=Access(wanted.rtsp_transport, wanted.poll_hz),
+    )
 
 
 def _row(diagnosis: Diagnosis, machine: Machine) -> dict[str, Any]:
@@ -93,7 +108,7 @@ def _say(diagnosis: Diagnosis, machine: Machine, *, record: bool) -> None:
         )
 
 
-def _say_best(diagnosis: Diagnosis, source: str, *, record: bool) -> None:
+def _say_best(diagnosis: Diagnosis, source: SourceSettings, *, record: bool) -> None:
     found = diagnosis.best
     if found is None or found.parse_hz <= 0:
         say("nothing holds: decoding and drawing take the whole machine; ask the camera for a smaller picture")
@@ -106,7 +121,20 @@ def _say_best(diagnosis: Diagnosis, source: str, *, record: bool) -> None:
     # lite is given no size: while it runs, the size is chosen as here, and again when the machine gets busy.
     parser = "" if found.way.parser == "lite" else f" --parser {found.way.parser} --size {found.way.size}"
     age = "" if diagnosis.limit_s == USUAL_AGE_S else f" --max-mask-age {duration_text(diagnosis.limit_s)}"
-    say(f"  streamer run {shlex.quote(without_password(source))}{parser}{age}{' --record out.mp4' if record else ''}")
+    name, out = shlex.quote(without_password(source.uri)), " --record out.mp4" if record else ""
+    say(f"  streamer run {name}{_given(source)}{parser}{age}{out}")
+
+
+def _given(source: SourceSettings) -> str:
+    """The options by which it was opened, as far as they are not the defaults."""
+    told = ""
+    for setting in settings_of(SourceSettings):
+        value = getattr(source, setting.field)
+        if setting.field in OF_SOURCES and value != setting.default:
+            is_time = setting.field.endswith("_s") and not isinstance(value, str)
+            text = duration_text(value) if is_time else value if isinstance(value, str) else f"{value:g}"
+            told += f" {setting.option} {text}"
+    return told
 
 
 def devices(as_json: Json = False) -> None:

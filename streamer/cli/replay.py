@@ -14,6 +14,7 @@ from streamer.cli.console import say, stop_on_interrupt
 from streamer.cli.options import Json
 from streamer.cli.watch import line_of, row_of, viewed
 from streamer.errors import ConfigError
+from streamer.live.config import PublishSettings
 from streamer.live.sinks.window import CLOSED, QUIT, Window
 from streamer.masks.sidecar import Sidecar
 from streamer.parsings.replay import played
@@ -39,9 +40,7 @@ def replay(
 
     Prints a line for each parsing, but when it publishes.
     """
-    unused = [name for name, given in (("insecure", insecure), ("key", key), ("allow", allow)) if given]
-    if publish is None and unused:
-        raise ConfigError(f"{unused[0]} is for publishing, and nothing is published: add --publish, or leave it out")
+    PublishSettings(publish, insecure, key, allow)  # refuses what does not go together, as run does
     if not speed > 0 or math.isnan(speed):
         raise ConfigError(f"speed must be above 0, not {speed:g}")
     with ExitStack() as stack:

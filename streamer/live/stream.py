@@ -23,8 +23,8 @@ from streamer.live.sinks.snapshots import Saver
 from streamer.live.sinks.table import ROWS, Place, Rows
 from streamer.live.stats import Snapshot, Stats
 from streamer.live.sync import ExactSync, LiveSync, Sync
+from streamer.media.disk import patiently
 from streamer.media.paths import check_apart, check_target
-from streamer.recording.disk import patiently
 from streamer.sources.source import Source
 from streamer.sources.uri import comes_by_itself
 from streamer.zeromq.curve import read_allowed, read_key

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from streamer.recording.disk import Disk
+from streamer.media.disk import Disk
 from streamer.recording.encoder import Packet, Tracks
 from streamer.recording.segments import Filing, Segments
 

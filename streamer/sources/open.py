@@ -26,10 +26,10 @@ from streamer.sources.images import Animation, Pictures
 from streamer.sources.network import TIMEOUTS, Access, Timeouts, open_address
 from streamer.sources.pattern import TestPattern
 from streamer.sources.pipe import is_pipe, open_pipe
-from streamer.sources.playback import Looped, Paced, Stopped
+from streamer.sources.playback import Looped, Paced, Stopped, patient
 from streamer.sources.source import Source
 from streamer.sources.timing.playout import Latency, Playing
-from streamer.sources.uri import comes_by_itself, is_address
+from streamer.sources.uri import comes_by_itself, is_address, is_camera
 from streamer.sources.video import open_file
 from streamer.sources.webcam import open_camera
 
@@ -80,7 +80,7 @@ def open_source(
         ready: asked before a live picture that is due is decoded: while it says no, pictures wait, for 2 s at most.
 
     Raises:
-        CannotOpen: there is no such thing, it cannot be read, or it has no frames.
+        CannotOpen: there is no such thing, it cannot be read, or it has no frames; in real time: its disk hangs.
         ConfigError: a `test:` pattern or a webcam with settings that cannot be, or something live that is to be looped.
     """
     stopped = stopped or Event()
@@ -107,6 +107,14 @@ def _opened(
         return open_address(text, parts, timeouts, stopped, playing, access)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
+    opening = partial(_on_disk, text, parts, timeouts, stopped, playing)
+    if playing is None or is_camera(text):
+        return opening()
+    # Who waits for a film's end waits for its disk; a stream has others to serve.
+    return patient(Path(text), opening, partial(is_pipe, text))
+
+
+def _on_disk(text: str, parts: Parts, timeouts: Timeouts, stopped: Stopped, playing: Playing | None) -> Source:
     path = Path(text)
     if _is_folder(path):
         return Pictures(text, list_pictures(path))

@@ -1,12 +1,15 @@
-"""Recordings played as a camera would give them: at their own pace, and over and over."""
+"""Recordings played as a camera would give them: at their own pace, over and over, and not waited for without end."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from pipeline import Frame
-from streamer.errors import CannotOpen, SourceLost
+from streamer.errors import CannotOpen, Cause, SourceLost
+from streamer.media.disk import Disk
 from streamer.media.packet_queue import PacketQueue
 from streamer.sources.images import PICTURE_RATE
 from streamer.sources.source import Health, Source
@@ -103,3 +106,59 @@ class Looped(Source):
                 self._source = self._again()
             except CannotOpen as exc:
                 raise SourceLost(str(exc)) from exc
+
+
+class Patient(Source):
+    """A recording on a disk that may hang: it is opened and read on a thread that the disk may hold."""
+
+    def __init__(self, disk: Disk, source: Source) -> None:
+        """
+        Args:
+            disk: `source` was opened on; it ends with the source.
+        """
+        self._disk, self._source = disk, source
+        self.info, self.audio = source.info, source.audio
+
+    @property
+    def health(self) -> Health:
+        return self._source.health
+
+    @property
+    def extras(self) -> PacketQueue:
+        return self._source.extras
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self:
+            frames = iter(self._source)
+            try:
+                while (frame := self._disk.do(partial(next, frames, None))) is not None:
+                    yield frame
+            except CannotOpen as exc:
+                raise SourceLost(str(exc), exc.cause) from exc
+
+    def close(self) -> None:
+        self._disk.end(self._source.close)
+
+
+def patient(path: Path, open_: Callable[[], Source], waits: Callable[[], bool]) -> Source:
+    """A file, opened.
+
+    Args:
+        waits: whether it is none that lies on a disk but, as a pipe, something that may well keep one waiting.
+
+    Raises:
+        CannotOpen: as `open_`; or its disk does not answer.
+    """
+    disk = Disk(path, hangs=_unread)
+    try:
+        if not disk.do(waits):
+            return Patient(disk, disk.do(open_))
+    except BaseException:
+        disk.end()
+        raise
+    disk.end()
+    return open_()
+
+
+def _unread(path: Path, patience_s: float) -> Exception:
+    return CannotOpen(f"cannot read {path}: its disk does not answer within {patience_s:g} s", Cause.TIMEOUT)

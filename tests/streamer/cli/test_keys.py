@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streamer import ConfigError, Stream, StreamConfig, subscribe
+from streamer.cli import app as streamer
 from streamer.cli.keys import app
 from streamer.zeromq.curve import new_keys
 
@@ -47,6 +48,19 @@ def test_a_stream_refuses_its_keys_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "door.key").chmod(0o640)
     with pytest.raises(ConfigError, match=r"door\.key can be read by others; chmod 600"):
         Stream(StreamConfig("test:", **config))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--publish", "tcp://127.0.0.1:*", "--insecure", "--key", "a.key", "--allow", "."], "insecure means without"),
+        (["--publish", "tcp://127.0.0.1:*", "--key", "a.key"], "key and allow belong together"),
+        (["--insecure"], "insecure is for publishing"),
+    ],
+)
+def test_replaying_refuses_keys_that_mean_nothing(options: list[str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        CliRunner().invoke(streamer, ["replay", "none.hpm", *options], catch_exceptions=False)
 
 
 @pytest.mark.process

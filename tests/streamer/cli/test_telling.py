@@ -174,6 +174,23 @@ def test_an_error_is_told_in_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "test:", "--size", "3", "--log-format", "json"], "Invalid value for '--size': '3' is not a size"),
+        (["fleet", "--log-format=json"], "Missing argument"),
+    ],
+    ids=["a value", "an argument"],
+)
+def test_an_error_of_usage_is_told_in_json(arguments: list[str], says: str) -> None:
+    done = subprocess.run([*COMMAND, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    error = json.loads(line)
+    assert (done.returncode, error["event"]) == (2, "error")
+    assert error["text"].startswith(says)
+
+
+@pytest.mark.process
 def test_ctrl_c_while_the_program_loads_leaves_no_traceback(tmp_path: Path) -> None:
     """A module that takes for ever to load, in place of one that takes a second."""
     (tmp_path / "typer.py").write_text("print('loading', flush=True)\nimport time\ntime.sleep(100)\n")

@@ -1,10 +1,12 @@
 """What is said of a camera, of which everything is known, and of this machine."""
 
 import json
+import re
 import socket
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,7 +17,7 @@ from streamer.cli import app
 from streamer.diagnose.camera import costs_of, diagnosed, timed, watch, ways
 from streamer.diagnose.capacity import Costs, Way
 from streamer.sources.source import Health
-from tests.support.media import Clip, hold, serving, spread
+from tests.support.media import Clip, hold, http, serving, spread
 
 pytestmark = pytest.mark.process
 
@@ -128,3 +130,17 @@ def test_the_verb_says_it_for_people_and_for_programs(tmp_path: Path) -> None:
     assert row["limit_s"] is None  # what JSON has no word for
     assert row["best"]["way"]["parser"] == "lite"
     assert {"cores", "costs", "forecasts"} <= row.keys()
+
+
+def test_a_source_is_opened_as_run_opens_it() -> None:
+    """A camera that gives one JPEG a request is asked for as many as `--poll-hz` says."""
+    picture = cv2.imencode(".jpg", np.zeros((96, 128, 3), np.uint8))[1].tobytes()
+    with serving(http(picture, "Content-Type: image/jpeg\r\n")) as port:
+        source = f"http://127.0.0.1:{port}/snap.jpg"
+        options = ["--poll-hz", "8", "--latency", "0", "--rtsp-transport", "tcp"]
+        told = runner.invoke(app, ["doctor", source, "--seconds", "2", *options])
+    assert told.exit_code == 0, told.output
+    assert f"streamer run {source} --rtsp-transport tcp --poll-hz 8 --latency 0s" in told.output
+    found = re.search(r"came: ([0-9.]+) frames/s", told.output)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(8, rel=0.4)

@@ -1,7 +1,9 @@
 """Files on a disk that hangs: a pipe that nobody reads does as such a disk does."""
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,10 +13,10 @@ import pytest
 
 from pipeline import Size
 from streamer.errors import SinkError
+from streamer.media.disk import Disk, patiently, unwritten
 from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
-from streamer.recording.disk import Disk, patiently
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
 from tests.support.waiting import eventually
@@ -59,6 +61,20 @@ def test_a_disk_that_hangs_is_left(held: tuple[Disk, threading.Event]) -> None:
     disk, answers = held
     with pytest.raises(SinkError, match=r"cannot write a.mp4: its disk does not answer within 0.2 s"):
         disk.do(answers.wait)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a thread has computed")
+def test_work_that_computes_is_no_disk_that_hangs(held: tuple[Disk, threading.Event]) -> None:
+    """As decoding a large picture does on a busy machine."""
+    disk, _ = held
+
+    def compute() -> bool:
+        until_s = time.thread_time() + 0.7
+        while time.thread_time() < until_s:
+            pass
+        return True
+
+    assert disk.do(compute)
 
 
 def test_work_that_is_not_waited_for_is_noticed_to_hang(held: tuple[Disk, threading.Event]) -> None:
@@ -120,13 +136,13 @@ def recorder(path: Path) -> LiveRecorder:
 
 
 def test_a_pipe_that_nobody_opens_ends_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Disk.__init__, "__defaults__", (0.3,))
+    monkeypatch.setattr(Disk.__init__, "__defaults__", (0.3, unwritten))
     with pipe(tmp_path) as path, pytest.raises(SinkError, match="nobody reads the pipe that it is"):
         recorder(path)
 
 
 def test_a_pipe_that_nobody_empties_ends_the_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Disk.__init__, "__defaults__", (0.3,))
+    monkeypatch.setattr(Disk.__init__, "__defaults__", (0.3, unwritten))
     noise = np.random.default_rng(0)
     with pipe(tmp_path) as path:
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -1,6 +1,7 @@
 """Work with files, on a thread that a disk may hold: a network drive that hangs, a pipe that nobody reads."""
 
 import queue
+import sys
 import threading
 import time
 from collections import deque
@@ -14,6 +15,8 @@ T = TypeVar("T")
 
 PATIENCE_S = 3.0
 """Time after which a disk that does not answer is left."""
+COMPUTES_S = 0.01
+"""A thread that computed for so long meanwhile, decoding a file on a busy machine, does not wait for a disk."""
 SHORT_S = 0.05
 """Time that is waited for each piece of work where nothing else waits: a disk that answers has done it by then."""
 
@@ -41,32 +44,49 @@ class _Job(Generic[T]):
         return cast(T, self._result)
 
 
+def unwritten(path: Path, patience_s: float) -> Exception:
+    """The error for what could not be written in time."""
+    return SinkError(
+        f"cannot write {path}: its disk does not answer within {patience_s:g} s, or nobody reads the pipe that it is"
+    )
+
+
 class Disk:
     """Does work in order, for one thread at a time. `end` it, whatever happens."""
 
-    def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        patience_s: float = PATIENCE_S,
+        hangs: Callable[[Path, float], Exception] = unwritten,
+    ) -> None:
         """
         Args:
-            path: what is written, for messages.
+            path: what is written or read, for messages.
+            hangs: makes the error for a disk that does not answer within so many seconds.
         """
-        self._path, self._patience_s = path, patience_s
+        self._path, self._patience_s, self._hangs = path, patience_s, hangs
         # Not more than came within `patience_s`, since after that it is left.
         self._jobs: queue.Queue[_Job[object] | None] = queue.Queue()
         self._pending: deque[_Job[object]] = deque()
         self._left = threading.Event()
         # The one thread that nothing is certain to wake: a program must be able to end without it.
-        threading.Thread(target=self._run, name=f"disk of {path}", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=f"disk of {path}", daemon=True)
+        self._thread.start()
 
     def do(self, work: Callable[[], T]) -> T:
-        """Does it, after what was begun before, and waits. Raises what it raises, or SinkError if the disk hangs."""
+        """Does it, after what was begun before, and waits. Raises what it raises, or the error of a disk that hangs."""
         job = self._put(work)
-        if not job.done.wait(self._patience_s):
-            raise self._leave()
+        used_s = self._used_s()
+        while not job.done.wait(self._patience_s):
+            before_s, used_s = used_s, self._used_s()
+            if used_s - before_s < COMPUTES_S:
+                raise self._hangs(self._path, self._patience_s)
         self._settle()
         return job.result()
 
     def begin(self, work: Callable[[], object]) -> None:
-        """Does it soon. Raises what earlier work, or this, has raised, or SinkError if the disk hangs."""
+        """Does it soon. Raises what earlier work, or this, has raised, or the error of a disk that hangs."""
         idle = not self._pending
         job = self._put(work)
         self._pending.append(job)
@@ -94,13 +114,13 @@ class Disk:
         while self._pending and self._pending[0].done.is_set():
             self._pending.popleft().result()
         if self._pending and time.monotonic() - self._pending[0].began_s > self._patience_s:
-            raise self._leave()
+            raise self._hangs(self._path, self._patience_s)
 
-    def _leave(self) -> SinkError:
-        return SinkError(
-            f"cannot write {self._path}: its disk does not answer within {self._patience_s:g} s, or nobody reads the"
-            " pipe that it is"
-        )
+    def _used_s(self) -> float:
+        """Processor time of the thread, which is alive; 0 where the system does not tell."""
+        if sys.platform == "linux" and self._thread.ident is not None:
+            return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
+        return 0.0
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
