@@ -79,7 +79,7 @@ def test_masks_are_kept_drawn_again_and_played(tmp_path: Path) -> None:
     assert [json.loads(line)["frame"] for line in done.stdout.splitlines()] == list(range(12))
     for unused in ("--insecure", "--key=a.key", "--allow=friends"):
         done = run("replay", "masks/a.mp4.hpm", unused, cwd=tmp_path)
-        assert "nothing is published: add --publish, or leave it out" in done.stderr
+        assert "nothing is published: set publish, or leave it out" in done.stderr
 
 
 @pytest.mark.parametrize("keyed", [False, True])
