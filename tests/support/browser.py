@@ -57,10 +57,11 @@ def chromium(*arguments: str) -> Iterator[Browser]:
 
 def _begin(browser: Browser) -> None:
     """Has Playwright start the thread by which it reads and writes files, so that no test is blamed for it."""
-    page = browser.new_page()
+    # Not by a screenshot: a busy machine's Chromium has been "unable to capture" the first one.
+    context = browser.new_context()
     with tempfile.TemporaryDirectory() as folder:
-        page.screenshot(path=f"{folder}/empty.png")
-    page.close()
+        context.storage_state(path=f"{folder}/empty.json")
+    context.close()
 
 
 @contextmanager
