@@ -28,6 +28,10 @@ MEMORY_S = 1.0
 """Time constant of the average of a person's garments."""
 RAREST = 0.02
 """A type that has less than this share of somebody is not held against: what they have most of can hide it."""
+RIVALRY = 1.0
+"""How much more often two types of one half of somebody hide each other than their shares alone say: T-shirts come out
+with patches of coat, and few people show much of a shirt and of a coat. An exponent of the shares in that half, as far
+as `RAREST` goes."""
 WORN_BONUS = 2.0
 """Bonus, in logits, of the type shown before, above and below the waist."""
 MIN_SHARE = 0.1
@@ -158,8 +162,11 @@ class GarmentVote:
         for number, person in enumerate(people, start=1):
             worn = self._worn.get(person.track_id)
             if worn is not None:
-                bias[number] = np.log(np.maximum(worn.shares, RAREST) / worn.shares.max())
-                for half, seen in enumerate((worn.above, worn.below)):
+                shares = np.maximum(worn.shares, RAREST)
+                bias[number] = np.log(shares / worn.shares.max())
+                for half, (among, seen) in enumerate(((_ABOVE, worn.above), (_BELOW, worn.below))):
+                    bias[number, half, among] += RIVALRY * np.log(shares[among] / shares[among].max())
+                    np.maximum(bias[number, half], np.log(RAREST), out=bias[number, half])
                     if seen is not None:
                         bias[number, half, seen] += WORN_BONUS
         return bias.reshape(-1, len(GARMENTS))

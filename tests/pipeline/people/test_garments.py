@@ -77,6 +77,17 @@ def test_a_shirt_in_an_open_coat_stays() -> None:
     assert (labels[:, 11:] == COAT).all()
 
 
+def test_a_shirt_has_no_patches_of_coat() -> None:
+    patch = np.zeros((16, 16), np.bool_)
+    patch[4:9, 2:8] = True
+    said = logits(UpperClothes=np.where(patch, 0.0, 3.0), Coat=np.where(patch, 2.0, 0.0), Pants=-4.0)
+    said[:, 10:] = logits(Pants=5.0)[:, 10:]
+    assert np.count_nonzero(said.argmax(axis=0) == 2) == patch.sum()
+    labels = in_cells(Stream().shows(said, 0.0))
+    assert (labels[:7] == SHIRT).all()
+    assert (labels[9:] == PANTS).all()
+
+
 def test_what_is_no_garment_and_who_is_nobody_stay() -> None:
     assert (Stream().shows(mottled(0.3), 0.0)[:8] == FACE).all()
     bare = np.full(SIZE, FACE, np.uint8)
