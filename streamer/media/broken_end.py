@@ -43,10 +43,13 @@ class BrokenEnd:
         if packet.is_keyframe:
             self._parts.append([])
             self._forget()
+        if not self._parts:
+            return
         self._parts[-1].append(packet)
         self._bytes += packet.size
         if self._bytes > MAX_BYTES:
-            self._parts, self._bytes = deque([[]]), 0
+            # What comes before the next key frame builds on what is not there any more.
+            self._parts, self._bytes = deque(), 0
 
     def came(self, frame: av.VideoFrame) -> None:
         """A picture came from the decoder."""

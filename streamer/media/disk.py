@@ -117,8 +117,8 @@ class Disk:
             raise self._hangs(self._path, self._patience_s)
 
     def _used_s(self) -> float:
-        """Processor time of the thread, which is alive; 0 where the system does not tell."""
-        if sys.platform == "linux" and self._thread.ident is not None:
+        """Processor time of the thread; 0 where the system does not tell, and once it is to end: it may be gone."""
+        if sys.platform == "linux" and self._thread.ident is not None and not self._left.is_set():
             return time.clock_gettime(time.pthread_getcpuclockid(self._thread.ident))
         return 0.0
 

@@ -106,6 +106,19 @@ def test_what_is_to_be_done_last_is_done_when_the_disk_answers(held: tuple[Disk,
     assert kept.wait(DEADLINE_S)
 
 
+def test_nothing_is_asked_of_a_thread_that_has_ended(
+    held: tuple[Disk, threading.Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system may answer by ending the process."""
+    disk, _ = held
+    ended = threading.Event()
+    disk.end(ended.set)
+    assert ended.wait(DEADLINE_S)
+    monkeypatch.setattr(time, "pthread_getcpuclockid", lambda _: pytest.fail("asked"), raising=False)
+    with pytest.raises(SinkError, match=r"does not answer within 0.2 s"):
+        disk.do(lambda: None)
+
+
 @contextmanager
 def pipe(folder: Path) -> Iterator[Path]:
     """A named pipe without a reader, in which the thread that waits for one is let go at the end."""
