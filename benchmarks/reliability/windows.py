@@ -8,24 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from benchmarks.reliability.measure import PATTERN, Place, Row, between, captured, rest, running, until
+from tests.support.display import display
 
 PACKAGE = "xvfb"
 """Debian's, which has a screen that nobody sees."""
 NO_SCREEN = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "XAUTHORITY": "/nonexistent"}
-
-
-@contextmanager
-def screen(*options: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """A screen's name, and its server."""
-    read, write = os.pipe()
-    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "640x480x24", *options]
-    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        try:
-            with os.fdopen(read) as number:
-                yield f":{number.readline().strip()}", server
-        finally:
-            server.kill()
 
 
 @contextmanager
@@ -49,11 +36,11 @@ def windows(place: Place) -> Iterator[Row]:
     if shutil.which("Xvfb") is None:
         yield Row("a window whose screen is killed", "ends alone", f"skipped: it takes {PACKAGE}", True)
         return
-    with screen() as (name, server), environment(NO_SCREEN | {"DISPLAY": name}):
+    with display() as (name, server), environment(NO_SCREEN | {"DISPLAY": name}):
         yield _ends_alone(place, "the X server is killed", server)
     cookies = place.folder / "cookies"
     cookies.write_bytes(b"")
-    with screen("-auth", str(cookies)) as (name, _), environment(NO_SCREEN | {"DISPLAY": name}):
+    with display("-auth", str(cookies)) as (name, _), environment(NO_SCREEN | {"DISPLAY": name}):
         yield _ends_alone(place, "the X server asks for a cookie that nobody has")
     with environment(NO_SCREEN | {"WAYLAND_DISPLAY": "wayland-9"}):
         yield _ends_alone(place, "there is Wayland alone, and it does not answer")

@@ -12,6 +12,7 @@ import pytest
 
 from streamer import SinkError, Stream, StreamConfig
 from streamer.live.sinks.window import Window
+from tests.support.display import display
 from tests.support.media import pts_of
 from tests.support.waiting import eventually
 
@@ -25,21 +26,6 @@ def screen() -> Iterator[str]:
     """An X display without a monitor."""
     with display() as (screen, _):
         yield screen
-
-
-@contextmanager
-def display(*options: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """The screen's name and its server."""
-    read, write = os.pipe()
-    # Without -noreset it begins anew whenever its last client leaves: xdotool does, while the window is being opened.
-    command = ["Xvfb", "-noreset", "-displayfd", str(write), "-screen", "0", "800x600x24", *options]
-    with subprocess.Popen(command, pass_fds=(write,), stderr=subprocess.DEVNULL) as server:
-        os.close(write)
-        try:
-            with os.fdopen(read) as number:
-                yield f":{number.readline().strip()}", server
-        finally:
-            server.terminate()
 
 
 def xdotool(screen: str, *arguments: str) -> str:
