@@ -165,6 +165,9 @@ def planes_of(path: Path) -> list[NDArray[np.float64]]:
 
 # Senders. Each answers one connection at a time and hangs up when it returns.
 
+SEND_S = 300.0
+"""The whole of what a sender sends may take so long: `sendall` counts from its beginning, and a reader may be slow."""
+
 Answer = Callable[[socket.socket], None]
 
 
@@ -176,7 +179,7 @@ def serving(answer: Answer, port: int = 0) -> Iterator[int]:
     def serve() -> None:
         while not over.is_set():
             with listener.accept()[0] as connection:
-                connection.settimeout(10)
+                connection.settimeout(SEND_S)
                 with suppress(OSError, av.error.FFmpegError):  # the other end left
                     if not over.is_set():
                         answer(connection)
