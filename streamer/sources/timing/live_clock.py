@@ -38,6 +38,9 @@ APART_S, APART_IN_BURSTS_S = 0.06, 0.25
 """Two tracks of which one keeps to its arrival may be so far apart; the second where both come in bursts."""
 BURST_PACKET_S = 0.004
 """Packets of a burst come more quickly than this after one another, and four times as quickly as they were made."""
+BURST_S = 0.06
+"""A burst makes good more than this. Packets that come unevenly make good less, one or two at a time: what they are
+early by is the clock's, but for so much of it once."""
 MAX_PAUSE_S = 10.0
 FORGET_S = 30.0
 """A long pause is forgotten in this time; at once, if none has come for twice as long and a second: bursts come again
@@ -122,6 +125,12 @@ class _Track:
     """What `trim_s` grows by each second."""
     pushed: bool = False
     """The trim was corrected since the last beat."""
+    made_good_s: float = 0.0
+    """What the packets that came quickly after one another, up to the newest, were waiting for."""
+    believed_s: float = 0.0
+    """What was believed of it to be no error of the clock."""
+    uneven_s: float = BURST_S
+    """Left of what is believed of packets that are no burst."""
     punctual_s: float | None = None
     """The lead, with the trim, of the most punctual packets; None until the first one."""
     good: Stamp | None = None
@@ -315,17 +324,34 @@ class LiveClock:
         if self._in_pieces:
             state.punctual_s += max(0.0, early_s)
             return
-        if early_s > 0 and after_s < min(BURST_PACKET_S, after_own_s / 4):
+        quick = after_s < min(BURST_PACKET_S, after_own_s / 4)
+        if quick:
+            state.made_good_s += after_own_s - after_s
+        elif state.made_good_s:
+            early_s += self._end_of_burst(state)
+        if early_s > 0 and quick:
             # What came before had waited somewhere: it was not the clock, if that is what it was taken for.
             back_s = min(early_s, max(0.0, state.trim_s))
             state.push(-back_s)
             state.punctual_s += early_s - back_s
+            state.believed_s += early_s - back_s
         elif early_s > state.tolerance_s:
             state.push(state.tolerance_s - early_s)
         off_s = state.off_s() or 0.0
         if off_s < -state.tolerance_s:
             state.push(-state.tolerance_s - off_s)
         self._keep_together(state)
+
+    @staticmethod
+    def _end_of_burst(state: _Track) -> float:
+        """Takes back what was believed of packets that were no burst; how much."""
+        kept_s = state.believed_s if state.made_good_s > BURST_S else min(state.believed_s, state.uneven_s)
+        if state.made_good_s <= BURST_S:
+            state.uneven_s -= kept_s
+        taken_s = state.believed_s - kept_s
+        state.punctual_s = (state.punctual_s or 0.0) - taken_s
+        state.made_good_s = state.believed_s = 0.0
+        return taken_s
 
     def _keep_together(self, state: _Track) -> None:
         """Of two tracks that part, the one that is further from its arrival is moved."""
