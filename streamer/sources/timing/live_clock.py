@@ -7,11 +7,11 @@ come. Then times are those of arrival, or the source's own, moved or stretched s
 The most punctual packets tell where a clock stands: what comes in bursts is late, but for the end of each burst.
 """
 
-import math
-from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 from statistics import median_low
+
+from streamer.sources.timing.delivery import Delivery
 
 MIN_STEP_S = 0.001
 """The times of a track grow by this at least."""
@@ -41,10 +41,6 @@ BURST_PACKET_S = 0.004
 BURST_S = 0.06
 """A burst makes good more than this. Packets that come unevenly make good less, one or two at a time: what they are
 early by is the clock's, but for so much of it once."""
-MAX_PAUSE_S = 10.0
-FORGET_S = 30.0
-"""A long pause is forgotten in this time; at once, if none has come for twice as long and a second: bursts come again
-and again."""
 MIN_BEAT_S, MAX_BEAT_S = 0.25, 4.0
 """Interval over which the rate of a clock is measured: short at first."""
 STEADY = 0.005
@@ -61,52 +57,6 @@ class Stamp:
 
     own_s: float
     arrived_s: float
-
-
-class _Delivery:
-    """How evenly the packets of a track come, and how punctual the best of them are."""
-
-    def __init__(self) -> None:
-        self._leads: list[tuple[float, float]] = []
-        """When the most punctual ones arrived and how early, the earliest first: each is earlier than all after it."""
-        self._newest_s = self._paused_s = -math.inf
-        """When the newest one came, and the last one before a long pause."""
-        self._mean_s = 0.0
-        self.pause_s = 0.0
-        """The longest of late."""
-
-    @property
-    def uneven_s(self) -> float:
-        """How much longer than usual a pause may be."""
-        return self.pause_s - self._mean_s if self.pause_s > 1.5 * self._mean_s else 0.0
-
-    @property
-    def window_s(self) -> float:
-        """The most punctual packet of so long stands for the source: that is, the end of the last burst, too."""
-        return max(self.pause_s, self._newest_s - self._paused_s) + 0.05
-
-    def add(self, lead_s: float, arrived_s: float) -> None:
-        if math.isinf(self._newest_s):
-            self._paused_s = arrived_s
-        else:
-            after_s = arrived_s - self._newest_s
-            rare = arrived_s - self._paused_s > 2 * self.pause_s + 1
-            faded_s = 0.0 if rare else self.pause_s * max(0.0, 1 - after_s / FORGET_S)
-            self.pause_s = min(MAX_PAUSE_S, max(after_s, faded_s))
-            self._mean_s += (after_s - self._mean_s) / 25 if self._mean_s else after_s
-            if after_s >= self.pause_s / 2:
-                self._paused_s = self._newest_s
-        self._newest_s = arrived_s
-        while self._leads and self._leads[-1][1] <= lead_s:
-            self._leads.pop()
-        self._leads.append((arrived_s, lead_s))
-        old = bisect_left(self._leads, (arrived_s - MAX_PAUSE_S - 1, float("-inf")))
-        del self._leads[:old]
-
-    def best_s(self, window_s: float) -> float:
-        """The lead of the most punctual packet of the last so many seconds."""
-        first = bisect_left(self._leads, (self._leads[-1][0] - window_s, float("-inf")))
-        return self._leads[first][1]
 
 
 @dataclass(slots=True)
@@ -129,6 +79,10 @@ class _Track:
     """What the packets that came quickly after one another, up to the newest, were waiting for."""
     believed_s: float = 0.0
     """What was believed of it to be no error of the clock."""
+    gains_s: deque[float] = field(default_factory=lambda: deque([0.0, 0.0], maxlen=2))
+    """The same, of all bursts of this beat and of the one before."""
+    gained: float = 0.0
+    """What the clock gained each second of the last beat, if it was no error."""
     uneven_s: float = BURST_S
     """Left of what is believed of packets that are no burst."""
     punctual_s: float | None = None
@@ -143,7 +97,7 @@ class _Track:
     """The newest one was in its place."""
     newest_own_s: float | None = None
     steps_s: deque[float] = field(default_factory=lambda: deque(maxlen=USUAL_STEPS))
-    delivery: _Delivery = field(default_factory=_Delivery)
+    delivery: Delivery = field(default_factory=Delivery)
     beat: tuple[float, float] | None = None
     """When the rate was measured last, and the best lead then."""
     beat_s: float = MIN_BEAT_S
@@ -162,8 +116,10 @@ class _Track:
     def settle(self) -> None:
         """Judges anew from the next packet on."""
         self.punctual_s, self.beat, self.beat_s, self.drift, self.pushed = None, None, MIN_BEAT_S, 0.0, False
+        self.gained = self.made_good_s = self.believed_s = 0.0
+        self.gains_s.extend((0.0, 0.0))
         pause_s = self.delivery.pause_s
-        self.delivery = _Delivery()
+        self.delivery = Delivery()
         self.delivery.pause_s = pause_s
 
     @property
@@ -329,7 +285,7 @@ class LiveClock:
             state.made_good_s += after_own_s - after_s
         elif state.made_good_s:
             early_s += self._end_of_burst(state)
-        if early_s > 0 and quick:
+        if early_s > 0 and quick and not state.drift:
             # What came before had waited somewhere: it was not the clock, if that is what it was taken for.
             back_s = min(early_s, max(0.0, state.trim_s))
             state.push(-back_s)
@@ -343,10 +299,23 @@ class LiveClock:
         self._keep_together(state)
 
     @staticmethod
+    def _gains_again(state: _Track, beat_s: float) -> bool:
+        """Whether bursts of a second beat make good as much: what is early is the clock, which runs fast."""
+        before, rate = state.gained, state.gains_s[-1] / beat_s
+        again = STEADY < rate < 2 * before < 4 * rate
+        if again and state.punctual_s is not None:
+            state.punctual_s -= sum(state.gains_s)
+        state.gained = 0.0 if again else rate
+        state.gains_s.append(0.0)
+        return again
+
+    @staticmethod
     def _end_of_burst(state: _Track) -> float:
         """Takes back what was believed of packets that were no burst; how much."""
         kept_s = state.believed_s if state.made_good_s > BURST_S else min(state.believed_s, state.uneven_s)
-        if state.made_good_s <= BURST_S:
+        if state.made_good_s > BURST_S:
+            state.gains_s[-1] += kept_s
+        else:
             state.uneven_s -= kept_s
         taken_s = state.believed_s - kept_s
         state.punctual_s = (state.punctual_s or 0.0) - taken_s
@@ -376,9 +345,9 @@ class LiveClock:
         if now_s - began_s < max(state.beat_s, 2 * window_s):
             return
         state.beat = (now_s, best_s)
-        if not state.pushed and not state.drift:
-            return
         rate = -(best_s - before_s) / (now_s - began_s)
+        if not state.pushed and not state.drift and not self._gains_again(state, now_s - began_s):
+            return
         if abs(rate) < STEADY and not state.pushed and state.beat_s >= MAX_BEAT_S:
             state.drift, state.beat_s = 0.0, MIN_BEAT_S
             return

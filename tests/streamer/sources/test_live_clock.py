@@ -182,6 +182,22 @@ def test_a_good_clock_is_kept_to_the_tick(arrives: Callable[[float], float], rat
         assert [told.time_s - each[0].time_s for told in each] == pytest.approx([told.true_s for told in each])
 
 
+@pytest.mark.parametrize("burst_s", [0.5, 2.0])
+@pytest.mark.parametrize("clock", [1.02, 1.05, 1.2])
+@pytest.mark.parametrize("who", [(SOUND,), (PICTURES, SOUND)], ids=["sound", "all"])
+def test_a_clock_that_runs_fast_is_known_in_bursts(who: tuple[int, ...], clock: float, burst_s: float) -> None:
+    """What each burst makes good anew is no delay: they part by less than a burst, and not without end."""
+
+    def says(track: int, number: int, true_s: float) -> float:
+        return true_s * (clock if track in who else 1)
+
+    pictures, sounds = Made(says, in_bursts(burst_s), lasts_s=120).told()
+    late = ([each for each in track if each.true_s > 60] for track in (pictures, sounds))
+    assert lasts(pictures) == pytest.approx(1, abs=0.015)
+    assert lasts(sounds) == pytest.approx(1, abs=0.015)
+    assert apart_s(*late) < burst_s
+
+
 @pytest.mark.parametrize("piece_s", [2.0, 4.0, 6.0])
 def test_pieces_are_kept_to_the_tick(piece_s: float) -> None:
     def arrives(true_s: float) -> float:
