@@ -22,6 +22,7 @@ from streamer.version import __version__
 from streamer.web.costs import Meter, roles_of
 from streamer.web.costs import root as scrape
 from streamer.web.costs import router as costs
+from streamer.web.described import described
 from streamer.web.gate import API, Gate
 from streamer.web.jobs.files import Folder
 from streamer.web.jobs.routes import Desk as JobDesk
@@ -96,6 +97,7 @@ def create_app(
     app.include_router(videos, prefix=API)
     app.include_router(streams, prefix=API)
     app.include_router(scrape)
+    app.openapi = described(app)  # type: ignore[method-assign]  # as the framework's documentation has it
     _explain(app)
     gate = Gate(app, settings, pool, token, port or (lambda: access.port))
     meter = Meter(service, gate, lambda: roles_of(service, app.state.jobs.runner.pid, app.state.hub))

@@ -13,6 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from streamer.diagnose.sampler import EVERY_S, Costs, Sampler, rates
 from streamer.version import __version__
 from streamer.web.gate import Gate
+from streamer.web.models import CostsAnswer
 from streamer.web.requests import Requests
 from streamer.web.stills.routes import Service
 from streamer.web.streams.hub import Hub
@@ -157,7 +158,9 @@ root = APIRouter(tags=["costs"])
 router = APIRouter(tags=["costs"])
 
 
-@root.get("/metrics", summary="For Prometheus", response_class=Response)
+@root.get(
+    "/metrics", responses={200: {"content": {"text/plain": {}}}}, summary="For Prometheus", response_class=Response
+)
 async def scrape(request: Request) -> Response:
     """The service's figures in Prometheus' text format."""
     meter: Meter = request.app.state.meter
@@ -166,14 +169,19 @@ async def scrape(request: Request) -> Response:
     return Response(text(meter.read), media_type=MEDIA_TYPE)
 
 
-@router.get("/costs", summary="Memory and processor time")
+@router.get("/costs", response_model=CostsAnswer, summary="Memory and processor time")
 async def costs(request: Request) -> dict[str, Any]:
     """Each process, once a second, for the last ten minutes; the stages of pictures; the queue."""
     meter: Meter = request.app.state.meter
     return meter.as_json(history=True)
 
 
-@router.get("/costs/events", summary="The same, as it comes", response_class=StreamingResponse)
+@router.get(
+    "/costs/events",
+    responses={200: {"content": {"text/event-stream": {}}}},
+    summary="The same, as it comes",
+    response_class=StreamingResponse,
+)
 async def events(request: Request) -> StreamingResponse:
     """Server-sent events: the newest sample, once a second."""
     meter: Meter = request.app.state.meter

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from secrets import compare_digest, token_hex
 from typing import Any
@@ -43,6 +44,8 @@ QUEUED = (f"{API}/parse", f"{API}/parse/batch", f"{API}/faces")
 OPEN = ("/", "/docs", "/healthz", "/readyz", "/session", f"{API}/openapi.json")
 """What is given without a token: nothing of anybody's is there."""
 OPEN_FOLDERS = ("/page/", "/problems/")
+ENDLESS = ("/events", "/live.mjpg")
+"""Ends of the addresses whose answers go on for as long as somebody listens: HEAD is not for them."""
 NAVIGATED = ("/", "/docs")
 """Pages that a link elsewhere may lead to."""
 CSP = (
@@ -98,7 +101,10 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        visit = _Visit(scope, send)
+        method = scope.get("method", "GET")
+        if method == "HEAD" and not scope["path"].endswith(ENDLESS):
+            scope = {**scope, "method": "GET"}  # the server, which knows better, leaves the body out
+        visit = _Visit(scope, send, method)
         try:
             self._admit(visit)
             if visit.method == "OPTIONS":
@@ -212,14 +218,15 @@ class Gate:
 class _Visit:
     """One request or WebSocket."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, method: str) -> None:
         self.id = f"q_{token_hex(6)}"
         self.path: str = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
-        self.method: str = scope.get("method", "GET")
+        self.method = method
         self.state: dict[str, Any] = scope.setdefault("state", {})
         self.state["request_id"] = self.id
         self.cors: str | None = None
         self.hang_up = False
+        self._replaced = False
         self._scope, self._send = scope, send
         self._headers: dict[str, str] = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
@@ -249,6 +256,15 @@ class _Visit:
         return "" if found is None else str(found.value)
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
+        if self._replaced:
+            return
+        if message["type"] == "http.response.start" and _is_plain_error(message):
+            status = message["status"]
+            await answer(of_status(status, HTTPStatus(status).phrase.lower()), self.id)(
+                self._scope, _nothing, self.send
+            )
+            self._replaced = True
+            return
         if message["type"] == "http.response.start":
             self._status = message["status"]
             have = {name.lower() for name, _ in message["headers"]}
@@ -279,6 +295,16 @@ class _Visit:
         seconds = time.monotonic() - self._began_s
         observe(route, self.method if self.method.isalpha() else "other", self._status, seconds)
         event("request", id=self.id, method=self.method, route=route, status=self._status, seconds=round(seconds, 4))
+
+
+def _is_plain_error(message: MutableMapping[str, Any]) -> bool:
+    """Whether a library answers with an error of its own, as to a Range that cannot be."""
+    kind = next((value for name, value in message["headers"] if name.lower() == b"content-type"), b"")
+    return bool(message["status"] >= HTTPStatus.BAD_REQUEST and kind.startswith(b"text/plain"))
+
+
+async def _nothing() -> MutableMapping[str, Any]:
+    return {"type": "http.disconnect"}
 
 
 def _is_address(host: str) -> bool:

@@ -5,7 +5,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from streamer.web import examples
+
 Box = tuple[int, int, int, int]
+
+
+def _like(example: dict[str, Any]) -> ConfigDict:
+    """The settings of a shape that has an example."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class Strict(BaseModel):
@@ -111,6 +118,8 @@ class Timings(Strict):
 
 
 class ParseAnswer(Strict):
+    model_config = _like(examples.PARSED)
+
     id: str | None = Field(description="Of the results that `links` lead to; null where nothing is kept.")
     parser: str
     cached: bool
@@ -133,6 +142,8 @@ class ResourceUsage(Strict):
 
 
 class FacesAnswer(Strict):
+    model_config = _like(examples.FACES)
+
     id: str | None
     parser: str
     cached: bool
@@ -145,6 +156,8 @@ class FacesAnswer(Strict):
 
 class ProblemAnswer(BaseModel):
     """RFC 9457, as application/problem+json."""
+
+    model_config = _like(examples.PROBLEM)
 
     type: str = Field(examples=["/problems/not-a-picture"])
     title: str
@@ -183,6 +196,8 @@ class JobProgress(Strict):
 
 
 class JobAnswer(Strict):
+    model_config = _like(examples.JOB)
+
     id: str
     kind: Literal["video"]
     state: Literal["queued", "running", "done", "failed", "cancelled"]
@@ -195,6 +210,72 @@ class JobAnswer(Strict):
     problem: dict[str, str] | None
     request: dict[str, Any]
     links: dict[str, str]
+
+
+class StreamFigures(Strict):
+    captured: int
+    parsed: int
+    shown: int
+    dropped: dict[str, int] = Field(description="Frames that were not shown, by why.")
+    captured_hz: float
+    parsed_hz: float
+    reconnects: int
+    offline_s: float | None = Field(description="Time since the camera was lost; null while it is there.")
+    last_loss: str | None
+    mask_age_p50_s: float
+    mask_age_p95_s: float
+    worker_restarts: int
+
+
+class StreamAnswer(Strict):
+    model_config = _like(examples.STREAM)
+
+    id: str
+    source: str
+    viewers: int
+    ended: str | None = Field(description="Why it ended; null while it runs.")
+    recording: str | None = Field(default=None, description="The file that is being written.")
+    recording_trouble: str | None = None
+    stats: StreamFigures | None = None
+    links: dict[str, str]
+
+
+class SavedAnswer(Strict):
+    file: str | None = Field(description="Its name.")
+    link: str | None = None
+
+
+class ProcessCost(Strict):
+    role: str = Field(description="web, stills N, stream or job.")
+    rss_mb: float
+    pss_mb: float | None = Field(description="Memory with what is shared divided; null where it cannot be known.")
+
+
+class CostSample(Strict):
+    unix_s: float
+    processes: list[ProcessCost]
+    cores: dict[str, float] = Field(description="Processor time by role, in cores.")
+
+
+class Stage(Strict):
+    count: int
+    mean_s: float
+
+
+class QueueFigures(Strict):
+    waiting: int
+    refused: int
+    cache_bytes: int
+    cache_hits: int
+    cache_misses: int
+
+
+class CostsAnswer(Strict):
+    model_config = _like(examples.COSTS)
+
+    samples: list[CostSample] = Field(description="Once a second.")
+    stages: dict[str, Stage]
+    queue: QueueFigures
 
 
 class StreamWanted(Strict):

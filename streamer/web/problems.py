@@ -44,6 +44,7 @@ KINDS = {
     "unknown-parser": Kind(404, "Unknown parser", "This server was not started with that parser. /api/v1/parsers lists"
         " those that there are."),
     "gone": Kind(410, "Gone", "It was here and is not any more: results are kept for 15 minutes, or as memory lasts."),
+    "unsatisfiable-range": Kind(416, "No such range", "The Range begins after the end of the file, or cannot be read."),
     "method-not-allowed": Kind(405, "Method not allowed", "The address takes other methods; Allow names them."),
     "bad-host": Kind(421, "Unknown host name", "The server is not known by the name in the Host header. Start it with"
         " --allow-host NAME if that name is its own."),
@@ -98,6 +99,33 @@ def as_json(problem: Problem, request_id: str) -> dict[str, Any]:
 
 def of_status(status: int, detail: str) -> Problem:
     """The problem for a status that a library chose."""
-    by_status = {404: "not-found", 405: "method-not-allowed", 413: "too-many-bytes", 422: "validation"}
+    by_status = {
+        404: "not-found",
+        405: "method-not-allowed",
+        413: "too-many-bytes",
+        416: "unsatisfiable-range",
+        422: "validation",
+    }
     kind = by_status.get(status, "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal")
     return Problem(kind, detail)
+
+
+PARAMETERS = ("validation",)
+WITH_BODY = ("bad-request", "too-slow", "too-many-bytes", "validation")
+QUEUED = ("too-busy", "starting", "worker-died", "deadline", "poison")
+"""Of what waits for a process for stills."""
+PICTURE = (
+    *WITH_BODY, *QUEUED, "unknown-parser", "not-a-picture", "unsupported-format", "truncated-picture", "animated",
+    "too-many-pixels",
+)  # fmt: skip
+
+
+def documented(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route answers with, for its description in OpenAPI."""
+    by_status: dict[int | str, list[str]] = {}
+    for kind in dict.fromkeys(kinds):
+        by_status.setdefault(KINDS[kind].status, []).append(kind)
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemAnswer"}}}
+    return {
+        status: {"description": ", ".join(found), "content": content} for status, found in sorted(by_status.items())
+    }

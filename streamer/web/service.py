@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from streamer.web.gate import COOKIE
 from streamer.web.models import LabelRow, ParserRow, Readiness
-from streamer.web.problems import KINDS, Problem
+from streamer.web.problems import KINDS, WITH_BODY, Problem, documented
 from streamer.web.stills.pool import Pool
 
 about = APIRouter(tags=["service"])
@@ -25,13 +25,16 @@ def _loaded(request: Request, what: str) -> Response:
     return Response(getattr(pool.loaded, what), media_type="application/json")
 
 
-@about.get("/parsers", response_model=list[ParserRow], summary="The parsers")
+STARTING = documented("starting")
+
+
+@about.get("/parsers", response_model=list[ParserRow], responses=STARTING, summary="The parsers")
 async def parsers(request: Request) -> Response:
     """Every parser there is, and whether requests may name it here."""
     return _loaded(request, "parsers")
 
 
-@about.get("/labels", response_model=dict[str, list[LabelRow]], summary="The label sets")
+@about.get("/labels", response_model=dict[str, list[LabelRow]], responses=STARTING, summary="The label sets")
 async def labels(request: Request) -> Response:
     """The classes of each label set, with their ids, colours and twins."""
     return _loaded(request, "label_sets")
@@ -51,7 +54,13 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
 
-@root.post("/session", status_code=204, summary="A cookie for a token", response_class=Response)
+@root.post(
+    "/session",
+    status_code=204,
+    responses=documented("no-token", *WITH_BODY),
+    summary="A cookie for a token",
+    response_class=Response,
+)
 async def session(request: Request, token: Annotated[str, Body(embed=True, max_length=512)]) -> Response:
     """Gives a browser a cookie that it shows in place of the token."""
     known: str | None = request.app.state.token
@@ -65,7 +74,12 @@ async def session(request: Request, token: Annotated[str, Body(embed=True, max_l
     return response
 
 
-@root.get("/problems/{name}", response_class=HTMLResponse, summary="What a problem means")
+@root.get(
+    "/problems/{name}",
+    responses=documented("not-found", "validation"),
+    response_class=HTMLResponse,
+    summary="What a problem means",
+)
 async def problem(name: str) -> HTMLResponse:
     """The page that a problem's `type` leads to."""
     kind = KINDS.get(name)

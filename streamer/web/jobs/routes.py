@@ -17,9 +17,9 @@ from streamer.web.jobs.files import Folder, accept, container_of
 from streamer.web.jobs.runner import Runner
 from streamer.web.jobs.store import Job, JobStore, KeyReused
 from streamer.web.models import JobAnswer
-from streamer.web.problems import Problem
+from streamer.web.problems import PARAMETERS, WITH_BODY, Problem, documented
 from streamer.web.stills.desk import Wish
-from streamer.web.stills.routes import PROBLEMS, wish
+from streamer.web.stills.routes import wish
 
 KEEP_ALIVE_S = 10.0
 MEGA = 1_000_000
@@ -32,6 +32,10 @@ BODY: dict[str, Any] = {
         "content": dict.fromkeys(_KINDS, _VIDEO),
     }
 }
+NONE = documented(*PARAMETERS, "not-found", "gone")
+"""There is no such job."""
+ACCEPTING = documented(*WITH_BODY, "unknown-parser", "unsupported-format", "idempotency-key-reused", "no-room")
+PARTIAL = documented("bad-request", "unsatisfiable-range")
 router = APIRouter(tags=["videos"])
 
 
@@ -52,7 +56,7 @@ def _desk(request: Request) -> Desk:
     return found
 
 
-@router.post("/videos", status_code=202, response_model=JobAnswer, responses=PROBLEMS, openapi_extra=BODY,
+@router.post("/videos", status_code=202, response_model=JobAnswer, responses=ACCEPTING, openapi_extra=BODY,
              summary="Parse a video")  # fmt: skip
 async def videos(
     request: Request,
@@ -137,7 +141,7 @@ async def jobs(request: Request) -> Response:
     return JSONResponse([told(desk, each) for each in desk.store.all()])
 
 
-@router.get("/jobs/{job_id}", response_model=JobAnswer, responses=PROBLEMS, summary="A job")
+@router.get("/jobs/{job_id}", response_model=JobAnswer, responses=NONE, summary="A job")
 async def job(
     request: Request,
     job_id: str,
@@ -154,9 +158,7 @@ async def job(
     return JSONResponse(told(desk, found))
 
 
-@router.delete(
-    "/jobs/{job_id}", status_code=204, responses=PROBLEMS, response_class=Response, summary="Cancel, or forget"
-)
+@router.delete("/jobs/{job_id}", status_code=204, responses=NONE, response_class=Response, summary="Cancel, or forget")
 async def cancel(request: Request, job_id: str) -> Response:
     """Ends a job that waits or runs; removes one that is over, with its files."""
     desk = _desk(request)
@@ -166,7 +168,10 @@ async def cancel(request: Request, job_id: str) -> Response:
 
 
 @router.get(
-    "/jobs/{job_id}/events", response_class=StreamingResponse, responses=PROBLEMS, summary="A job, as it goes on"
+    "/jobs/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, **NONE},
+    summary="A job, as it goes on",
 )
 async def events(request: Request, job_id: str, last_event_id: Annotated[str | None, Header()] = None) -> Response:
     """Server-sent events: `progress`, and `state` and at the end `done`. `Last-Event-ID` goes on after that one."""
@@ -195,7 +200,17 @@ async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[bytes]:
             yield b": still here\n\n"
 
 
-@router.get("/jobs/{job_id}/{name}", responses=PROBLEMS, response_class=FileResponse, summary="What a job made")
+@router.get(
+    "/jobs/{job_id}/{name}",
+    responses={
+        200: {"content": {kind: {} for _, kind in FILES.values()}},
+        206: {"description": "A part of it"},
+        **NONE,
+        **PARTIAL,
+    },
+    response_class=FileResponse,
+    summary="What a job made",
+)
 async def result(request: Request, job_id: str, name: Literal["video", "masks"]) -> Response:
     """`video`: an MP4; `masks`: its parsings, see the sidecar. Ranges are answered."""
     desk = _desk(request)

@@ -25,14 +25,17 @@ function Parameters({ list }) {
 
 function Operation({ path, method, operation }) {
   const bodies = Object.keys(operation.requestBody?.content || {});
-  const statuses = Object.entries(operation.responses || {}).map(([status, { content }]) =>
+  const answers = Object.entries(operation.responses || {});
+  const good = answers.filter(([status]) => status < 400).map(([status, { content }]) =>
     `${status} ${Object.entries(content || {}).map(([kind, { schema }]) => typeOf(schema) || kind).join(", ")}`);
+  const problems = answers.filter(([status]) => status >= 400).map(([status, { description }]) => `${status} ${description}`);
   return html`<section class="card"><h2><span class="badge">${method.toUpperCase()}</span> <code>${path}</code></h2>
     <p>${operation.summary}</p>
     ${operation.description && html`<p class="soft">${operation.description}</p>`}
     <${Parameters} list=${operation.parameters} />
     ${bodies.length > 0 && html`<p>Body: <code>${bodies.join(", ")}</code></p>`}
-    <p class="soft">Answers: ${statuses.join(" · ")}</p></section>`;
+    <p>Answers: <code>${good.join(" · ")}</code></p>
+    <p class="soft">Problems: ${problems.join(" · ")}</p></section>`;
 }
 
 function Model({ name, schema }) {
@@ -40,7 +43,8 @@ function Model({ name, schema }) {
     ${schema.description && html`<p>${schema.description}</p>`}
     <div class="scroll"><table><tbody>${Object.entries(schema.properties || {}).map(([field, of]) => html`<tr>
       <td><code>${field}</code></td><td><code>${typeOf(of)}</code></td><td>${of.description || ""}</td></tr>`)}
-    </tbody></table></div></section>`;
+    </tbody></table></div>
+    ${schema.examples && html`<pre><code>${JSON.stringify(schema.examples[0], null, 1)}</code></pre>`}</section>`;
 }
 
 function Docs({ api }) {

@@ -14,8 +14,8 @@ from fastapi.responses import Response, StreamingResponse
 from pipeline.network.options import MULTIPLE
 from streamer.stills.messages import Detail, Labels, Masks, Show, Shown, View
 from streamer.web.bodies import files_of
-from streamer.web.models import FacesAnswer, ParseAnswer, ProblemAnswer
-from streamer.web.problems import Problem, as_json
+from streamer.web.models import FacesAnswer, ParseAnswer
+from streamer.web.problems import PARAMETERS, PICTURE, QUEUED, Problem, as_json, documented
 from streamer.web.settings import ServeSettings
 from streamer.web.stills.desk import VIEWS, Desk, Wish, watched
 from streamer.web.stills.pool import Pool
@@ -55,10 +55,11 @@ BATCH_BODY: dict[str, Any] = {
         },
     }
 }
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ProblemAnswer, "content": {"application/problem+json": {}}}
-    for status in (404, 408, 413, 415, 422, 429, 500, 503, 504)
+VIEWED: dict[str, dict[str, Any]] = {
+    kind: {} for kind in ("image/jpeg", "image/png", "application/vnd.coco+json", "application/octet-stream")
 }
+"""The media types of views."""
+ONE: dict[int | str, dict[str, Any]] = documented(*PICTURE)
 LOSSLESS = ("picture.png", "overlay.png")
 _NO_STORE = {"no-store", "no-cache"}
 
@@ -151,7 +152,13 @@ Draws = Annotated[Show, Depends(drawn)]
 router = APIRouter(tags=["pictures"])
 
 
-@router.post("/parse", response_model=ParseAnswer, responses=PROBLEMS, openapi_extra=BODY, summary="Parse a picture")
+@router.post(
+    "/parse",
+    response_model=ParseAnswer,
+    responses={200: {"content": VIEWED}, **ONE},
+    openapi_extra=BODY,
+    summary="Parse a picture",
+)
 async def parse(
     request: Request,
     wished: Wished,
@@ -189,7 +196,7 @@ async def _seen(service: Service, body: bytes, wished: Wish, place: Place, show:
     return await service.desk.show(result, show, place.client)
 
 
-@router.post("/faces", response_model=FacesAnswer, responses=PROBLEMS, openapi_extra=BODY, summary="Find faces")
+@router.post("/faces", response_model=FacesAnswer, responses=ONE, openapi_extra=BODY, summary="Find faces")
 async def faces(request: Request, wished: Wished) -> Response:
     """The faces in a picture, the surest first, each with whose it is; and what the service uses at that moment."""
     began_s = time.monotonic()
@@ -207,7 +214,7 @@ async def faces(request: Request, wished: Wished) -> Response:
 
 @router.post(
     "/parse/batch",
-    responses={200: {"content": {"application/x-ndjson": {}}}, **PROBLEMS},
+    responses={200: {"content": {"application/x-ndjson": {}}}, **ONE},
     openapi_extra=BATCH_BODY,
     summary="Parse several pictures",
     response_class=StreamingResponse,
@@ -258,10 +265,7 @@ def _problem_line(index: int, problem: Problem, request_id: str) -> bytes:
 
 @router.get(
     "/results/{result_id}/{name}",
-    responses={
-        200: {"content": {kind: {} for kind in ("image/jpeg", "image/png", "application/vnd.coco+json")}},
-        **PROBLEMS,
-    },
+    responses={200: {"content": VIEWED}, **documented(*PARAMETERS, *QUEUED, "not-found", "gone")},
     summary="A view of a result",
     response_class=Response,
 )

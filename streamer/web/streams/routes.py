@@ -11,12 +11,15 @@ from fastapi import APIRouter, Query, Request, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
-from streamer.web.models import LookWanted, StreamWanted
-from streamer.web.problems import Problem
-from streamer.web.stills.routes import PROBLEMS
+from streamer.web.gate import API
+from streamer.web.models import LookWanted, SavedAnswer, StreamAnswer, StreamWanted
+from streamer.web.problems import PARAMETERS, WITH_BODY, Problem, documented
 from streamer.web.streams.hub import Hub, Live, Viewer
 
 JPEG_QUALITY = 85
+NONE = documented(*PARAMETERS, "not-found", "cannot-stream")
+"""There is no such stream, or it cannot do that."""
+STARTS = documented(*WITH_BODY, "unknown-source", "unknown-parser", "cannot-stream", "too-busy")
 router = APIRouter(tags=["streams"])
 
 
@@ -32,12 +35,17 @@ def _live(request: Request | WebSocket, stream_id: str) -> Live:
     return found
 
 
-async def _told(live: Live) -> dict[str, Any]:
+def _root(request: Request) -> str:
+    """What addresses of the API begin with."""
+    return f"{request.app.state.stills.settings.access.root_path}{API}"
+
+
+async def _told(request: Request, live: Live) -> dict[str, Any]:
     try:
         state, _ = await live.ask("state")
     except Problem as exc:
         state = {"ended": exc.detail}
-    root = f"streams/{live.id}"
+    root = f"{_root(request)}/streams/{live.id}"
     return {"id": live.id, "source": live.source, "viewers": len(live.viewers), **state, "links": {"self": root}}
 
 
@@ -47,55 +55,62 @@ async def sources(request: Request) -> list[str]:
     return list(_hub(request).cameras)
 
 
-@router.post("/streams", status_code=201, responses=PROBLEMS, summary="Start a stream", response_class=JSONResponse)
+@router.post("/streams", status_code=201, response_model=StreamAnswer, responses=STARTS, summary="Start a stream")
 async def start(request: Request, wanted: StreamWanted) -> Response:
     """Starts a camera, or gives the stream that it has."""
     served = request.app.state.stills.settings.work.parser
     if wanted.parser is not None and wanted.parser not in served:
         raise Problem("unknown-parser", f"this server has {', '.join(served)}")
     live = await _hub(request).start(wanted.source, wanted.parser)
-    return JSONResponse(await _told(live), 201, {"Location": f"{request.url.path}/{live.id}"})
+    return JSONResponse(await _told(request, live), 201, {"Location": f"{_root(request)}/streams/{live.id}"})
 
 
-@router.get("/streams", summary="The streams")
+@router.get("/streams", response_model=list[StreamAnswer], summary="The streams")
 async def streams(request: Request) -> list[dict[str, Any]]:
     """Each with its figures."""
-    return [await _told(each) for each in tuple(_hub(request).streams.values())]
+    return [await _told(request, each) for each in tuple(_hub(request).streams.values())]
 
 
-@router.get("/streams/{stream_id}", responses=PROBLEMS, summary="A stream")
+@router.get("/streams/{stream_id}", response_model=StreamAnswer, responses=NONE, summary="A stream")
 async def stream(request: Request, stream_id: str) -> dict[str, Any]:
     """Its figures, and why it ended if it did."""
-    return await _told(_live(request, stream_id))
+    return await _told(request, _live(request, stream_id))
 
 
-@router.delete(
-    "/streams/{stream_id}", status_code=204, responses=PROBLEMS, response_class=Response, summary="End a stream"
-)
+@router.delete("/streams/{stream_id}", status_code=204, responses=NONE, response_class=Response, summary="End a stream")
 async def end(request: Request, stream_id: str) -> Response:
     """Whatever state it is in."""
     await _hub(request).end(_live(request, stream_id))
     return Response(status_code=204)
 
 
-@router.patch("/streams/{stream_id}/look", responses=PROBLEMS, summary="How live.mjpg and frame.jpg are drawn")
+@router.patch(
+    "/streams/{stream_id}/look",
+    response_model=StreamAnswer,
+    responses={**NONE, **documented(*WITH_BODY)},
+    summary="How live.mjpg and frame.jpg are drawn",
+)
 async def look(request: Request, stream_id: str, wanted: LookWanted) -> dict[str, Any]:
     """Effects of the camera's settings stay: they cannot be taken off."""
     live = _live(request, stream_id)
     await live.ask("look", **wanted.model_dump(exclude_none=True))
-    return await _told(live)
+    return await _told(request, live)
 
 
-@router.post("/streams/{stream_id}/recording", status_code=201, responses=PROBLEMS, summary="Record")
+@router.post(
+    "/streams/{stream_id}/recording", status_code=201, response_model=SavedAnswer, responses=NONE, summary="Record"
+)
 async def record(request: Request, stream_id: str) -> dict[str, Any]:
     """The pictures as they come, covered where effects cover them; without colours, which `masks` of a job add."""
     live = _live(request, stream_id)
     path = _hub(request).file(live, "recording", ".mp4")
     await live.ask("record", file=str(path))
-    return {"file": path.name, "link": f"recordings/{path.name}"}
+    return {"file": path.name, "link": f"{_root(request)}/recordings/{path.name}"}
 
 
-@router.delete("/streams/{stream_id}/recording", responses=PROBLEMS, summary="End the recording")
+@router.delete(
+    "/streams/{stream_id}/recording", response_model=SavedAnswer, responses=NONE, summary="End the recording"
+)
 async def end_recording(request: Request, stream_id: str) -> dict[str, Any]:
     """The file is whole when the next picture has come."""
     live = _live(request, stream_id)
@@ -104,16 +119,27 @@ async def end_recording(request: Request, stream_id: str) -> dict[str, Any]:
     return {"file": state["recording"]}
 
 
-@router.post("/streams/{stream_id}/clip", status_code=201, responses=PROBLEMS, summary="The last seconds")
+@router.post(
+    "/streams/{stream_id}/clip", status_code=201, response_model=SavedAnswer, responses=NONE, summary="The last seconds"
+)
 async def clip(request: Request, stream_id: str) -> dict[str, Any]:
     """Of a camera whose settings have clip_seconds."""
     live = _live(request, stream_id)
     path = _hub(request).file(live, "clip", ".mp4")
     await live.ask("clip", file=str(path))
-    return {"file": path.name, "link": f"recordings/{path.name}"}
+    return {"file": path.name, "link": f"{_root(request)}/recordings/{path.name}"}
 
 
-@router.get("/recordings/{name}", responses=PROBLEMS, response_class=FileResponse, summary="A recording or clip")
+@router.get(
+    "/recordings/{name}",
+    responses={
+        200: {"content": {"video/mp4": {}}},
+        206: {"description": "A part of it"},
+        **documented(*PARAMETERS, "not-found", "bad-request", "unsatisfiable-range"),
+    },
+    response_class=FileResponse,
+    summary="A recording or clip",
+)
 async def recording(request: Request, name: str) -> Response:
     """Ranges are answered."""
     path = _hub(request).saved(name)
@@ -123,14 +149,24 @@ async def recording(request: Request, name: str) -> Response:
 Drawn = Annotated[bool, Query(description="With the colours.")]
 
 
-@router.get("/streams/{stream_id}/frame.jpg", responses=PROBLEMS, response_class=Response, summary="The newest picture")
+@router.get(
+    "/streams/{stream_id}/frame.jpg",
+    responses={200: {"content": {"image/jpeg": {}}}, **NONE},
+    response_class=Response,
+    summary="The newest picture",
+)
 async def frame(request: Request, stream_id: str, drawn: Drawn = True) -> Response:
     """As JPEG."""
     _, body = await _live(request, stream_id).ask("still", drawn=drawn, quality=JPEG_QUALITY)
     return Response(body, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
-@router.get("/streams/{stream_id}/live.mjpg", responses=PROBLEMS, response_class=StreamingResponse, summary="For <img>")
+@router.get(
+    "/streams/{stream_id}/live.mjpg",
+    responses={200: {"content": {"multipart/x-mixed-replace": {}}}, **NONE},
+    response_class=StreamingResponse,
+    summary="For <img>",
+)
 async def mjpeg(request: Request, stream_id: str) -> Response:
     """Pictures one after the other, with the colours, as multipart/x-mixed-replace: for players that know no better."""
     live = _live(request, stream_id)
