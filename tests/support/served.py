@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,9 +73,12 @@ class Served:
 
 
 @contextmanager
-def served(log: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
+def served(
+    log: Path, *options: str, environment: Mapping[str, str] | None = None, entry: Sequence[str] = ("streamer",)
+) -> Iterator[Served]:
     """Runs the service at a free port, and ends it as a terminal would."""
-    command = [sys.executable, "-m", "streamer", "serve", "--port", "0", "--data", str(log.parent / "data"), *options]
+    data = str(log.parent / "data")
+    command = [sys.executable, "-m", *entry, "serve", "--port", "0", "--data", data, *options]
     with log.open("a") as errors:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **(environment or {})}

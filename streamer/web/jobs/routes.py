@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Any, Literal
 
@@ -78,26 +79,31 @@ async def videos(
     part = desk.folder.upload(f"{token_hex(16)}.part")
     try:
         digest = await _received(request, desk, part)
-        whole = part.with_name(f"{part.stem}{_suffix(part)}")
         body = hashlib.blake2b(digest + repr(asked).encode(), digest_size=16).hexdigest()
         key = None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
-        try:
-            replayed = key is not None and (found := desk.store.known(key, body)) is not None
-            if replayed:
-                assert found is not None
-                job = found
-            else:
-                await asyncio.get_running_loop().run_in_executor(None, accept, part, whole)
-                job = desk.store.create(asked, whole.name, key, body)
-        except KeyReused as exc:
-            raise Problem("idempotency-key-reused", "that key was given with another body") from exc
+        job, replayed = await _accepted(desk, part, asked, key, body)
+    except KeyReused as exc:
+        raise Problem("idempotency-key-reused", "that key was given with another body") from exc
     finally:
         part.unlink(missing_ok=True)
-    if job.upload != whole.name:
-        whole.unlink(missing_ok=True)
     desk.runner.changed()
     headers = {"Location": f"{desk.root}/jobs/{job.id}"} | ({"Idempotency-Replayed": "true"} if replayed else {})
     return JSONResponse(told(desk, job), 202, headers)
+
+
+async def _accepted(desk: Desk, part: Path, asked: dict[str, Any], key: str | None, body: str) -> tuple[Job, bool]:
+    """The job for an upload that is whole, and whether its key had that job before. Raises KeyReused."""
+    whole = part.with_name(f"{part.stem}{_suffix(part)}")
+    if key is not None and (found := desk.store.known(key, body)) is not None:
+        return found, True
+    job: Job | None = None
+    try:
+        await asyncio.get_running_loop().run_in_executor(None, accept, part, whole)
+        job = desk.store.create(asked, whole.name, key, body)
+    finally:
+        if job is None or job.upload != whole.name:
+            whole.unlink(missing_ok=True)
+    return job, job.upload != whole.name
 
 
 def _check_effects(effects: tuple[str, ...]) -> None:
@@ -107,7 +113,7 @@ def _check_effects(effects: tuple[str, ...]) -> None:
             raise Problem("validation", detail, errors=[{"pointer": "query/effect", "detail": detail}])
 
 
-async def _received(request: Request, desk: Desk, part: Any) -> bytes:
+async def _received(request: Request, desk: Desk, part: Path) -> bytes:
     """Stores the body; its digest."""
     digest, got, room = hashlib.blake2b(digest_size=32), 0, 0
     with part.open("wb") as file:
@@ -126,7 +132,7 @@ async def _received(request: Request, desk: Desk, part: Any) -> bytes:
     return digest.digest()
 
 
-def _suffix(part: Any) -> str:
+def _suffix(part: Path) -> str:
     with part.open("rb") as file:
         suffix = container_of(file.read(512))
     if suffix is None:

@@ -40,7 +40,9 @@ class Runner:
     def start(self) -> None:
         self._store.recover()
         jobs = self._store.all()
-        self._folder.sweep((each.upload for each in jobs), (each.id for each in jobs))
+        # Also what a service that was killed had not yet removed: a job that is over needs no upload any more.
+        waiting = (each.upload for each in jobs if not each.is_over)
+        self._folder.sweep(waiting, (each.id for each in jobs if each.state not in ("failed", "cancelled")))
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._sweep())]
 
     async def stop(self) -> None:
@@ -73,7 +75,9 @@ class Runner:
         """Ends a job."""
         self._store.end(job.id, "cancelled")
         if self._running is not None and self._running[0] == job.id:
-            self._running[2].set()
+            self._running[2].set()  # its files go when its process has ended
+        else:
+            self._folder.remove(job.id, job.upload)
         self.changed()
 
     def forget(self, job: Job) -> None:

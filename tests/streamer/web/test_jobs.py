@@ -185,6 +185,9 @@ def test_a_video_becomes_a_video(tmp_path: Path) -> None:
         assert _frames(video.body, tmp_path) == 12
         part = running.ask("GET", done["links"]["video"], Range="bytes=4-7")
         assert (part.status, part.body) == (206, video.body[4:8])
+        for wrong, status in (("bytes=99999999-", 416), ("bytes=b-a", 400)):
+            refused = running.ask("GET", done["links"]["video"], Range=wrong)
+            assert (refused.status, refused.json()["status"]) == (status, status)
         assert running.ask("GET", done["links"]["masks"]).status == 200
         assert len(running.ask("GET", "/api/v1/jobs").json()) == 1
         resumed = running.ask("GET", job["links"]["events"], **{"Last-Event-ID": "999999"})
@@ -228,7 +231,7 @@ def test_a_job_is_cancelled_at_once(tmp_path: Path) -> None:
             assert _state(running, job) == "cancelled"
         assert eventually(lambda: not process.is_running(), 30)
         data = tmp_path / "data"
-        assert eventually(lambda: not list((data / "results").iterdir()), 30)
+        assert eventually(lambda: not list((data / "results").iterdir()) + list((data / "uploads").iterdir()), 30)
 
 
 @pytest.mark.process
