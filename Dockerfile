@@ -2,10 +2,12 @@
 FROM python:3.12-slim AS wheels
 WORKDIR /build
 COPY . .
-# What is drawn here needs no window: the headless build of OpenCV takes the place of the one with GUI libraries.
+# What is drawn here needs no window: the headless build of OpenCV, of the same version, takes the place of the one with
+# GUI libraries.
 RUN pip wheel --no-cache-dir --wheel-dir /wheels -c constraints.txt ".[web]" \
     && rm -f /wheels/opencv_python-*.whl \
-    && pip wheel --no-cache-dir --wheel-dir /wheels --no-deps opencv-python-headless
+    && sed -n 's/^opencv-python==/opencv-python-headless==/p' constraints.txt > /headless.txt \
+    && pip wheel --no-cache-dir --wheel-dir /wheels --no-deps -r /headless.txt
 
 FROM python:3.12-slim
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
