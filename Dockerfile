@@ -18,7 +18,7 @@ RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
 USER 10001
 VOLUME /data
 EXPOSE 7860
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 M2FP_STREAMER_CACHE=/data/cache
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s CMD ["streamer", "health"]
 ENTRYPOINT ["streamer"]
