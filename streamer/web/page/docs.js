@@ -13,12 +13,15 @@ function typeOf(schema) {
   return schema.type || "any";
 }
 
+// Words of the API's own in a sentence stand between backquotes.
+const sentence = (text) => (text || "").split("`").map((each, at) => (at % 2 ? html`<code>${each}</code>` : each));
+
 function Parameters({ list }) {
   if (!list?.length) return null;
   return html`<div class="scroll"><table><thead><tr><th>Parameter</th><th>Type</th><th>About</th></tr></thead><tbody>
     ${list.map((each) => html`<tr><td><code>${each.name}</code> <span class="soft">${each.in}</span></td>
       <td><code>${typeOf(each.schema)}</code></td>
-      <td>${each.description || each.schema?.description || ""}
+      <td>${sentence(each.description || each.schema?.description)}
         ${each.schema?.default !== undefined && html` <span class="soft">default ${JSON.stringify(each.schema.default)}</span>`}
       </td></tr>`)}</tbody></table></div>`;
 }
@@ -31,7 +34,7 @@ function Operation({ path, method, operation }) {
   const problems = answers.filter(([status]) => status >= 400).map(([status, { description }]) => `${status} ${description}`);
   return html`<section class="card"><h2><span class="badge">${method.toUpperCase()}</span> <code>${path}</code></h2>
     <p>${operation.summary}</p>
-    ${operation.description && html`<p class="soft">${operation.description}</p>`}
+    ${operation.description && html`<p class="soft">${sentence(operation.description)}</p>`}
     <${Parameters} list=${operation.parameters} />
     ${bodies.length > 0 && html`<p>Body: <code>${bodies.join(", ")}</code></p>`}
     <p>Answers: <code>${good.join(" · ")}</code></p>
@@ -40,9 +43,9 @@ function Operation({ path, method, operation }) {
 
 function Model({ name, schema }) {
   return html`<section class="card" id=${name}><h2><code>${name}</code></h2>
-    ${schema.description && html`<p>${schema.description}</p>`}
+    ${schema.description && html`<p>${sentence(schema.description)}</p>`}
     <div class="scroll"><table><tbody>${Object.entries(schema.properties || {}).map(([field, of]) => html`<tr>
-      <td><code>${field}</code></td><td><code>${typeOf(of)}</code></td><td>${of.description || ""}</td></tr>`)}
+      <td><code>${field}</code></td><td><code>${typeOf(of)}</code></td><td>${sentence(of.description)}</td></tr>`)}
     </tbody></table></div>
     ${schema.examples && html`<pre><code>${JSON.stringify(schema.examples[0], null, 1)}</code></pre>`}</section>`;
 }

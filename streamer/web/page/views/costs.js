@@ -3,7 +3,10 @@ import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { call } from "../service.js";
 
 const KEEP = 600;
-const COLOURS = ["#0b5cad", "#c2410c", "#11663a", "#7c3aed", "#a3171d", "#0e7490"];
+const COLOURS = {
+  light: ["#0b5cad", "#c2410c", "#11663a", "#7c3aed", "#a3171d", "#0e7490"],
+  dark: ["#7cb7ff", "#fb923c", "#7fd6a4", "#c4a1ff", "#ff9a94", "#67d5e8"],
+};
 
 export function Costs({ words }) {
   const [costs, setCosts] = useState(null);
@@ -40,22 +43,28 @@ export function Costs({ words }) {
   }));
   const cores = roles.map((role) => samples.map((each) => each.cores[role] ?? null));
   return html`<div>
-    <section class="card"><h2>${words.t("memory")}</h2><${Plot} times=${times} roles=${roles} rows=${memory} /></section>
-    <section class="card"><h2>${words.t("processor")}</h2><${Plot} times=${times} roles=${roles} rows=${cores} /></section>
-    <div class="columns"><${Now} words=${words} costs=${costs} /></div></div>`;
+    <section class="card"><h2>${words.t("memory")}</h2><${Plot} words=${words} times=${times} roles=${roles} rows=${memory} digits=${0} /></section>
+    <section class="card"><h2>${words.t("processor")}</h2><${Plot} words=${words} times=${times} roles=${roles} rows=${cores} digits=${2} /></section>
+    <div class="columns tables"><${Now} words=${words} costs=${costs} /></div></div>`;
 }
 
-function Plot({ times, roles, rows }) {
+function Plot({ words, times, roles, rows, digits }) {
   const place = useRef(null);
   const plot = useRef(null);
-  const key = roles.join();
+  const theme = getComputedStyle(document.documentElement).colorScheme === "dark" ? "dark" : "light";
+  const key = `${words.language} ${theme} ${roles.join()}`;
   useEffect(() => {
     const ink = getComputedStyle(document.documentElement).getPropertyValue("--soft");
     const axis = { stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8884" } };
+    const clock = new Intl.DateTimeFormat(words.language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+    const at = (seconds) => clock.format(new Date(1000 * seconds));
+    const value = (_, shown) => (shown === null || shown === undefined ? "" : words.number(shown, digits));
     const made = new uPlot({
       width: place.current.clientWidth, height: 220,
-      series: [{}, ...roles.map((role, index) => ({ label: role, stroke: COLOURS[index % COLOURS.length], width: 2 }))],
-      axes: [axis, { ...axis, size: 52 }], scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 0.1)] } },
+      series: [{ label: words.t("time"), value: (_, shown) => (shown ? at(shown) : "") },
+        ...roles.map((role, index) => ({ label: role, stroke: COLOURS[theme][index % COLOURS[theme].length], width: 2,
+          points: { show: false }, value }))],
+      axes: [{ ...axis, space: 90, values: (_, ticks) => ticks.map(at) }, { ...axis, size: 52 }], scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 0.1)] } },
     }, [times, ...rows], place.current);
     plot.current = made;
     const sized = new ResizeObserver(() => made.setSize({ width: place.current.clientWidth, height: 220 }));
@@ -75,7 +84,8 @@ function Now({ words, costs }) {
       <tbody>${last.processes.map((each) => html`<tr><td>${each.role}</td><td>${words.number(each.rss_mb)}</td>
         <td>${each.pss_mb === null ? "" : words.number(each.pss_mb)}</td>
         <td>${words.number(last.cores[each.role] ?? 0, 2)}</td></tr>`)}</tbody></table></div></section>
-    <section class="card"><h2>${words.t("stages")}</h2><table><tbody>
+    <section class="card"><h2>${words.t("stages")}</h2><table>
+      <thead><tr><th>${words.t("stage")}</th><th>${words.t("mean")}</th><th>${words.t("pictures")}</th></tr></thead><tbody>
       ${Object.entries(stages).map(([name, { mean_s: mean, count }]) => html`<tr><td>${name.replace(/_s$/, "")}</td>
         <td>${words.number(mean * 1000, 1)}</td><td class="soft">${count}</td></tr>`)}</tbody></table></section>
     <section class="card"><h2>${words.t("queue")}</h2><table><tbody>

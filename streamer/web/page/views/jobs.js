@@ -45,8 +45,9 @@ export function Jobs({ words }) {
   return html`<div>
     <section class="card"><h2>${words.t("job_new")}</h2><div class="row">
       <button class="main" onClick=${() => input.current.click()}>${words.t("choose_video")}</button>
-      <select aria-label=${words.t("effect")} value=${effect} onChange=${(event) => setEffect(event.target.value)}>
-        ${Object.keys(EFFECTS).map((name) => html`<option value=${name}>${words.t(name)}</option>`)}</select>
+      <label class="field">${words.t("effect")}
+        <select value=${effect} onChange=${(event) => setEffect(event.target.value)}>
+          ${Object.keys(EFFECTS).map((name) => html`<option value=${name}>${words.t(name)}</option>`)}</select></label>
       <input ref=${input} type="file" hidden accept="video/*,.mkv,.ts" aria-label=${words.t("choose_video")}
         onChange=${(event) => { const [file] = event.target.files; event.target.value = ""; if (file) take(file); }} />
     </div><p class="status soft" role="status" aria-live="polite">${status}</p></section>
@@ -61,8 +62,10 @@ function Row({ words, job, end }) {
     ? words.t("frames", { done: words.number(progress.done), total: words.number(progress.total) })
     : words.t("frames_some", { done: words.number(progress.done) });
   return html`<section class="card"><div class="row">
-      <strong class=${state === "failed" ? "bad" : state === "done" ? "good" : ""}>${words.t(state)}</strong>
+      <strong class=${state === "failed" ? "bad" : state === "done" ? "good" : ""}>${words.t(state)}${
+        job.position ? ` (${words.number(job.position)})` : ""}</strong>
       <span class="number">${new Date(job.created).toLocaleString(words.language)}</span>
+      <span class="soft">${job.request.effect.join(", ")}</span>
       <span class="number grow">${frames}</span>
       ${state === "done" && html`<a class="button" href=${here(job.links.video)} download>${words.t("video")}</a>
         <a class="button" href=${here(job.links.masks)} download>${words.t("masks_file")}</a>`}

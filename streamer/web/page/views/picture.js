@@ -97,9 +97,10 @@ export function Picture({ words, labels }) {
 function told(words, answer) {
   const people = answer.people.length;
   const found = words.t(people === 1 ? "found_one" : "found", { people, parts: answer.parts.length });
-  const milliseconds = (seconds) => words.number(seconds * 1000);
+  const time = (seconds) => (seconds < 1 ? words.t("ms", { time: words.number(seconds * 1000) })
+    : words.t("s", { time: words.number(seconds, 1) }));
   const took = answer.cached ? words.t("cached")
-    : words.t("took", { total: milliseconds(answer.timings.total_s), queued: milliseconds(answer.timings.queued_s) });
+    : words.t("took", { total: time(answer.timings.total_s), queued: time(answer.timings.queued_s) });
   return words.language === "zh" ? `${found}。${took}。` : `${found}. ${took}.`;
 }
 
@@ -185,16 +186,21 @@ function Result({ words, classes, seen, children }) {
     </div></div>`;
 }
 
+function percent(words, share) {
+  return share > 0 && share < 0.0005 ? `< ${words.number(0.1, 1)} %` : `${words.number(share * 100, 1)} %`;
+}
+
 function Parts({ words, classes, answer, look, toggle, all }) {
   const every = answer.parts.every((each) => look.hidden.has(each.label_id));
   return html`<section class="card"><h2>${words.t("parts")} (${answer.parts.length})</h2>
+    ${answer.parts.length > 0 && html`<p class="heads"><span>${words.t("on_people")}</span><span>${words.t("share")}</span></p>`}
     <ul class="plain">${answer.parts.map((part) => html`<li><label>
       <input type="checkbox" checked=${!look.hidden.has(part.label_id)} onChange=${() => toggle(part.label_id)} />
       <span class="swatch" style=${{ background: classes[part.label_id].colour }}></span>
       <span class="grow">${words.label(part.label)}</span>
       <span class="number">${part.people}</span>
-      <span class="number">${words.number(part.share * 100, 1)} %</span></label></li>`)}</ul>
-    ${answer.parts.length > 0 && html`<button onClick=${() => all(every ? new Set()
+      <span class="number share">${percent(words, part.share)}</span></label></li>`)}</ul>
+    ${answer.parts.length > 0 && html`<button class="after" onClick=${() => all(every ? new Set()
       : new Set(answer.parts.map((each) => each.label_id)))}>${words.t(every ? "show_all" : "hide_all")}</button>`}
   </section>`;
 }
@@ -202,7 +208,7 @@ function Parts({ words, classes, answer, look, toggle, all }) {
 function People({ words, answer, look, toggle }) {
   return html`<section class="card"><h2>${words.t("people")} (${answer.people.length})</h2>
     ${answer.people.length === 0 && html`<p class="soft">${words.t("nobody")}</p>`}
-    <ul class="plain">${answer.people.map((person) => html`<li><label>
+    <ul class="plain spaced">${answer.people.map((person) => html`<li><label>
       <input type="checkbox" checked=${!look.absent.has(person.person_id)} onChange=${() => toggle(person.person_id)} />
       <span class="grow">${words.t("person")} ${person.person_id}</span>
       <span class="number">${words.number(person.score, 2)}</span></label>
