@@ -41,12 +41,16 @@ class Watched:
         return {urlsplit(each).hostname or "" for each in self.requests if each.startswith("http")}
 
 
+_NO_SPARE = "--disable-features=SpareRendererForSitePerProcess"
+"""Else it starts a process for the next page whenever it likes, and a test is blamed for it."""
+
+
 @contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium") or shutil.which("google-chrome"),
-            args=["--no-sandbox", "--disable-dev-shm-usage", *arguments],
+            args=["--no-sandbox", "--disable-dev-shm-usage", _NO_SPARE, *arguments],
         )
         try:
             _begin(browser)
