@@ -100,7 +100,13 @@ def create_app(
     app.openapi = described(app)  # type: ignore[method-assign]  # as the framework's documentation has it
     _explain(app)
     gate = Gate(app, settings, pool, token, port or (lambda: access.port))
-    meter = Meter(service, gate, lambda: roles_of(service, app.state.jobs.runner.pid, app.state.hub))
+    meter = Meter(
+        service,
+        gate,
+        lambda: roles_of(service, app.state.jobs.runner.pid, app.state.hub),
+        lambda: app.state.jobs.store,
+        lambda: app.state.hub,
+    )
     gate.observe = meter.requests.add
     app.state.meter = meter
     return Made(gate, app, desk, token)

@@ -13,6 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from streamer.diagnose.sampler import EVERY_S, Costs, Sampler, rates
 from streamer.version import __version__
 from streamer.web.gate import Gate
+from streamer.web.jobs.store import JobStore
 from streamer.web.models import CostsAnswer
 from streamer.web.requests import Requests
 from streamer.web.stills.routes import Service
@@ -27,11 +28,21 @@ MEGA = 1_000_000
 class Meter:
     """Samples the service's processes once a second, for as long as it runs."""
 
-    def __init__(self, service: Service, gate: Gate, roles: Callable[[], Mapping[int, str]]) -> None:
+    def __init__(
+        self,
+        service: Service,
+        gate: Gate,
+        roles: Callable[[], Mapping[int, str]],
+        jobs: Callable[[], JobStore],
+        hub: Callable[[], Hub],
+    ) -> None:
         """
         Args:
             roles: what each process of the service is for, by process id.
+            jobs: the jobs.
+            hub: the streams.
         """
+        self._jobs, self._hub = jobs, hub
         self._service, self._gate, self._roles = service, gate, roles
         self.requests = Requests()
         self.sampler = Sampler()
@@ -130,6 +141,11 @@ class Meter:
         yield gauge("m2fp_cache_bytes", "Bytes kept.", {"": desk.keeper.size_bytes})
         yield counter("m2fp_worker_restarts", "Processes replaced.", {"stills": pool.restarts}, "kind")
         yield gauge("m2fp_worker_ready", "Processes that are ready.", {"stills": len(pool.ready)}, "kind")
+        yield gauge("m2fp_job_states", "Jobs that there are.", self._jobs().counts(), "state")
+        hub = self._hub()
+        yield gauge("m2fp_stream_up", "Whether a camera's stream runs.", hub.up(), "stream")
+        viewers = sum(len(live.viewers) for live in hub.streams.values())
+        yield gauge("m2fp_viewers", "Browsers that look at streams.", {"live": viewers}, "kind")
         yield from self._processes()
         parsers = ",".join(work.parser)
         yield info("m2fp_build_info", "The service.", version=__version__, parser=parsers, precision=work.precision)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 OVER = ("done", "failed", "cancelled")
@@ -111,6 +111,11 @@ class JobStore:
         """The newest first."""
         rows = self._base.execute("select * from job order by created_s desc, rowid desc limit 1000")
         return [_job(row) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """The number of jobs in each state."""
+        rows = self._base.execute("select state, count(*) from job group by state")
+        return dict.fromkeys(get_args(State), 0) | dict(tuple(row) for row in rows)
 
     def position(self, job: Job) -> int:
         """Jobs before it, and itself."""

@@ -201,6 +201,11 @@ class Hub:
             raise
         return live
 
+    def up(self) -> dict[str, int]:
+        """1 for each camera whose stream runs, 0 for the others; those that clients named have no name here."""
+        running = {live.source for live in self.streams.values() if not live.died}
+        return {name: int(name in running) for name in self.cameras}
+
     async def end(self, live: Live) -> None:
         self.streams.pop(live.id, None)
         await live.end()

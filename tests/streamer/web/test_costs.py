@@ -44,6 +44,7 @@ def test_the_figures_are_told(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert found["m2fp_http_requests_total", "/api/v1/parse", "200", "POST"] == 2
         assert found["m2fp_http_requests_total", "404", "GET", "unmatched"] == 1
         assert found["m2fp_cache_hits_total",] == 1
+        assert found["m2fp_job_states", "queued"] == found["m2fp_viewers", "live"] == 0
         assert found["m2fp_parse_stage_seconds_count", "network"] == 1
         assert not any("4711" in label for key in found for label in key)
         events = running.ask("GET", "/api/v1/costs").json()

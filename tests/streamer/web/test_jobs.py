@@ -32,6 +32,7 @@ def store(tmp_path: Path) -> Iterator[JobStore]:
 def test_jobs_wait_in_their_order_and_end_once(store: JobStore) -> None:
     first, second = (store.create({"parser": "lite"}, name) for name in ("a", "b"))
     assert (store.position(first), store.position(second)) == (1, 2)
+    assert store.counts() == {"queued": 2, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
     begun = store.begin()
     assert begun is not None
     assert (begun.id, begun.state, begun.attempt) == (first.id, "running", 1)

@@ -182,6 +182,9 @@ def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
         assert _start(running, "street")["id"] == stream["id"]
         path = f"/api/v1/streams/{stream['id']}"
         pictures = _pictures(running, stream, 8)
+        figures = running.ask("GET", "/metrics").body.decode()
+        assert 'm2fp_stream_up{stream="street"} 1.0' in figures
+        assert 'm2fp_stream_up{stream="covered"} 0.0' in figures
         counts = [head["count"] for head, _ in pictures]
         assert counts == sorted(set(counts))
         assert eventually(lambda: bool(_pictures(running, stream, 1)[0][0]["map"]), 120)
