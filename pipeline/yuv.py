@@ -17,6 +17,7 @@ from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
+from pipeline.geometry import Box
 from pipeline.hdr import HDR, from_sdr
 
 _EXACTLY = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
@@ -30,6 +31,8 @@ DEEP_FORMAT = "yuv420p10le"
 _BT601 = (0.299, 0.114)
 _WEIGHTS = MappingProxyType({1: (0.2126, 0.0722), 5: _BT601, 6: _BT601, 9: (0.2627, 0.0593)})
 _FULL_RANGE = 2
+_AROUND_PX = 8
+"""Even, as all edges of parts are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +83,7 @@ class Yuv420:
 
     def copy(self, rows_below: int = 0) -> "Yuv420":
         """The same picture in memory of its own, with more rows below it, an even number, of any colours."""
-        video = av.VideoFrame(self.video.width, self.video.height + rows_below, self.video.format.name)
-        with self._converting:
-            video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
-            video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
+        video = self._blank(self.video.height + rows_below, self.video.width)
         copied = Yuv420(video, origin=None if self.deep is None else self, as_shown=self.as_shown)
         for target, source in zip(copied.planes, self.planes):
             target[: len(source)] = source
@@ -103,6 +103,48 @@ class Yuv420:
                 np.copyto(target, fine, where=drawn == plain)
         return frame
 
+    def part(self, box: Box) -> NDArray[np.uint8]:
+        """A part of the picture as uint8 (H, W, 3), BGR; the box has even edges."""
+        height, width = self.shape
+        # Colours are between those of their neighbours: a few more are looked at.
+        left, top = max(0, box.left - _AROUND_PX), max(0, box.top - _AROUND_PX)
+        right, bottom = min(width, box.right + _AROUND_PX), min(height, box.bottom + _AROUND_PX)
+        cropped = Yuv420(self._blank(bottom - top, right - left), as_shown=self.as_shown)
+        for target, source, step in zip(cropped.planes, self.planes, (1, 2, 2)):
+            target[:] = source[top // step : bottom // step, left // step : right // step]
+        return cropped.bgr[box.top - top : box.bottom - top, box.left - left : box.right - left]
+
+    def of_bgr(self, bgr: NDArray[np.uint8]) -> "Yuv420":
+        """Another picture of this size in this picture's terms; not for HDR.
+
+        Args:
+            bgr: uint8 (H, W, 3).
+        """
+        made = Yuv420(self._blank(*self.shape))
+        matrix, full, _ = self._terms
+        rows, low = _matrix(matrix, full)
+        y, u, v = cv2.split(cv2.transform(bgr, np.column_stack([rows[:, ::-1], low]).astype(np.float32)))
+        half = self.shape[1] // 2, self.shape[0] // 2
+        for target, source in zip(made.planes, (y, u, v)):
+            target[:] = (
+                source if source.shape == target.shape else cv2.resize(source, half, interpolation=cv2.INTER_AREA)
+            )
+        return made
+
+    def _blank(self, height: int, width: int) -> av.VideoFrame:
+        """A frame of any colours and this one's format and tags."""
+        video = av.VideoFrame(width, height, self.video.format.name)
+        with self._converting:
+            video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
+            video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
+        return video
+
+    @property
+    def tags(self) -> tuple[str, int, int, int]:
+        """The format, and the tags of the matrix, of the range and of the transfer: what numbers mean for colours."""
+        video = self.video
+        return video.format.name, int(video.colorspace), int(video.color_range), int(video.color_trc)
+
     @cached_property
     def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         """Y, U and V as views: uint8 (H, W), (H/2, W/2), (H/2, W/2)."""
@@ -118,9 +160,14 @@ class Yuv420:
         Returns:
             uint8 (n, 3): Y, U, V.
         """
+        return _converted(bgr.tobytes(), *self._terms)
+
+    @property
+    def _terms(self) -> tuple[int, bool, int | None]:
+        """The matrix's number, whether all 256 levels are used, and the transfer's number of HDR."""
         full = self.video.format.name == "yuvj420p" or int(self.video.color_range) == _FULL_RANGE
         transfer = int(self.video.color_trc)
-        return _converted(bgr.tobytes(), int(self.video.colorspace), full, transfer if transfer in HDR else None)
+        return int(self.video.colorspace), full, transfer if transfer in HDR else None
 
 
 def _planes(video: av.VideoFrame) -> list[NDArray[np.uint8]]:
@@ -139,14 +186,21 @@ def _deep_planes(video: av.VideoFrame) -> list[NDArray[np.uint16]]:
 
 @lru_cache(maxsize=64)
 def _converted(bgr: bytes, matrix: int, full: bool, hdr: int | None) -> NDArray[np.uint8]:
-    red_weight, blue_weight = _WEIGHTS.get(matrix, _BT601)
     coloured = np.frombuffer(bgr, np.uint8).reshape(-1, 3)[:, ::-1] / 255
-    red, green, blue = (coloured if hdr is None else from_sdr(coloured, hdr)).T
-    bright = red_weight * red + blue_weight * blue + (1 - red_weight - blue_weight) * green
-    towards_blue = (blue - bright) / (2 - 2 * blue_weight)
-    towards_red = (red - bright) / (2 - 2 * red_weight)
-    scale_y, low_y, scale_c = (255.0, 0.0, 255.0) if full else (219.0, 16.0, 224.0)
-    values = np.stack([low_y + scale_y * bright, 128 + scale_c * towards_blue, 128 + scale_c * towards_red], axis=1)
+    rows, low = _matrix(matrix, full)
+    values = (coloured if hdr is None else from_sdr(coloured, hdr)) @ (255 * rows.T) + low
     converted = np.clip(np.round(values), 0, 255).astype(np.uint8)
     converted.setflags(write=False)
     return converted
+
+
+@lru_cache(maxsize=8)
+def _matrix(matrix: int, full: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What Y, U and V are of red, green and blue, all in levels of 255: (3, 3), and (3,) to be added."""
+    red, blue = _WEIGHTS.get(matrix, _BT601)
+    bright = np.array([red, 1 - red - blue, blue])
+    towards_blue = (np.array([0.0, 0.0, 1.0]) - bright) / (2 - 2 * blue)
+    towards_red = (np.array([1.0, 0.0, 0.0]) - bright) / (2 - 2 * red)
+    scale_y, low_y, scale_c = (255.0, 0.0, 255.0) if full else (219.0, 16.0, 224.0)
+    rows = np.stack([bright * scale_y, towards_blue * scale_c, towards_red * scale_c]) / 255
+    return rows, np.array([low_y, 128.0, 128.0])

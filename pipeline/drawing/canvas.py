@@ -1,16 +1,15 @@
 """What is drawn on: a BGR picture, or the planes of a YUV one. The strokes are the same for both.
 
-A canvas is layers: one of three channels for BGR; one of brightness and two of colour, half as large, for YUV.
-Each stroke is made on every layer, at the layer's scale and in the layer's terms for the colour.
+Each stroke is made on every layer of it: see `pipeline.drawing.layers`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.drawing.layers import Colour, Layer, layers
 from pipeline.geometry import Box, Size
 from pipeline.types import LabelMap, Picture
 from pipeline.yuv import Yuv420
@@ -30,58 +29,32 @@ SUB_PX_BITS = 4
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
-Colour = tuple[int, int, int]
-"""BGR."""
-
 Line = NDArray[np.float32]
 """A closed line: float32 (n, 2), x and y in pixels of the picture; the centre of its first pixel is 0, 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    pixels: NDArray[np.uint8]
-    step: int
-    """Pixels of the picture to one of this layer, along each side."""
-    terms: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
-    """From colours, uint8 (n, 3) BGR, to this layer's values: uint8 (n, 3) or (n,)."""
-
-    def value(self, colour: Colour) -> tuple[float, ...]:
-        return tuple(float(each) for each in np.atleast_1d(self.terms(np.array([colour], np.uint8))[0]))
-
-    def part(self, box: Box) -> NDArray[np.uint8]:
-        """The pixels of a box of the picture."""
-        return self.pixels[
-            box.top // self.step : -(-box.bottom // self.step), box.left // self.step : -(-box.right // self.step)
-        ]
 
 
 class Canvas:
     """A picture that is being drawn on."""
 
-    def __init__(self, size: Size, layers: tuple[_Layer, ...]) -> None:
+    def __init__(self, size: Size, parts: tuple[Layer, ...]) -> None:
         self.size = size
-        self._layers = layers
+        self._layers = parts
 
     @classmethod
     def on_bgr(cls, picture: Picture) -> "Canvas":
         """Draws into uint8 (H, W, 3)."""
-        return cls(Size(*picture.shape[:2]), (_Layer(picture, 1, lambda bgr: bgr),))
+        return cls(Size(*picture.shape[:2]), layers(picture))
 
     @classmethod
     def on_yuv(cls, picture: Yuv420) -> "Canvas":
         """Draws into the planes of a picture."""
-
-        def only(channel: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-            return lambda bgr: np.ascontiguousarray(picture.colours(bgr)[:, channel])
-
-        y, u, v = picture.planes
-        return cls(Size(*picture.shape), (_Layer(y, 1, only(0)), _Layer(u, 2, only(1)), _Layer(v, 2, only(2))))
+        return cls(Size(*picture.shape), layers(picture))
 
     def rows(self, top: int, bottom: int) -> "Canvas":
         """A part of the picture, from an even row on, as a canvas of its own."""
         part = Box(0, top, self.size.width, bottom)
-        layers = tuple(_Layer(layer.part(part), layer.step, layer.terms) for layer in self._layers)
-        return Canvas(Size(bottom - top, self.size.width), layers)
+        parts = tuple(Layer(layer.part(part), layer.step, layer.terms) for layer in self._layers)
+        return Canvas(Size(bottom - top, self.size.width), parts)
 
     def tint(
         self,

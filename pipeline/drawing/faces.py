@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from pipeline.drawing.canvas import FONT, Canvas, Colour
+from pipeline.drawing.canvas import FONT, Canvas
+from pipeline.drawing.layers import Colour
 from pipeline.geometry import Box, Size
 from pipeline.types import Estimate, Parsing
 

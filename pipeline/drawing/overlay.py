@@ -20,7 +20,7 @@ from pipeline.drawing.outlines import outlines
 from pipeline.drawing.selection import Mask
 from pipeline.drawing.silhouettes import silhouettes
 from pipeline.drawing.tags import tags
-from pipeline.drawing.treatment import Films, Knowledge, treated
+from pipeline.drawing.treatment import Backdrops, Knowledge, treated
 from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.pictures import AnyPicture, as_frame
@@ -40,14 +40,14 @@ class Memory:
 
     def __init__(self) -> None:
         self.legend = LegendMemory()
-        self.films = Films()
+        self.backdrops = Backdrops()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         """Closes the videos that are backgrounds."""
-        self.films.close()
+        self.backdrops.close()
 
 
 def blend(picture: AnyPicture, parsing: Parsing, look: Look | None = None, *, opacity: float | None = None) -> Picture:
@@ -92,8 +92,8 @@ def draw(
         with Memory() as own:
             return draw(frame, parsing, look, own, lingering)
     if look.effect:
-        knowledge = Knowledge(parsing, frame.pts_s, lingering, memory.films)
-        return treated(frame.bgr, knowledge, look.effects, look.selection)
+        knowledge = Knowledge(parsing, frame.pts_s, lingering, memory.backdrops)
+        return treated(_treatable(frame), knowledge, look.effects, look.selection)
     if look.view == "original":
         return frame.picture
     if look.view == "masks":
@@ -118,8 +118,8 @@ def undrawn(frame: Frame, look: Look, label_set: LabelSet, memory: Memory | None
         with Memory() as own:
             return undrawn(frame, look, label_set, own)
     if look.effect:
-        knowledge = Knowledge(None, frame.pts_s, None, memory.films)
-        return treated(frame.bgr, knowledge, look.effects, look.selection)
+        knowledge = Knowledge(None, frame.pts_s, None, memory.backdrops)
+        return treated(_treatable(frame), knowledge, look.effects, look.selection)
     frame = _black(frame) if look.view == "masks" else frame
     picture: Picture | Yuv420 = frame.picture
     rows = _band_rows(frame.size, look, label_set)
@@ -150,6 +150,12 @@ def _band_rows(size: Size, look: Look, label_set: LabelSet) -> int:
 
 def _ids(shown: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(np.flatnonzero(shown).tolist())
+
+
+def _treatable(frame: Frame) -> Picture | Yuv420:
+    """The picture in the form that it has, but HDR as an ordinary display shows it."""
+    is_hdr = isinstance(frame.picture, Yuv420) and frame.picture.as_shown is not None
+    return frame.bgr if is_hdr else frame.picture
 
 
 def _black(frame: Frame) -> Frame:

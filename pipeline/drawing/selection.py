@@ -1,6 +1,6 @@
 """What an effect is applied to: parts, people, or all of the people but some."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,7 +12,7 @@ from pipeline.drawing.silhouettes import silhouettes
 from pipeline.errors import PipelineError
 from pipeline.geometry import Box
 from pipeline.labels import LabelSet
-from pipeline.types import Parsing
+from pipeline.types import LabelMap, Parsing
 
 Mask = NDArray[np.uint8]
 """uint8 (h, w): 255 where something is selected, else 0."""
@@ -70,16 +70,26 @@ def selected(parsing: Parsing, on: On) -> Mask:
     Raises:
         UnknownName: it names a class or group that the label set lacks.
     """
-    table = np.zeros(256, np.uint8)
-    table[[*on.ids(parsing.label_set)]] = 255
-    chosen = cv2.LUT(parsing.labels, table)
-    people = np.zeros(256, np.uint8)
-    people[[index for index, person in enumerate(parsing.people, start=1) if person.track_id in on.people]] = 255
-    chosen = cv2.bitwise_or(chosen, cv2.LUT(parsing.instances, people))
-    anybody = cv2.threshold(cv2.bitwise_or(parsing.labels, parsing.instances), 0, 255, cv2.THRESH_BINARY)[1]
+    parts = on.ids(parsing.label_set)
+    numbers = [index for index, person in enumerate(parsing.people, start=1) if person.track_id in on.people]
     if on.everybody:
-        chosen = anybody
-    return np.asarray(cv2.bitwise_and(anybody, cv2.bitwise_not(chosen)) if on.inverse else chosen, np.uint8)
+        return np.zeros(parsing.labels.shape, np.uint8) if on.inverse else _anybody(parsing)
+    chosen = np.asarray(cv2.bitwise_or(_among(parsing.labels, parts), _among(parsing.instances, numbers)), np.uint8)
+    return np.asarray(cv2.bitwise_and(_anybody(parsing), cv2.bitwise_not(chosen)), np.uint8) if on.inverse else chosen
+
+
+def _anybody(parsing: Parsing) -> Mask:
+    return np.asarray(
+        cv2.threshold(cv2.bitwise_or(parsing.labels, parsing.instances), 0, 255, cv2.THRESH_BINARY)[1], np.uint8
+    )
+
+
+def _among(ids: LabelMap, wanted: Collection[int]) -> Mask:
+    if not wanted:
+        return np.zeros(ids.shape, np.uint8)
+    table = np.zeros(256, np.uint8)
+    table[[*wanted]] = 255
+    return np.asarray(cv2.LUT(ids, table), np.uint8)
 
 
 def regions(parsing: Parsing, on: On) -> Iterator[Region]:
@@ -94,9 +104,42 @@ def regions(parsing: Parsing, on: On) -> Iterator[Region]:
 
 def connected(mask: Mask) -> Iterator[Region]:
     """The connected parts of a mask."""
-    count, parts = cv2.connectedComponents(mask)
-    for number in range(1, count):
-        yield from _region(np.asarray(cv2.inRange(parts, number, number), np.uint8), 0, 0)
+    across, down, wide, high = cv2.boundingRect(mask)
+    if not wide:
+        return
+    count, parts, found, _ = cv2.connectedComponentsWithStats(mask[down : down + high, across : across + wide])
+    for number, (left, top, width, height, _) in enumerate(found[1:count].tolist(), start=1):
+        here = parts[top : top + height, left : left + width]
+        box = Box(across + left, down + top, across + left + width, down + top + height)
+        yield Region(box, np.asarray(cv2.inRange(here, number, number), np.uint8))
+
+
+def joined(people: Iterable[Region], more: Iterable[Region], cells: int) -> list[Region]:
+    """Regions of people, each with those others whose boxes come as close to its own as this many cells, and the rest.
+
+    What lingers beside a person is mostly of them: it is treated with them, as coarsely as they are.
+    """
+    regions = list(people)
+    others = []
+    for piece in more:
+        left, top, right, bottom = piece.box
+        around = Box(left - cells, top - cells, right + cells, bottom + cells)
+        near = next((place for place, region in enumerate(regions) if region.box.overlaps(around)), None)
+        if near is None:
+            others.append(piece)
+        else:
+            regions[near] = _together(regions[near], piece)
+    return regions + others
+
+
+def _together(one: Region, other: Region) -> Region:
+    box = one.box.around([other.box])
+    mask = np.zeros((box.bottom - box.top, box.right - box.left), np.uint8)
+    for region in (one, other):
+        left, top, right, bottom = region.box
+        here = mask[top - box.top : bottom - box.top, left - box.left : right - box.left]
+        cv2.bitwise_or(here, region.mask, here)
+    return Region(box, mask)
 
 
 def _region(mask: NDArray[np.integer | np.floating], left: int, top: int) -> Iterator[Region]:

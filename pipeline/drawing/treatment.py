@@ -10,13 +10,15 @@ import cv2
 import numpy as np
 
 from pipeline.drawing import effects
-from pipeline.drawing.canvas import Colour
+from pipeline.drawing.effects import AnyForm
 from pipeline.drawing.film import SUFFIXES as FILM_SUFFIXES
 from pipeline.drawing.film import Film
+from pipeline.drawing.layers import Colour
 from pipeline.drawing.selection import Mask, On, selected
 from pipeline.errors import BadPicture, PipelineError
 from pipeline.pictures import read_picture
 from pipeline.types import Parsing, Picture
+from pipeline.yuv import Yuv420
 
 COVERS = ("blur", "pixelate", "fill")
 """Effects that hide what they are on; without a parsing they hide all of the picture."""
@@ -72,43 +74,55 @@ class Effect:
 
     def check(self) -> None:
         """Raises BadPicture where the picture or video that it takes cannot be read."""
-        if self.kind == "background" and not _is_film(self.value):
-            _still(self.value)
-        elif self.kind == "background":
+        if self.kind != "background" or colour_of(self.value) is not None:
+            return
+        if _is_film(self.value):
             Film(Path(self.value)).close()
+        else:
+            _still(self.value)
 
-    def apply(self, bgr: Picture, knowledge: "Knowledge", on: On) -> Picture:
+    def apply(self, picture: AnyForm, knowledge: "Knowledge", on: On) -> AnyForm | Picture:
         """A new picture. Raises BadPicture and UnknownName."""
         parsing, lingering = knowledge.parsing, knowledge.lingering
         on = self.on or on
         match self.kind:
             case "blur":
-                return effects.blur(bgr, parsing, on, lingering)
+                return effects.blur(picture, parsing, on, lingering)
             case "pixelate":
-                return effects.pixelate(bgr, parsing, on, lingering)
+                return effects.pixelate(picture, parsing, on, lingering)
             case "fill":
-                return effects.fill(bgr, parsing, on, colour_of(self.value) or COLOURS["black"], lingering)
+                return effects.fill(picture, parsing, on, colour_of(self.value) or COLOURS["black"], lingering)
             case "background":
-                return effects.replace_background(bgr, parsing, on, self._backdrop(knowledge), lingering)
+                return effects.replace_background(picture, parsing, on, self._backdrop(knowledge, picture), lingering)
             case "cut":
-                return effects.cut(bgr, parsing, on, lingering)
-        return effects.blur_background(bgr, parsing, on, lingering)
+                return effects.cut(picture, parsing, on, lingering)
+        return effects.blur_background(picture, parsing, on, lingering)
 
-    def _backdrop(self, knowledge: "Knowledge") -> Picture | Colour:
-        return knowledge.films.at(self.value, knowledge.pts_s) if _is_film(self.value) else _still(self.value)
+    def _backdrop(self, knowledge: "Knowledge", picture: Picture | Yuv420) -> Picture | Yuv420 | Colour:
+        if _is_film(self.value):
+            return knowledge.backdrops.film(self.value, knowledge.pts_s)
+        return colour_of(self.value) or knowledge.backdrops.still(self.value, picture)
 
 
-class Films:
-    """The videos that are backgrounds of one stream. For one thread at a time."""
+class Backdrops:
+    """The pictures and videos that are backgrounds of one stream. For one thread at a time."""
 
     def __init__(self) -> None:
         self._films: dict[str, Film] = {}
+        self._stills: dict[str, Picture | Yuv420] = {}
 
-    def at(self, path: str, time_s: float) -> Picture:
+    def film(self, path: str, time_s: float) -> Picture:
         """The picture that a video shows. Raises BadPicture."""
         if path not in self._films:
             self._films[path] = Film(Path(path))
         return self._films[path].at(time_s)
+
+    def still(self, path: str, picture: Picture | Yuv420) -> Picture | Yuv420:
+        """A picture as `effects.fitted` makes it fit another; of a stream it is made once. Raises BadPicture."""
+        known = self._stills.get(path)
+        if known is None or not effects.fits(known, picture):
+            known = self._stills[path] = effects.fitted(_still(path), picture)
+        return known
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -125,7 +139,7 @@ class Knowledge:
     pts_s: float = 0.0
     lingering: Mask | None = None
     """What is hidden, or where nothing hides is kept, beside the selection: see `pipeline.motion.linger`."""
-    films: Films = field(default_factory=Films)
+    backdrops: Backdrops = field(default_factory=Backdrops)
 
 
 def colour_of(text: str) -> Colour | None:
@@ -141,15 +155,17 @@ def colour_of(text: str) -> Colour | None:
     return (value & 255, value >> 8 & 255, value >> 16)
 
 
-def treated(bgr: Picture, knowledge: Knowledge, wanted: Sequence[Effect], on: On) -> Picture:
-    """The picture after all effects: uint8 (H, W, 3), or (H, W, 4) BGRA after `cut`; new unless there is none."""
+def treated(picture: AnyForm, knowledge: Knowledge, wanted: Sequence[Effect], on: On) -> AnyForm | Picture:
+    """The picture after all effects, in the form that it has, or uint8 (H, W, 4) BGRA after `cut`; new unless there is
+    none."""
     # What keeps people comes first, or what hides them would be undone at their edges; what cuts them out comes last.
     covers = any(each.kind in COVERS for each in wanted)
+    done: AnyForm | Picture = picture
     for effect in sorted(wanted, key=lambda each: (each.kind in CUTS, each.kind in COVERS)):
         # What lingers is of those that hide, if there are any: to keep it would show it.
         known = replace(knowledge, lingering=None) if covers and effect.kind not in COVERS else knowledge
-        bgr = effect.apply(bgr, known, on)
-    return bgr
+        done = effect.apply(done, known, on)
+    return done
 
 
 def lasting(parsing: Parsing, wanted: Sequence[Effect], on: On) -> Mask:
@@ -163,10 +179,7 @@ def _is_film(value: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _still(value: str) -> Picture | Colour:
-    colour = colour_of(value)
-    if colour is not None:
-        return colour
+def _still(value: str) -> Picture:
     try:
         return read_picture(Path(value))
     except BadPicture as exc:

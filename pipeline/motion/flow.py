@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BadPicture
-from pipeline.geometry import Size
+from pipeline.geometry import Box, Size
 from pipeline.types import Frame
 from pipeline.yuv import Yuv420
 
@@ -99,6 +99,14 @@ def flow_between(before: Grey, after: Grey, dis: cv2.DISOpticalFlow) -> Flow:
     return Flow(after, step, _difference(_moved(before.pixels, step), after.pixels))
 
 
+def flow_inside(before: Grey, after: Grey, box: Box, dis: cv2.DISOpticalFlow) -> Field:
+    """As `Flow.source` of `flow_between`, but 0 outside a box: in its part of the time."""
+    source = np.zeros((*after.pixels.shape, 2), np.float32)
+    here = np.s_[box.top : box.bottom, box.left : box.right]
+    source[here] = _step(dis, np.ascontiguousarray(before.pixels[here]), np.ascontiguousarray(after.pixels[here]))
+    return source
+
+
 def is_cut(before: Grey, after: Grey) -> bool:
     """True if the second of two consecutive frames shows another scene."""
     if before.frame_size != after.frame_size:
@@ -133,13 +141,13 @@ def _grid(size: Size) -> Field:
     return places
 
 
-def dis_flow() -> cv2.DISOpticalFlow:
+def dis_flow(iterations: int = 16) -> cv2.DISOpticalFlow:
     """The settings that carried masks best for their time; OpenCV's presets refine smoothly across edges, and lose."""
     dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     dis.setFinestScale(0)
     dis.setPatchSize(8)
     dis.setPatchStride(6)
-    dis.setGradientDescentIterations(16)
+    dis.setGradientDescentIterations(iterations)
     dis.setVariationalRefinementIterations(0)
     return dis
 

@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.motion.flow import Grey, dis_flow, flow_between, is_cut
+from pipeline.geometry import Box, Size
+from pipeline.motion.flow import Grey, dis_flow, flow_inside, is_cut
+from pipeline.motion.spots import Spot
 from pipeline.types import Frame, Parsing
 
 LINGER_S = 1.0
@@ -30,6 +32,8 @@ MAX_AHEAD = 64
 """Maximum number of frames in memory; of more than 56 a second fewer than `LINGER_S` after a frame are known."""
 AROUND_CELLS = 2
 """What is missed by so little is hidden all the same: effects go that far beyond what is selected."""
+AROUND_PX = 24
+"""Pixels of the small grey picture around what lingers in which motion is looked for."""
 MIN_SHARE = 0.15
 """Smaller shares of a region that are missed are its edge, unless they are `THICK_CELLS` wide."""
 THICK_CELLS = 5
@@ -57,7 +61,8 @@ class Covered:
 class _Blob:
     """A selection as it was seen last, and how far it has moved since, in cells."""
 
-    mask: Mask
+    spot: Spot
+    map_size: Size
     seen: Grey
     """The frame in which it was seen."""
     alike_s: float
@@ -68,12 +73,22 @@ class _Blob:
     whole_down: float = 0.0
     """What the mask itself has been moved, beside that."""
 
-    def placed(self) -> Mask:
-        """The mask where it is now."""
-        if not (round(self.across) or round(self.down)):
-            return self.mask
-        moves = np.array([[1, 0, round(self.across)], [0, 1, round(self.down)]], np.float32)
-        return np.asarray(cv2.warpAffine(self.mask, moves, self.mask.shape[::-1], flags=cv2.INTER_NEAREST), np.uint8)
+    def placed(self) -> Spot | None:
+        """The mask where it is now; None where that is outside the picture."""
+        across, down = round(self.across), round(self.down)
+        if not (across or down):
+            return self.spot
+        left, top, right, bottom = self.spot.box
+        moved = Box(left + across, top + down, right + across, bottom + down)
+        inside = Box(
+            max(0, moved.left),
+            max(0, moved.top),
+            min(self.map_size.width, moved.right),
+            min(self.map_size.height, moved.bottom),
+        )
+        if not (inside.left < inside.right and inside.top < inside.bottom):
+            return None
+        return Spot(inside, _part(self.spot.mask, inside, moved))
 
 
 class Lingering:
@@ -89,7 +104,7 @@ class Lingering:
         self._blobs: list[_Blob] = []
         """The newest first."""
         self._previous: Grey | None = None
-        self._dis = dis_flow()
+        self._dis = dis_flow(iterations=8)
 
     def add(self, grey: Grey, selected: Mask | None, *, cut: bool | None = None) -> Mask | None:
         """Takes the next frame.
@@ -108,16 +123,18 @@ class Lingering:
         if selected is None:
             self._blobs = [_looked_at(blob, grey) for blob in self._moved(previous, grey)]
             return None
-        self._blobs = [_of_shape(blob, selected.shape) for blob in self._blobs]
+        self._blobs = [_of_size(blob, Size(*selected.shape)) for blob in self._blobs]
         side = 2 * AROUND_CELLS + 1
         known = np.asarray(cv2.dilate(selected, np.ones((side, side), np.uint8)), np.uint8)
-        # Where nothing but edges is missed, as in most frames, nobody has to know what moves.
-        kept = _rests(self._moved(previous, grey), known) if _rests(self._blobs, known) else []
-        own = [_Blob(selected, grey, grey.pts_s)] if cv2.countNonZero(selected) else []
+        # Where nothing but edges is missed, nobody has to know what moves.
+        is_missed = any(True for blob in self._blobs for _ in _parts(blob, known))
+        kept = _rests(self._moved(previous, grey), known) if is_missed else []
+        own = _seen(selected, grey)
         self._blobs = own + [_looked_at(blob, grey) for blob in kept]
         together = np.zeros_like(selected)
         for blob in kept:
-            cv2.bitwise_or(together, blob.placed(), together)
+            here = blob.spot.of(together)
+            cv2.bitwise_or(here, blob.spot.mask, here)
         return together if kept else None
 
     def _is_young(self, blob: _Blob, now_s: float) -> bool:
@@ -128,8 +145,13 @@ class Lingering:
         """The blobs as of this frame."""
         if previous is None or not self._blobs:
             return self._blobs
-        source = flow_between(previous, grey, self._dis).source
-        return [_shifted(blob, source) for blob in self._blobs]
+        size = Size(*grey.pixels.shape)
+        there = [_on_grey(blob, size) for blob in self._blobs]
+        boxes = [spot.box for spot in there if spot is not None]
+        if not boxes:
+            return self._blobs
+        source = flow_inside(previous, grey, _around(boxes, size), self._dis)
+        return [blob if spot is None else _shifted(blob, spot, source) for blob, spot in zip(self._blobs, there)]
 
 
 def covered_both_ways(
@@ -192,23 +214,31 @@ def _either(one: Mask | None, other: Mask | None) -> Mask | None:
     return np.asarray(cv2.bitwise_or(one, other), np.uint8)
 
 
+def _seen(selected: Mask, grey: Grey) -> list[_Blob]:
+    left, top, width, height = cv2.boundingRect(selected)
+    if not width:
+        return []
+    spot = Spot(Box(left, top, left + width, top + height), selected[top : top + height, left : left + width])
+    return [_Blob(spot, Size(*selected.shape), grey, grey.pts_s)]
+
+
 def _rests(blobs: list[_Blob], known: Mask) -> list[_Blob]:
     """What is left of blobs beside what is known; of two at one place the newer one."""
-    rests = []
+    rests, known = [], known.copy()
     for blob in blobs:
-        placed = blob.placed()
-        for rest in _parts(placed, known):
+        for rest in list(_parts(blob, known)):
             rests.append(_settled(blob, rest))
-            known = np.asarray(cv2.bitwise_or(known, rest), np.uint8)
+            here = rest.of(known)
+            cv2.bitwise_or(here, rest.mask, here)
     return rests
 
 
-def _settled(blob: _Blob, rest: Mask) -> _Blob:
+def _settled(blob: _Blob, rest: Spot) -> _Blob:
     """What is left of a blob that was placed at whole cells; the fraction of its way goes on adding up."""
     across, down = round(blob.across), round(blob.down)
     return replace(
         blob,
-        mask=rest,
+        spot=rest,
         across=blob.across - across,
         down=blob.down - down,
         whole_across=blob.whole_across + across,
@@ -218,79 +248,120 @@ def _settled(blob: _Blob, rest: Mask) -> _Blob:
 
 def _looked_at(blob: _Blob, grey: Grey) -> _Blob:
     """The blob, noted as it is now if its place looks as it did when it was seen."""
-    look = blob.seen.pixels
-    if look.shape != grey.pixels.shape:
+    look, placed = blob.seen.pixels, blob.placed()
+    if placed is None or look.shape != grey.pixels.shape:
         return blob
-    shape = look.shape[::-1]
-    across = (blob.whole_across + blob.across) * look.shape[1] / blob.mask.shape[1]
-    down = (blob.whole_down + blob.down) * look.shape[0] / blob.mask.shape[0]
-    moves = np.array([[1, 0, across], [0, 1, down]], np.float32)
-    then = cv2.warpAffine(look, moves, shape, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.resize(blob.placed(), shape, interpolation=cv2.INTER_NEAREST)
-    if not cv2.countNonZero(inside):
+    size = Size(*look.shape)
+    inside = placed.at(size, blob.map_size)
+    if inside is None:
         return blob
-    differs = cv2.mean(cv2.absdiff(then, grey.pixels), mask=inside)[0]
+    across = (blob.whole_across + blob.across) * size.width / blob.map_size.width
+    down = (blob.whole_down + blob.down) * size.height / blob.map_size.height
+    left, top, right, bottom = inside.box
+    moves = np.array([[1, 0, across - left], [0, 1, down - top]], np.float32)
+    then = cv2.warpAffine(look, moves, (right - left, bottom - top), borderMode=cv2.BORDER_REPLICATE)
+    differs = cv2.mean(cv2.absdiff(then, inside.of(grey.pixels)), mask=inside.mask)[0]
     return replace(blob, alike_s=grey.pts_s) if differs <= MAX_DIFFERENCE else blob
 
 
-def _parts(placed: Mask, known: Mask) -> Iterator[Mask]:
-    """The connected parts of a mask that are missed, without what is only the edge of its regions."""
-    left, top, width, height = cv2.boundingRect(placed)
-    if not width:  # it has left the picture
+def _parts(blob: _Blob, known: Mask) -> Iterator[Spot]:
+    """The connected parts of a blob beside what is known, without what is only the edge of its regions."""
+    placed = blob.placed()
+    if placed is None:
         return
-    here = np.s_[top : top + height, left : left + width]
-    missed = _without(placed[here], known[here])
+    missed = np.asarray(cv2.bitwise_and(placed.mask, cv2.bitwise_not(placed.of(known))), np.uint8)
     if cv2.countNonZero(missed) < MIN_CELLS:
         return
-    _, regions, wholes, _ = cv2.connectedComponentsWithStats(placed[here])
-    count, parts, found, _ = cv2.connectedComponentsWithStats(missed)
+    count, parts, found = _components(missed)
+    regions: NDArray[np.integer] | None = None
     for number in range(1, count):
         across, down, wide, high, area = found[number].tolist()
         if area < MIN_CELLS:
             continue
         inside = np.s_[down : down + high, across : across + wide]
         part = np.asarray(cv2.inRange(parts[inside], number, number), np.uint8)
-        region = regions[inside][part > 0][0]
-        if area >= MIN_SHARE * wholes[region, cv2.CC_STAT_AREA] or _is_thick(part):
-            rest = np.zeros_like(placed)
-            rest[here][inside] = part
-            yield rest
+        if not _is_thick(part):
+            if regions is None:
+                _, regions, wholes = _components(placed.mask)
+            if area < MIN_SHARE * wholes[regions[inside][part > 0][0], cv2.CC_STAT_AREA]:
+                continue
+        left, top = placed.box.left + across, placed.box.top + down
+        yield Spot(Box(left, top, left + wide, top + high), part)
+
+
+def _components(mask: Mask) -> tuple[int, NDArray[np.integer], NDArray[np.int32]]:
+    """Their number with that of the rest, each pixel's, and OpenCV's statistics of each."""
+    # 16 bits take half of the time of 32, and of four pixels one at most begins a component.
+    kind = cv2.CV_16U if mask.size < 4 * 65535 else cv2.CV_32S
+    count, parts, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=kind)
+    return count, np.asarray(parts), np.asarray(found, np.int32)
 
 
 def _is_thick(part: Mask) -> bool:
+    if min(part.shape) < THICK_CELLS:
+        return False
     return cv2.countNonZero(cv2.erode(part, _THICK, borderType=cv2.BORDER_CONSTANT, borderValue=0)) > 0
 
 
-def _without(mask: Mask, known: Mask) -> Mask:
-    return np.asarray(cv2.bitwise_and(mask, cv2.bitwise_not(known)), np.uint8)
+def _on_grey(blob: _Blob, size: Size) -> Spot | None:
+    """Its place on a small grey picture, a pixel at least; None outside the picture."""
+    placed = blob.placed()
+    if placed is None:
+        return None
+    left, top, right, bottom = placed.box
+    row = (top + bottom) * size.height // (2 * blob.map_size.height)
+    column = (left + right) * size.width // (2 * blob.map_size.width)
+    middle = Spot(Box(column, row, column + 1, row + 1), np.full((1, 1), 255, np.uint8))
+    return placed.at(size, blob.map_size) or middle
 
 
-def _shifted(blob: _Blob, source: NDArray[np.float32]) -> _Blob:
+def _shifted(blob: _Blob, there: Spot, source: NDArray[np.float32]) -> _Blob:
     """A blob, moved as most of what is there moves."""
-    height, width = source.shape[:2]
-    rows, columns = np.nonzero(cv2.resize(blob.placed(), (width, height), interpolation=cv2.INTER_NEAREST))
-    if not len(rows):
-        left, top, wide, high = cv2.boundingRect(blob.placed())
-        middle = (top + high / 2) / blob.mask.shape[0], (left + wide / 2) / blob.mask.shape[1]
-        rows, columns = (np.array([int(share * side)]) for share, side in zip(middle, (height, width)))
-    across, down = np.median(source[rows, columns], axis=0)
+    left, top, right, bottom = there.box
+    across, down = _median(source[top:bottom, left:right][there.mask > 0])
+    scale_down, scale_across = blob.map_size.height / source.shape[0], blob.map_size.width / source.shape[1]
     # The flow tells where a place was: what is there moves the other way.
-    scale_down, scale_across = blob.mask.shape[0] / height, blob.mask.shape[1] / width
-    return replace(blob, across=blob.across - float(across) * scale_across, down=blob.down - float(down) * scale_down)
+    return replace(blob, across=blob.across - across * scale_across, down=blob.down - down * scale_down)
 
 
-def _of_shape(blob: _Blob, shape: tuple[int, ...]) -> _Blob:
+def _median(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Of each column; a third of numpy's own time for the few that a blob has."""
+    low, high = (len(values) - 1) // 2, len(values) // 2
+    ordered = np.partition(values, (low, high), axis=0)
+    across, down = ((ordered[low] + ordered[high]) / 2).tolist()
+    return across, down
+
+
+def _of_size(blob: _Blob, size: Size) -> _Blob:
     """The same of maps of another size: live, the network's input changes with the load."""
-    height, width = blob.mask.shape
-    if (height, width) == shape:
+    if blob.map_size == size:
         return blob
-    mask = np.asarray(cv2.resize(blob.mask, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
-    wider, higher = shape[1] / width, shape[0] / height
+    whole = np.zeros(blob.map_size, np.uint8)
+    blob.spot.of(whole)[:] = blob.spot.mask
+    resized = np.asarray(cv2.resize(whole, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    wider, higher = size.width / blob.map_size.width, size.height / blob.map_size.height
     return replace(
         blob,
-        mask=mask,
+        spot=Spot(Box(0, 0, size.width, size.height), resized),
+        map_size=size,
         across=blob.across * wider,
         down=blob.down * higher,
         whole_across=blob.whole_across * wider,
         whole_down=blob.whole_down * higher,
     )
+
+
+def _around(boxes: list[Box], size: Size) -> Box:
+    """The box of a small grey picture in which motion is looked for."""
+    left, top, right, bottom = boxes[0].around(boxes)
+    return Box(
+        max(0, left - AROUND_PX),
+        max(0, top - AROUND_PX),
+        min(size.width, right + AROUND_PX),
+        min(size.height, bottom + AROUND_PX),
+    )
+
+
+def _part(mask: Mask, inside: Box, of: Box) -> Mask:
+    """What of a mask in one box is inside another."""
+    return mask[inside.top - of.top : inside.bottom - of.top, inside.left - of.left : inside.right - of.left]

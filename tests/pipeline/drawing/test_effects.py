@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline import CIHP, Box, Parsing, Person, PipelineError, Size, UnknownName
 from pipeline.drawing.effects import blur, blur_background, cut, fill, pixelate, replace_background
 from pipeline.drawing.selection import On, regions, selected
+from pipeline.drawing.shares import covering
 from pipeline.drawing.treatment import Effect, Knowledge, treated
 
 SIZE = Size(240, 320)
@@ -113,6 +114,22 @@ def test_what_is_selected_is_covered_whole_and_nothing_far_from_it(effect: Treat
     assert np.median(steps[mask[:, 1:]]) <= 12
     far = cv2.dilate(mask.astype(np.uint8), np.ones((41, 41), np.uint8)) == 0
     np.testing.assert_array_equal(done[far], picture[far])
+
+
+def test_edges_are_mixed_to_within_a_level() -> None:
+    """As shares of 255, which is what the mixing was when it was done in floating point."""
+    parsing, picture = two_people(), noise()
+    done = fill(picture, parsing, On.read("person:3"), GREEN)
+    (region,) = regions(parsing, On.read("person:3"))
+    share = covering(region, parsing.map_size, SIZE)
+    left, top, right, bottom = share.area
+    part = share.full[..., None] / 255
+    wanted = part * np.array(GREEN) + (1 - part) * picture[top:bottom, left:right]
+    assert ((share.full > 0) & (share.full < 255)).any()
+    assert np.abs(done[top:bottom, left:right] - wanted).max() <= 1.01
+    outside = np.ones(SIZE, bool)
+    outside[top:bottom, left:right] = False
+    np.testing.assert_array_equal(done[outside], picture[outside])
 
 
 def test_a_larger_face_is_coarser() -> None:

@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import CIHP, BadPicture, Box, Frame, Look, Parsing, Person, PipelineError, Size, UnknownName, blend
-from pipeline.drawing.effects import blur, fill
+from pipeline.drawing.effects import blur
 from pipeline.drawing.look import LegendPlace
 from pipeline.drawing.overlay import draw, drawn_size, undrawn
-from pipeline.drawing.selection import On
-from pipeline.drawing.treatment import Effect, Knowledge, colour_of, treated
+from pipeline.drawing.selection import On, selected
+from pipeline.drawing.treatment import Backdrops, Effect, Knowledge, colour_of, treated
 from pipeline.yuv import Yuv420
 
 SIZE = Size(120, 160)
@@ -97,11 +97,70 @@ def test_an_effect_takes_the_place_of_all_that_is_drawn() -> None:
     assert drawn_size(SIZE, look, CIHP) == SIZE
 
 
-def test_a_frame_of_a_video_is_treated_as_a_picture_is() -> None:
-    video = av.VideoFrame.from_ndarray(noise(), format="bgr24").reformat(format="yuv420p")
-    yuv = replace(Frame.still(noise()), picture=Yuv420(video))
-    done = draw(yuv, somebody(), Look(effect=("fill=black",), on="all"))
-    assert np.array_equal(done, fill(yuv.bgr, somebody(), On.read("all"), (0, 0, 0)))
+def smooth() -> NDArray[np.uint8]:
+    return np.asarray(cv2.GaussianBlur(noise(), (0, 0), 6), np.uint8)
+
+
+def as_video(bgr: NDArray[np.uint8]) -> Frame:
+    video = av.VideoFrame.from_ndarray(bgr, format="bgr24").reformat(format="yuv420p")
+    return replace(Frame.still(bgr), picture=Yuv420(video))
+
+
+@pytest.mark.parametrize("text", ["blur", "pixelate", "fill=#405060", "background=green", "blur-background", "cut"])
+@pytest.mark.parametrize("on", ["all", "Face", "not:all"])
+def test_a_frame_of_a_video_is_treated_as_a_picture_is(text: str, on: str) -> None:
+    """In the form that it has, to within what that form can hold of colours at edges."""
+    frame = as_video(smooth())
+    look = Look(effect=(text,), on=on)
+    wanted = draw(replace(frame, picture=frame.bgr), somebody(), look)
+    done = draw(frame, somebody(), look)
+    assert isinstance(done, Yuv420) == (text != "cut")
+    bgr = done.bgr if isinstance(done, Yuv420) else done
+    assert isinstance(wanted, np.ndarray)
+    apart = np.abs(bgr.astype(int) - wanted)
+    assert apart.mean() < 2.5
+    assert np.median(apart) <= 2
+
+
+@pytest.mark.parametrize("text", ["blur", "pixelate", "fill=#405060"])
+@pytest.mark.parametrize("on", ["all", "Face"])
+def test_nothing_of_what_is_hidden_is_left_in_a_video_and_elsewhere_nothing_is_changed(text: str, on: str) -> None:
+    """In neither brightness nor colour: other noise there gives nearly the same."""
+    mask = cv2.resize(selected(somebody(), On.read(on)), SIZE[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    noisy = as_video(noise())
+    done = draw(noisy, somebody(), Look(effect=(text,), on=on))
+    assert isinstance(done, Yuv420)
+    assert isinstance(noisy.picture, Yuv420)
+    half = mask.reshape(SIZE.height // 2, 2, SIZE.width // 2, 2).any(axis=(1, 3))
+    for plane, before, there in zip(done.planes, noisy.picture.planes, (mask, half, half)):
+        steps = np.abs(np.diff(plane.astype(int), axis=1))
+        assert np.median(steps[there[:, 1:]]) <= 4
+        assert (plane[there] == before[there]).mean() < 0.1
+        far = cv2.dilate(there.astype(np.uint8), np.ones((41, 41), np.uint8)) == 0
+        np.testing.assert_array_equal(plane[far], before[far])
+
+
+def test_ten_bits_do_not_bring_back_what_is_hidden() -> None:
+    """What is as bright as before by chance would have its two bits more again, and they are lines of a face."""
+    deep = av.VideoFrame.from_ndarray(smooth(), format="bgr24").reformat(format="yuv420p10le")
+    frame = as_video(smooth())
+    assert isinstance(frame.picture, Yuv420)
+    frame = replace(frame, picture=replace(frame.picture, deep=deep))
+    done = draw(frame, somebody(), Look(effect=("blur",)))
+    assert isinstance(done, Yuv420)
+    bits = np.frombuffer(memoryview(done.deepened().planes[0]), np.uint16)
+    assert not (bits & 3).any()
+
+
+def test_a_picture_behind_a_stream_is_made_fit_once(tmp_path: Path) -> None:
+    path = tmp_path / "wall.png"
+    cv2.imwrite(str(path), np.full((50, 70, 3), (90, 80, 70), np.uint8))
+    picture, backdrops = as_video(smooth()).picture, Backdrops()
+    first = backdrops.still(str(path), picture)
+    assert backdrops.still(str(path), as_video(noise()).picture) is first
+    assert isinstance(backdrops.still(str(path), noise()), np.ndarray)
+    assert isinstance(first, Yuv420)
+    assert np.abs(first.bgr.astype(int) - (90, 80, 70)).max() <= 2
 
 
 @pytest.mark.parametrize("text", ["blur", "pixelate", "fill=black"])

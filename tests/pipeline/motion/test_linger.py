@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 
-from pipeline import Frame, Parsing
+from pipeline import Box, Frame, Parsing, Size
 from pipeline.drawing.selection import On, selected
-from pipeline.motion.flow import Grey
+from pipeline.motion.flow import Grey, dis_flow, flow_between, flow_inside
 from pipeline.motion.linger import LINGER_S, MAX_AHEAD, MAX_TIMES, Covered, Lingering, Mask, covered_both_ways
+from pipeline.motion.spots import Spot
 from tests.support.scenes import FRAME, Bgr, frame_of, parsing_of, person_at, person_scene, rectangle, shifted, texture
 
 STEP_PX = 3.0
@@ -176,3 +178,30 @@ def test_what_has_left_the_picture_lingers_no_more() -> None:
         shares.append(0 if lingering is None else np.count_nonzero(lingering))
     assert shares[1] > 0
     assert shares[-1] == 0
+
+
+def test_a_place_is_found_on_the_small_picture_as_opencv_scales() -> None:
+    rng = np.random.default_rng(3)
+    for map_size, size in ((Size(252, 448), Size(118, 209)), (Size(60, 80), Size(135, 181))):
+        whole = np.zeros(map_size, np.uint8)
+        box = Box(11, 7, 53, 41)
+        whole[box.top : box.bottom, box.left : box.right] = rng.integers(0, 2, (34, 42)) * 255
+        spot = Spot(box, whole[box.top : box.bottom, box.left : box.right]).at(size, map_size)
+        assert spot is not None
+        wanted = cv2.resize(whole, size[::-1], interpolation=cv2.INTER_NEAREST)
+        np.testing.assert_array_equal(spot.mask, spot.of(wanted))
+        assert np.count_nonzero(spot.mask) == np.count_nonzero(wanted)
+        assert spot.box.area < 2 * box.area * size.area / map_size.area
+
+
+def test_motion_is_looked_for_only_around_what_lingers() -> None:
+    before, after = (Grey.of(frame_of(person_scene(left), index)) for index, left in enumerate((150, 156)))
+    height, width = after.pixels.shape
+    box = Box(width // 4, 0, width // 2, height)
+    moved = flow_inside(before, after, box, dis_flow())
+    elsewhere = np.ones((height, width), bool)
+    elsewhere[:, box.left : box.right] = False
+    assert not moved[elsewhere].any()
+    whole = flow_between(before, after, dis_flow()).source
+    inner = np.s_[8:-8, box.left + 8 : box.right - 8]
+    assert np.abs(moved[inner] - whole[inner]).mean() < 0.5

@@ -1,0 +1,164 @@
+"""How far each pixel of a picture is covered or kept: masks at the picture's size, with soft edges.
+
+Only the box of the picture that is concerned is looked at.
+"""
+
+from dataclasses import dataclass
+from math import gcd
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.drawing.canvas import reach
+from pipeline.drawing.layers import Layer
+from pipeline.drawing.selection import Mask, Region
+from pipeline.geometry import Box, Size
+
+AROUND_CELLS = 2
+"""Cells of the map around what is selected that are covered, too: as far as a mask may be off."""
+GUIDE_CELLS = 4
+"""Cells of the map to each side over which the edge of what is cut out follows the edges of the picture."""
+GUIDE_LEVELS = 8.0
+"""Differences in brightness, in levels of 255, that count as an edge."""
+EDGE_FROM, EDGE_GAIN = 0.42, 3.0
+"""What is selected by less than this share is not, and it grows so many times as fast from there: a border that is
+wider shows the old background on a plain new one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """How far each pixel of a box is covered or kept."""
+
+    area: Box
+    """Of the picture; its edges are even, but for those of the picture."""
+    full: NDArray[np.uint8]
+    """uint8 of the area's height and width; 255 is wholly."""
+    half: NDArray[np.uint8]
+    """The same of layers that are half as large."""
+
+    def of(self, layer: Layer) -> NDArray[np.uint8]:
+        """The share of each value of a layer there."""
+        if layer.step == 2:
+            return self.half
+        channels = 1 if layer.pixels.ndim == 2 else layer.pixels.shape[2]
+        return self.full if channels == 1 else np.asarray(cv2.merge([self.full] * channels), np.uint8)
+
+
+def covering(region: Region, map_size: Size, size: Size) -> Share:
+    """The share of a region and what is around it: 255 wherever the region is, of half layers where any of it is."""
+    box = grown(region.box, AROUND_CELLS + 1, map_size)
+    mask = np.zeros((box.bottom - box.top, box.right - box.left), np.uint8)
+    left, top = region.box.left - box.left, region.box.top - box.top
+    mask[top : top + region.mask.shape[0], left : left + region.mask.shape[1]] = region.mask
+    around = 2 * AROUND_CELLS + 1
+    mask = np.asarray(cv2.dilate(mask, np.ones((around, around), np.uint8)), np.uint8)
+    # Softened by less than it was widened, so that all of the region keeps 255 when it is enlarged, too.
+    mask = np.asarray(cv2.blur(mask, (AROUND_CELLS + 1, AROUND_CELLS + 1), borderType=cv2.BORDER_REPLICATE), np.uint8)
+    whole = aligned(grown(box, 1, map_size), map_size, size)
+    spread = cv2.copyMakeBorder(mask, *_around(box, whole), cv2.BORDER_CONSTANT, value=0)
+    area = _even(reach(box, map_size, size), size)
+    full = _enlarged(np.asarray(spread, np.uint8), whole, map_size, size, area)
+    widest = cv2.dilate(full, np.ones((2, 2), np.uint8), anchor=(0, 0))
+    return Share(area, full, np.ascontiguousarray(widest[::2, ::2]))
+
+
+def keeping(brightness: NDArray[np.uint8], mask: Mask) -> Share | None:
+    """The share of a selection whose edges follow those of the picture; None of nothing.
+
+    A guided filter whose line is fitted at the map's size and applied at the picture's: He and Sun, "Fast Guided
+    Filter", arXiv 1505.00996.
+
+    Args:
+        brightness: of the picture: uint8 (H, W), or (H, W, 3), BGR.
+        mask: of the map.
+    """
+    if not cv2.countNonZero(mask):
+        return None
+    size, map_size = Size(*brightness.shape[:2]), Size(*mask.shape)
+    left, top, width, height = cv2.boundingRect(mask)
+    box = grown(Box(left, top, left + width, top + height), GUIDE_CELLS, map_size)
+    box = aligned(box, map_size, size)
+    area = box.scaled(map_size, size)
+    guide = brightness[area.top : area.bottom, area.left : area.right]
+    guide = guide if guide.ndim == 2 else np.asarray(cv2.cvtColor(guide, cv2.COLOR_BGR2GRAY), np.uint8)
+    part = mask[box.top : box.bottom, box.left : box.right]
+    slope, start = _fitted(_reduced(guide, part.shape), np.asarray(part, np.float32))
+    # A wide border would be a veil of the old background: it goes from .42 to three quarters of what is selected.
+    slope, start = slope * np.float32(EDGE_GAIN), (start - np.float32(255 * EDGE_FROM)) * np.float32(EDGE_GAIN)
+    shape = guide.shape[1], guide.shape[0]
+    line = np.asarray(cv2.multiply(guide, cv2.resize(slope, shape), dtype=cv2.CV_32F), np.float32)
+    full = np.asarray(cv2.add(line, cv2.resize(start, shape), dtype=cv2.CV_8U), np.uint8)
+    half = cv2.resize(full, (-(-shape[0] // 2), -(-shape[1] // 2)), interpolation=cv2.INTER_AREA)
+    return Share(area, full, np.asarray(half, np.uint8))
+
+
+def grown(box: Box, cells: int, map_size: Size) -> Box:
+    """A box with so many cells more to each side, as far as the map goes."""
+    return Box(
+        max(0, box.left - cells),
+        max(0, box.top - cells),
+        min(map_size.width, box.right + cells),
+        min(map_size.height, box.bottom + cells),
+    )
+
+
+def aligned(box: Box, map_size: Size, size: Size) -> Box:
+    """A box of a map, grown until its edges are edges of the picture's pixels, of even numbers if its sides are even.
+
+    Such a part of a map enlarges to the pixels that it has in the whole map enlarged, at a seventh of the time of
+    `pipeline.drawing.canvas.window`. Of 252 to 720 it begins at each seventh cell: 20 pixels. Of odd sizes it may be
+    all of the map.
+    """
+    down, across = (cells // gcd(cells, pixels if pixels % 2 else pixels // 2) for cells, pixels in zip(map_size, size))
+    return Box(
+        box.left // across * across,
+        box.top // down * down,
+        min(map_size.width, -(-box.right // across) * across),
+        min(map_size.height, -(-box.bottom // down) * down),
+    )
+
+
+def _around(box: Box, whole: Box) -> tuple[int, int, int, int]:
+    """What a box lacks of a larger one: above, below, left and right."""
+    return box.top - whole.top, whole.bottom - box.bottom, box.left - whole.left, whole.right - box.right
+
+
+def _enlarged(part: NDArray[np.uint8], box: Box, map_size: Size, size: Size, area: Box) -> NDArray[np.uint8]:
+    """An area of the picture, of a part of a map in an aligned box."""
+    there = box.scaled(map_size, size)
+    shape = there.right - there.left, there.bottom - there.top
+    enlarged = cv2.resize(part, shape, interpolation=cv2.INTER_LINEAR)
+    down, across = area.top - there.top, area.left - there.left
+    return np.asarray(enlarged[down : down + area.bottom - area.top, across : across + area.right - area.left])
+
+
+def _even(area: Box, size: Size) -> Box:
+    """An area grown to even edges, as far as the picture goes."""
+    return Box(
+        area.left & ~1,
+        area.top & ~1,
+        min(size.width, area.right + (area.right & 1)),
+        min(size.height, area.bottom + (area.bottom & 1)),
+    )
+
+
+def _reduced(guide: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    # Halving is many times as quick as another ratio, and linear weights are then those of an average.
+    while guide.shape[0] >= 2 * shape[0] and guide.shape[1] >= 2 * shape[1]:
+        half = guide.shape[1] // 2, guide.shape[0] // 2
+        guide = np.asarray(cv2.resize(guide, half, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return np.asarray(cv2.resize(guide, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _fitted(guide: NDArray[np.float32], share: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The line around each cell that gives the share from the brightness best: its slope and its start."""
+    bright, inside = _mean(guide), _mean(share)
+    spread = _mean(guide * guide) - bright * bright + np.float32(GUIDE_LEVELS**2)
+    slope = np.asarray((_mean(guide * share) - bright * inside) / spread, np.float32)
+    return _mean(slope), _mean(np.asarray(inside - slope * bright, np.float32))
+
+
+def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    side = 2 * GUIDE_CELLS + 1
+    return np.asarray(cv2.blur(values, (side, side), borderType=cv2.BORDER_REPLICATE), np.float32)
