@@ -59,6 +59,7 @@ USES = {
         "streamer.offline",
         "streamer.segments",
     },
+    "streamer.cluster": {"streamer.processes", "streamer.segments"},
     "streamer.live": {
         "streamer.parsings",
         "streamer.media",
@@ -93,6 +94,7 @@ USES = {
         "streamer.offline",
         "streamer.segments",
         "streamer.batch",
+        "streamer.cluster",
         "streamer.live",
         "streamer.diagnose",
         "streamer.profile",
@@ -120,7 +122,7 @@ HEAVY = {
     "pydantic": ("streamer.web.models",),
     "starlette": ("streamer.web",),
     "uvicorn": ("streamer.web.server",),
-    "ray": (),
+    "ray": ("streamer.cluster",),
 }
 # What waits stays out of what computes.
 WAITING = {"threading", "socket", "subprocess", "multiprocessing", "concurrent", "asyncio", "zmq"}

@@ -23,9 +23,8 @@ from streamer.media.images import is_picture
 from streamer.media.paths import partial_name
 from streamer.offline import Rendered, Rendering
 from streamer.parsings.resume import is_finished
-from streamer.processes.child import exit_text
 from streamer.processes.framing import ChannelClosed
-from streamer.segments.renewed import WAIT_S, Renewed
+from streamer.segments.renewed import WAIT_S, Renewed, Start, Worker, end_text
 from streamer.segments.split import threads_each
 from streamer.sources.uri import without_password
 
@@ -78,14 +77,26 @@ Event = Share | Again | Outcome
 class Batch:
     """A run over files."""
 
-    def __init__(self, works: Sequence[Work], settings: Rendering, workers: int, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        works: Sequence[Work],
+        settings: Rendering,
+        workers: int,
+        manifest: Manifest,
+        start: Start = Renewed,
+        *,
+        splits: bool = True,
+    ) -> None:
         """
         Args:
             works: their files' folders exist.
             settings: how; with `resume`, what an earlier run completed is left out.
             workers: number of processes that parse.
             manifest: of the folder that they go into.
+            start: where the processes are.
+            splits: where there are fewer files than processes, one file has several.
         """
+        self._start, self._may_split = start, splits
         self._folder = manifest.path.parent
         self._settings, self._workers, self._manifest = settings, workers, manifest
         self._digest = digest_of(settings)
@@ -149,7 +160,8 @@ class Batch:
 
     def _work(self) -> None:
         """A thread's life: it holds a process, and waits for what that does."""
-        worker = Renewed("a process that renders", _MODULE, threads_each(self._settings.parser, self._workers))
+        first = threads_each(self._settings.parser, self._workers)
+        worker = self._start("a process that renders", _MODULE, first)
         try:
             while not self._stop.is_set() and (work := self._next()) is not None:
                 outcome = self._outcome(work, worker)
@@ -177,7 +189,7 @@ class Batch:
             self._running += 1
             return self._waiting.popleft()
 
-    def _outcome(self, work: Work, worker: Renewed) -> Outcome:
+    def _outcome(self, work: Work, worker: Worker) -> Outcome:
         """Renders one. Raises SinkError: the manifest cannot be written; WorkerDied: no process can be started."""
         if self._settings.resume:
             try:
@@ -188,7 +200,10 @@ class Batch:
         fresh = not work.out.exists()
         self._manifest.write(self._line(work, state="begun", fresh=fresh))
         for tried in range(1, MAX_TRIES + 1):
-            self.pids[threading.current_thread().name] = worker.started()
+            pid = worker.started(self._goes_on)
+            if pid is None:
+                return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
+            self.pids[threading.current_thread().name] = pid
             try:
                 return self._one(work, worker, tried)
             except _Silent:
@@ -196,19 +211,20 @@ class Batch:
                 _remove_partial(work)
                 why = f"{work.source}: no frame came for {SILENCE_S:.0f} s: its process was ended, and it is given up"
                 return Outcome(work, "failed", FAILED, why, tries=tried)
-            except ChannelClosed:
+            except ChannelClosed as exc:
                 code = worker.close()
+                end = end_text(exc, code)
             if fresh and work.out.exists():  # a file has its name when it is complete
                 return Outcome(work, "done", tries=tried)
             _remove_partial(work)
             if not self._goes_on():
                 return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
             if tried < MAX_TRIES:
-                self._events.put(Again(work, f"its process ended with {exit_text(code)}"))
-        why = f"{work.source} ended {MAX_TRIES} processes that rendered it, the last with {exit_text(code)}: given up"
+                self._events.put(Again(work, f"its process {end}"))
+        why = f"{work.source} ended {MAX_TRIES} processes that rendered it, the last {end}: given up"
         return Outcome(work, "failed", code or FAILED, why, tries=MAX_TRIES)
 
-    def _one(self, work: Work, worker: Renewed, tried: int) -> Outcome:
+    def _one(self, work: Work, worker: Worker, tried: int) -> Outcome:
         """Raises ChannelClosed, _Silent."""
         settings = self._settings
         if tried > 1 and work.masks is not None and not work.redraws:
@@ -231,7 +247,7 @@ class Batch:
         _remove_partial(work)
         return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
 
-    def _asked(self, worker: Renewed, message: object) -> object:
+    def _asked(self, worker: Worker, message: object) -> object:
         """Its answer; None where the run is stopped and none came. Raises ChannelClosed, _Silent."""
         begun_s = time.monotonic()
         answer = worker.ask(message, lambda: self._patience() and time.monotonic() - begun_s < SILENCE_S)
@@ -241,7 +257,7 @@ class Batch:
 
     def _splits(self, work: Work) -> int:
         """Where there are fewer files than processes, one file has several."""
-        if work.redraws or self._settings.parse_every > 1 or is_picture(Path(work.source)):
+        if not self._may_split or work.redraws or self._settings.parse_every > 1 or is_picture(Path(work.source)):
             return 1
         with self._lock:
             return max(1, self._workers // (len(self._waiting) + self._running))

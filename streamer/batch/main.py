@@ -11,8 +11,7 @@ from streamer.errors import StreamerError
 from streamer.log import show_steps
 from streamer.offline import Progress, Rendered, redraw_file, render_file
 from streamer.processes.framing import ChannelClosed
-from streamer.processes.parent import Parent
-from streamer.segments.messages import packed, unpacked
+from streamer.segments.messages import Asker, packed, unpacked
 from streamer.segments.split import Split
 
 EVERY_S = 0.5
@@ -22,7 +21,7 @@ class _Unwanted(Exception):
     """Raised in the middle of a file that is not wanted any more: nothing of it stays but its masks."""
 
 
-def serve(parent: Parent) -> None:
+def serve(parent: Asker) -> None:
     """Renders until the parent wants no more. See `streamer.processes.parent`."""
     show_steps()
 

@@ -1,10 +1,9 @@
 """The commands that render files into files."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,14 +16,15 @@ from streamer.batch.manifest import Manifest
 from streamer.batch.messages import Work
 from streamer.cli.console import complain, progress, say, stop_on_interrupt, tell, tell_worth
 from streamer.cli.options import Given, reading, with_options
-from streamer.cli.targets import Job, Plan, Shard, cut_out, planned, with_masks
+from streamer.cli.targets import By, Job, Plan, Shard, cut_out, planned, read_workers, with_masks
+from streamer.cluster.nodes import Cluster, pinned
 from streamer.errors import ConfigError, SinkError, StreamerError
 from streamer.interrupts import INTERRUPTED
 from streamer.media.paths import free_name
 from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
 from streamer.parsings.resume import is_finished
-from streamer.processes.cores import cores
 from streamer.recording.codecs import Encoding
+from streamer.segments.renewed import Renewed, Start
 from streamer.segments.split import Split
 from streamer.settings import made, settings_of
 from streamer.sources.open import sample
@@ -66,11 +66,13 @@ OWN = tuple(each.field for each in settings_of(Rendering) if each.field not in G
 """The other fields."""
 
 
-def _read_workers(text: str) -> int:
-    """Raises ConfigError."""
-    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) < 1:
-        raise ConfigError(f"there must be 1 worker at least, not {text}")
-    return int(text)
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Parse on the machines of a Ray cluster, by --workers of its cores, by default all.",
+    ),
+]
 
 
 @with_options(ParserSettings, Look, Encoding, Rendering, without=GROUPS)
@@ -95,7 +97,7 @@ def render(
     workers: Annotated[
         int | None,
         typer.Option(
-            parser=reading(_read_workers),
+            parser=reading(read_workers),
             metavar="N",
             help="Parse by N processes: a file each, or one file together, to the same masks.",
             show_default=False,
@@ -109,6 +111,7 @@ def render(
             help="Render each N-th of several files, from the I-th on: one of N jobs that share them.",
         ),
     ] = None,
+    ray: RayAddress = None,
 ) -> None:
     """Draw every person's parts over videos and pictures.
 
@@ -119,7 +122,7 @@ def render(
     others: dict[str, Any] = {each: given[each] for each in OWN if each in given}
     settings = Rendering(made(ParserSettings, given), look, encoding=made(Encoding, given), **others)
     plan = planned(paths, recursive=recursive)
-    by = _By(workers, shard)
+    by = By(workers, shard, ray)
     by.check(plan, settings, redraws=parsed is not None)
     plan = plan if shard is None else shard.part(plan)
     if parsed is not None:
@@ -133,31 +136,7 @@ def render(
     _parse(cut_out(plan) if look.is_cut else plan, settings, parser, by)
 
 
-@dataclass(frozen=True, slots=True)
-class _By:
-    """Who renders."""
-
-    workers: int | None
-    shard: Shard | None
-
-    def is_batch(self, plan: Plan, settings: Rendering) -> bool:
-        """Whether processes of their own render the files, with a manifest."""
-        asked = self.workers is not None or self.shard is not None or settings.resume
-        return plan.folder is not None and asked
-
-    def check(self, plan: Plan, settings: Rendering, *, redraws: bool) -> None:
-        """Raises ConfigError for what several processes cannot do."""
-        if self.workers is None:
-            return
-        if redraws and plan.folder is None:
-            raise ConfigError("--workers parse a file together, and --from parses nothing: leave it out")
-        if self.workers > 1 and plan.folder is None and settings.parse_every > 1:
-            raise ConfigError("--parse-every follows masks from frame to frame, in one process: leave out --workers")
-        if self.workers > cores():
-            tell("workers", f"{self.workers} workers share {cores()} cores: more than one a core only takes memory", {})
-
-
-def _redraw(plan: Plan, settings: Rendering, by: _By) -> None:
+def _redraw(plan: Plan, settings: Rendering, by: By) -> None:
     plan = cut_out(plan) if settings.look.is_cut else plan
     if by.is_batch(plan, settings):
         _render_batch(plan, settings, by, redraws=True)
@@ -165,12 +144,13 @@ def _redraw(plan: Plan, settings: Rendering, by: _By) -> None:
         _render_all(plan, lambda job, watch: _redrawn(job, settings, watch))
 
 
-def _parse(plan: Plan, settings: Rendering, parser: Parser, by: _By) -> None:
+def _parse(plan: Plan, settings: Rendering, parser: Parser, by: By) -> None:
     if by.is_batch(plan, settings):
-        _render_batch(plan, settings, by)
+        # All machines are to parse in the same arithmetic.
+        _render_batch(plan, settings if by.ray is None else replace(settings, parser=pinned(parser)), by)
         return
     resume = settings.resume and not settings.force
-    with _helpers(plan, settings, by.workers or 1) as helpers:
+    with _helpers(plan, settings, parser, by) as helpers:
 
         def render_one(job: Job, watch: Callable[[Progress], bool]) -> Rendered:
             masks = _new_masks(job, plan)
@@ -180,16 +160,32 @@ def _parse(plan: Plan, settings: Rendering, parser: Parser, by: _By) -> None:
 
 
 @contextmanager
-def _helpers(plan: Plan, settings: Rendering, workers: int) -> Iterator[Split | None]:
+def _helpers(plan: Plan, settings: Rendering, parser: Parser, by: By) -> Iterator[Split | None]:
     """The processes that parse one file together."""
-    if workers == 1 or plan.folder is not None:
+    if plan.folder is not None or (by.ray is None and (by.workers or 1) == 1):
         yield None
         return
-    with Split(settings.parser, workers) as by:
-        yield by
+    with _machines(by, settings.parser) as (start, workers):
+        parsers = settings.parser if by.ray is None else pinned(parser)
+        with Split(parsers, workers, start) as split:
+            yield split
 
 
-def _render_batch(plan: Plan, settings: Rendering, by: _By, *, redraws: bool = False) -> None:
+@contextmanager
+def _machines(by: By, settings: ParserSettings, shared: Path | None = None) -> Iterator[tuple[Start, int]]:
+    """Where processes are, and their number. Raises ConfigError.
+
+    Args:
+        shared: a file that all machines have to see, if they need files.
+    """
+    if by.ray is None:
+        yield Renewed, by.workers or 1
+        return
+    with Cluster(by.ray, settings.threads or 1, shared) as cluster:
+        yield cluster.start, cluster.workers(by.workers)
+
+
+def _render_batch(plan: Plan, settings: Rendering, by: By, *, redraws: bool = False) -> None:
     """Renders the files of a folder by processes of their own, with a manifest of what became of each."""
     assert plan.folder is not None
     works = [Work(job.source, job.out, job.masks, redraws) for job in plan.jobs]
@@ -200,11 +196,13 @@ def _render_batch(plan: Plan, settings: Rendering, by: _By, *, redraws: bool = F
             _make_folder(folder)
         with (
             Manifest(plan.folder, number, of) as manifest,
+            _machines(by, settings.parser, manifest.path) as (start, workers),
             stop_on_interrupt() as asked,
             progress(f"{len(works)} files" if len(works) > 1 else "1 file", "files") as show,
         ):
             teller = _Teller(len(works), show)
-            outcomes = Batch(works, settings, by.workers or 1, manifest).run(teller, asked)
+            batch = Batch(works, settings, workers, manifest, start, splits=by.ray is None)
+            outcomes = batch.run(teller, asked)
     _say_skipped(plan)
     count = Counter(each.state for each in outcomes)
     say(f"{count['done']} rendered, {count['complete']} complete already, {count['failed']} failed: {manifest.path}")

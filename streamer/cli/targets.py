@@ -10,10 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import urlsplit
 
+from streamer.cli.console import tell
 from streamer.errors import ConfigError, SourceError
 from streamer.masks.records import SUFFIX
 from streamer.media.images import ONLY_READ, is_animated, is_picture, natural_order
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, opaque_or_not
+from streamer.offline import Rendering
+from streamer.processes.cores import cores
 from streamer.sources.uri import is_address
 
 READ_SUFFIXES = frozenset(
@@ -196,3 +199,38 @@ def _nothing_in(sources: Sequence[str], *, recursive: bool) -> str:
     inside = any(each.is_dir() for source in sources if Path(source).is_dir() for each in Path(source).iterdir())
     deeper = "; --recursive looks into its folders, too" if inside and not recursive else ""
     return f"no pictures or videos in {named}{deeper}"
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who renders."""
+
+    workers: int | None
+    shard: Shard | None
+    ray: str | None = None
+    """Address of a cluster, whose machines parse."""
+
+    def is_batch(self, plan: Plan, settings: Rendering) -> bool:
+        """Whether processes of their own render the files, with a manifest."""
+        asked = self.workers is not None or self.shard is not None or self.ray is not None or settings.resume
+        return plan.folder is not None and asked
+
+    def check(self, plan: Plan, settings: Rendering, *, redraws: bool) -> None:
+        """Raises ConfigError for what several processes cannot do."""
+        if self.workers is None and self.ray is None:
+            return
+        option = "--workers" if self.ray is None else "--ray"
+        several = self.ray is not None or (self.workers or 1) > 1
+        if redraws and plan.folder is None:
+            raise ConfigError(f"{option} parse a file together, and --from parses nothing: leave it out")
+        if several and plan.folder is None and settings.parse_every > 1:
+            raise ConfigError(f"--parse-every follows masks from frame to frame, in one process: leave out {option}")
+        if self.ray is None and (self.workers or 1) > cores():
+            tell("workers", f"{self.workers} workers share {cores()} cores: more than one a core only takes memory", {})
+
+
+def read_workers(text: str) -> int:
+    """Raises ConfigError."""
+    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) < 1:
+        raise ConfigError(f"there must be 1 worker at least, not {text}")
+    return int(text)

@@ -13,11 +13,20 @@ from pipeline.parsing.reading import Begun as BegunFrame
 from streamer.parsings.parsed import Saved
 from streamer.parsings.resume import SAVE_EVERY
 from streamer.processes.framing import ChannelClosed
-from streamer.processes.parent import Parent
-from streamer.segments.messages import Begun, Done, PictureElsewhere, Refused, Segment, packed, unpacked
+from streamer.segments.messages import (
+    Asker,
+    Begun,
+    Done,
+    GivenBack,
+    PictureElsewhere,
+    Refused,
+    Segment,
+    packed,
+    unpacked,
+)
 
 
-def serve(parent: Parent) -> None:
+def serve(parent: Asker) -> None:
     """Parses until the parent wants no more. See `streamer.processes.parent`."""
 
     def ask(wanted: object) -> Any:
@@ -35,7 +44,7 @@ def serve(parent: Parent) -> None:
             parent.send(packed(Refused(str(exc))))
 
 
-def parsed(parser: Parser, segment: Segment, ask: Callable[[object], Any]) -> Done:
+def parsed(parser: Parser, segment: Segment, ask: Callable[[object], Any]) -> Done | GivenBack:
     """The parsings of a segment. Raises PipelineError.
 
     Args:
@@ -44,7 +53,9 @@ def parsed(parser: Parser, segment: Segment, ask: Callable[[object], Any]) -> Do
     frames = [each.frame(place, ask) for place, each in enumerate(segment.frames)]
     # At the size that is due as far as is known here: `read` begins again what was begun at another one.
     begun: Sequence[Frame | BegunFrame] = frames if segment.stills else [parser.begin(frame) for frame in frames]
-    memory: bytes = ask(Begun())
+    memory: bytes | None = ask(Begun())
+    if memory is None:
+        return GivenBack()
     if memory:
         parser.load(memory)
     else:

@@ -7,7 +7,7 @@ again elsewhere. It stays where it was decoded, and is scaled there to the sizes
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline import Frame, Parsing, Size
 from pipeline.types import Picture
@@ -16,6 +16,16 @@ from streamer.parsings.parsed import Saved
 
 AskScaled = Callable[["Wanted"], Picture]
 """Gets a picture of this size from where it was decoded."""
+
+
+class Asker(Protocol):
+    """Who has a process work for him, as that sees him. See `streamer.processes.parent.Parent`."""
+
+    def receive(self) -> bytes | memoryview:
+        """Waits for the next message."""
+
+    def send(self, body: bytes) -> None:
+        """Raises ChannelClosed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The network has run: asks for the parser's memory after the frames before the segment."""
+    """The network has run: asks for the parser's memory after the frames before the segment; None gives it back."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """Nothing comes of the segment here: the memory before it was not to be had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,10 @@ from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.errors import ConfigError, ShutdownTimeout, StreamerError, WorkerDied
 from streamer.parsings.parsed import FramesParsed, Saved
-from streamer.processes.child import exit_text
 from streamer.processes.cores import cores
 from streamer.processes.framing import ChannelClosed
-from streamer.segments.messages import Begun, Done, Refused, Segment, SentFrame, Wanted
-from streamer.segments.renewed import WAIT_S, Renewed
+from streamer.segments.messages import Begun, Done, GivenBack, Refused, Segment, SentFrame, Wanted
+from streamer.segments.renewed import WAIT_S, Renewed, Start, Worker, end_text
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,6 +50,7 @@ class _Task:
     before: int
     stills: bool
     done: Done | None = None
+    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -59,6 +59,9 @@ class _Shared:
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     tasks: deque[_Task] = field(default_factory=deque)
+    """In their order. Those that were given back are the first."""
+    held: set[int] = field(default_factory=set)
+    """The numbers of those that processes have."""
     memories: dict[int, bytes] = field(default_factory=dict)
     """The memory before each segment whose turn it is, by its number."""
     sizes: tuple[Size, ...] = ()
@@ -66,17 +69,22 @@ class _Shared:
     error: StreamerError | PipelineError | None = None
     stopped: bool = False
 
+    def goes_on(self) -> bool:
+        return not self.stopped and self.error is None
+
 
 class Split:
     """Several processes that parse one source. `with` ends them. See `streamer.parsings.parsed.FrameParser`."""
 
-    def __init__(self, settings: ParserSettings, workers: int) -> None:
+    def __init__(self, settings: ParserSettings, workers: int, start: Start = Renewed) -> None:
         """Starts nothing yet.
 
         Args:
             settings: of the parsers; the same for one process gives the same parsings.
             workers: number of the processes that parse; this one is not among them.
+            start: where they are.
         """
+        self._start = start
         self._settings = threads_each(settings, workers)
         self._workers = workers
         self._shared = _Shared()
@@ -150,27 +158,16 @@ class Split:
 
     def _work(self) -> None:
         """A thread's life: it holds a process, and waits for what that does."""
-        worker = _Worker(self._settings, self._shared)
-        name = threading.current_thread().name
+        worker = _Worker(self._start("a process that parses", _MODULE, self._settings), self._shared)
         try:
-            while (task := self._next()) is not None:
-                done = None
-                for tried in range(1, MAX_TRIES + 1):
-                    self.pids[name] = worker.started()
-                    try:
-                        done = worker.do(task)
-                        break
-                    except ChannelClosed:
-                        self._lost(task, worker.close(), tried)
-                if done is None:
+            while self._has_work():
+                pid = worker.started(self._shared.goes_on)
+                if pid is None:
                     return
-                with self._shared.changed:
-                    task.done = done
-                    self._shared.sizes = done.sizes
-                    if not task.stills:
-                        del self._shared.memories[task.number]
-                        self._shared.memories[task.number + 1] = done.memory
-                    self._shared.changed.notify_all()
+                self.pids[threading.current_thread().name] = pid
+                task = self._next()
+                if task is not None:
+                    self._do(task, worker)
         except (StreamerError, PipelineError) as exc:
             self._fail(exc)
         except BaseException:
@@ -182,42 +179,77 @@ class Split:
             except ShutdownTimeout as exc:
                 self._fail(exc)
 
+    def _do(self, task: _Task, worker: "_Worker") -> None:
+        """Raises WorkerDied where it ends process after process, PipelineError where none can parse it."""
+        shared = self._shared
+        try:
+            done = worker.do(task)
+        except ChannelClosed as exc:
+            self._lost(task, end_text(exc, worker.close()))
+            done = None
+        with shared.changed:
+            shared.held.discard(task.number)
+            if done is None:
+                # Before all that have not been begun, and behind those before it.
+                place = sum(each.number < task.number for each in shared.tasks)
+                shared.tasks.insert(place, task)
+            else:
+                task.done = done
+                shared.sizes = done.sizes
+                if not task.stills:
+                    del shared.memories[task.number]
+                    shared.memories[task.number + 1] = done.memory
+            shared.changed.notify_all()
+
     def _fail(self, error: StreamerError | PipelineError) -> None:
         with self._shared.changed:
             self._shared.error = self._shared.error or error
             self._shared.changed.notify_all()
 
-    def _next(self) -> _Task | None:
+    def _has_work(self) -> bool:
+        """Waits for a segment that nobody has; False if none is wanted any more."""
         shared = self._shared
         with shared.changed:
-            while not shared.tasks and not shared.stopped and shared.error is None:
+            while not shared.tasks and shared.goes_on():
                 shared.changed.wait(WAIT_S)
-            return None if shared.stopped or shared.error is not None else shared.tasks.popleft()
+            return shared.goes_on()
 
-    def _lost(self, task: _Task, code: int, tried: int) -> None:
+    def _next(self) -> _Task | None:
+        """The first segment that nobody has, if there is one still."""
+        shared = self._shared
+        with shared.changed:
+            if not shared.tasks or not shared.goes_on():
+                return None
+            task = shared.tasks.popleft()
+            shared.held.add(task.number)
+            return task
+
+    def _lost(self, task: _Task, end: str) -> None:
+        task.tries += 1
         which = f"frames {task.frames[0].index} to {task.frames[-1].index}"
-        if tried == MAX_TRIES:
-            raise WorkerDied(f"{which} ended {tried} processes that parsed them, the last with {exit_text(code)}")
-        _LOG.warning("a process that parses ended with %s; another one parses %s again", exit_text(code), which)
+        if task.tries == MAX_TRIES:
+            raise WorkerDied(f"{which} ended {MAX_TRIES} processes that parsed them, the last {end}")
+        _LOG.warning("a process that parses %s; another one parses %s again", end, which)
         self.redone += 1
 
 
 class _Worker:
     """What a thread has done by its process."""
 
-    def __init__(self, settings: ParserSettings, shared: _Shared) -> None:
-        self._process = Renewed("a process that parses", _MODULE, settings)
-        self._shared = shared
-        self.started, self.close = self._process.started, self._process.close
+    def __init__(self, process: Worker, shared: _Shared) -> None:
+        self._process, self._shared = process, shared
+        self.started, self.close = process.started, process.close
 
     def do(self, task: _Task) -> Done | None:
-        """Parses a segment; None if it is not wanted any more. Raises ChannelClosed, PipelineError."""
+        """Parses a segment; None if it is not wanted here any more. Raises ChannelClosed, PipelineError."""
         shared = self._shared
         segment = Segment([SentFrame.of(each, shared.sizes) for each in task.frames], task.before, task.stills)
         answer = self._asked(segment)
         while answer is not None:
             if isinstance(answer, Done):
                 return answer
+            if isinstance(answer, GivenBack):
+                return None
             if isinstance(answer, Refused):
                 raise PipelineError(answer.why)
             if isinstance(answer, Wanted):
@@ -226,26 +258,28 @@ class _Worker:
                 answer = self._asked(picture.scaled(*answer.size))
             else:
                 assert isinstance(answer, Begun)
-                memory = self._memory(task)
-                answer = None if memory is None else self._asked(memory)
+                answer = self._asked(self._memory(task))
         return None
 
     def _asked(self, message: object) -> object:
-        return self._process.ask(message, self._goes_on)
+        return self._process.ask(message, self._shared.goes_on)
 
     def _memory(self, task: _Task) -> bytes | None:
-        """Waits for the memory before a segment. Stills have none."""
+        """Waits for the memory before a segment; None where it is to be given back. Stills have none.
+
+        The last one of those that processes have is given back where one before it was: its process may be the only
+        one that there is for that.
+        """
         if task.stills:
             return b""
-        with self._shared.changed:
-            while task.number not in self._shared.memories:
-                if not self._goes_on():
+        shared = self._shared
+        with shared.changed:
+            while task.number not in shared.memories:
+                behind = shared.tasks and shared.tasks[0].number < task.number == max(shared.held)
+                if behind or not shared.goes_on():
                     return None
-                self._shared.changed.wait(WAIT_S)
-            return self._shared.memories[task.number]
-
-    def _goes_on(self) -> bool:
-        return not self._shared.stopped and self._shared.error is None
+                shared.changed.wait(WAIT_S)
+            return shared.memories[task.number]
 
 
 def _cut(frames: Iterable[Frame], settings: ParserSettings, before: int) -> Iterator[tuple[int, list[Frame]]]:

@@ -113,7 +113,9 @@ def test_a_file_that_ends_each_process_is_given_up_and_the_others_go_on(tmp_path
         "z": ("done", 1),
     }
     assert outcomes["crash"].exit == -signal.SIGSEGV
-    assert "ended 3 processes that rendered it, the last with exit code -11 (Segmentation" in outcomes["crash"].why
+    assert (
+        "ended 3 processes that rendered it, the last ended with exit code -11 (Segmentation" in outcomes["crash"].why
+    )
     assert sum(isinstance(each, Again) for each in events) == driver.MAX_TRIES - 1 + 1
     assert {each.exit for each in lines(tmp_path / "out") if each.out == "crash.mp4"} == {None, -signal.SIGSEGV}
     left = sorted(each.name for each in (tmp_path / "out").iterdir())
@@ -287,7 +289,7 @@ def test_ctrl_c_ends_it_and_says_how_to_go_on(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_more_workers_than_cores_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.cli.render.cores", lambda: 1)
+    monkeypatch.setattr("streamer.cli.targets.cores", lambda: 1)
     clips(tmp_path / "in", "a")
     told = called(str(tmp_path / "in"), str(tmp_path / "out"), "--workers", "2", "--size", "64x96")
     assert told.exit_code == 0

@@ -148,7 +148,9 @@ def test_frames_that_end_each_process_are_given_up(clip: Path, tmp_path: Path, m
     monkeypatch.setattr(split, "_MODULE", "tests.support.dying")
     settings = Rendering(ParserSettings("lite", size=(64, 96)))
     with (
-        pytest.raises(WorkerDied, match=r"frames 0 to 2 ended 3 processes that parsed them, the last with exit code 3"),
+        pytest.raises(
+            WorkerDied, match=r"frames 0 to 2 ended 3 processes that parsed them, the last ended with exit code 3"
+        ),
         Split(settings.parser, 1) as by,
     ):
         render_file(clip, tmp_path / "a.mp4", settings, by=by)
