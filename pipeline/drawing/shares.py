@@ -55,9 +55,9 @@ def covering(region: Region, map_size: Size, size: Size) -> Share:
     mask = np.asarray(cv2.dilate(mask, np.ones((around, around), np.uint8)), np.uint8)
     # Softened by less than it was widened, so that all of the region keeps 255 when it is enlarged, too.
     mask = np.asarray(cv2.blur(mask, (AROUND_CELLS + 1, AROUND_CELLS + 1), borderType=cv2.BORDER_REPLICATE), np.uint8)
-    whole = aligned(grown(box, 1, map_size), map_size, size)
-    spread = cv2.copyMakeBorder(mask, *_around(box, whole), cv2.BORDER_CONSTANT, value=0)
     area = _even(reach(box, map_size, size), size)
+    whole = aligned(_cells_of(area, map_size, size), map_size, size)
+    spread = cv2.copyMakeBorder(mask, *_around(box, whole), cv2.BORDER_CONSTANT, value=0)
     full = _enlarged(np.asarray(spread, np.uint8), whole, map_size, size, area)
     widest = cv2.dilate(full, np.ones((2, 2), np.uint8), anchor=(0, 0))
     return Share(area, full, np.ascontiguousarray(widest[::2, ::2]))
@@ -104,19 +104,28 @@ def grown(box: Box, cells: int, map_size: Size) -> Box:
 
 
 def aligned(box: Box, map_size: Size, size: Size) -> Box:
-    """A box of a map, grown until its edges are edges of the picture's pixels, of even numbers if its sides are even.
+    """A box of a map, grown until its edges are those of pixels of even numbers, or of the picture.
 
     Such a part of a map enlarges to the pixels that it has in the whole map enlarged, at a seventh of the time of
     `pipeline.drawing.canvas.window`. Of 252 to 720 it begins at each seventh cell: 20 pixels. Of odd sizes it may be
     all of the map.
     """
-    down, across = (cells // gcd(cells, pixels if pixels % 2 else pixels // 2) for cells, pixels in zip(map_size, size))
+    down, across = (2 * cells // gcd(2 * cells, pixels) for cells, pixels in zip(map_size, size))
     return Box(
         box.left // across * across,
         box.top // down * down,
         min(map_size.width, -(-box.right // across) * across),
         min(map_size.height, -(-box.bottom // down) * down),
     )
+
+
+def _cells_of(area: Box, map_size: Size, size: Size) -> Box:
+    """The cells of a map from which an area of the picture is enlarged: each that it touches, and those beside them."""
+    down, across = map_size.height / size.height, map_size.width / size.width
+    touched = Box(
+        int(area.left * across), int(area.top * down), -int(-area.right * across // 1), -int(-area.bottom * down // 1)
+    )
+    return grown(touched, 1, map_size)
 
 
 def _around(box: Box, whole: Box) -> tuple[int, int, int, int]:

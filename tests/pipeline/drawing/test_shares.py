@@ -1,13 +1,17 @@
 """How far pixels are covered or kept: as the whole map would have it, looked at only where something is selected."""
 
+import av
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline import Box, Size
 from pipeline.drawing.layers import layers
 from pipeline.drawing.selection import Region, connected, joined
 from pipeline.drawing.shares import AROUND_CELLS, aligned, covering, keeping
+from pipeline.yuv import Yuv420
 
 SIZES = [
     (Size(252, 448), Size(720, 1280)),
@@ -39,6 +43,35 @@ def test_a_part_of_a_map_gives_what_the_whole_one_does(map_size: Size, size: Siz
     left, top, right, bottom = share.area
     made = np.zeros(size, int)
     made[top:bottom, left:right] = share.full
+    assert np.abs(made - wanted).max() <= 1
+
+
+@settings(deadline=None, max_examples=200)
+@given(*(st.tuples(st.integers(16, 200), st.integers(16, 200)) for _ in range(2)), st.data())
+def test_each_layer_has_its_share(map_: tuple[int, int], to: tuple[int, int], data: st.DataObject) -> None:
+    """Whatever the sizes and the place."""
+    map_size, size = Size(*map_), Size(*to)
+    top, left = (data.draw(st.integers(0, side - 1)) for side in map_size)
+    height, width = (data.draw(st.integers(1, side - at)) for side, at in zip(map_size, (top, left)))
+    one = Region(Box(left, top, left + width, top + height), np.full((height, width), 255, np.uint8))
+    mask = np.zeros(map_size, np.uint8)
+    mask[top : top + height, left : left + width] = 255
+    whole = cv2.blur(
+        cv2.dilate(mask, np.ones((2 * AROUND_CELLS + 1,) * 2, np.uint8)),
+        (AROUND_CELLS + 1,) * 2,
+        borderType=cv2.BORDER_REPLICATE,
+    )
+    wanted = cv2.resize(whole, size[::-1], interpolation=cv2.INTER_LINEAR).astype(int)
+    bgr = np.zeros((*size, 3), np.uint8)
+    even = size.height % 2 == 0 and size.width % 2 == 0
+    both = layers(bgr) + (layers(Yuv420(av.VideoFrame(size.width, size.height, "yuv420p"))) if even else ())
+    for share in (covering(one, map_size, size), keeping(np.full(size, 90, np.uint8), mask)):
+        assert share is not None
+        for layer in both:
+            assert layer.part(share.area).shape == share.of(layer).shape
+    made = np.zeros(size, int)
+    left, top, right, bottom = covering(one, map_size, size).area
+    made[top:bottom, left:right] = covering(one, map_size, size).full
     assert np.abs(made - wanted).max() <= 1
 
 
