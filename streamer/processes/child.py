@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import IO
 
 from streamer.errors import ShutdownTimeout
 from streamer.processes.framing import Body, Channel, ChannelClosed
@@ -18,6 +20,9 @@ from streamer.processes.handshake import Listener
 
 _END_S = 0.8
 """For each of three ways to end a process, so that all three together stay under three seconds."""
+_LAST_WORDS_S = 0.3
+"""What it said is heard by then; processes of its own, which write to the same place, may live longer."""
+_MAX_LINE_BYTES = 4096
 _CODE = """
 import sys
 module, leave_s, *sys.path[:] = sys.argv[1:]
@@ -45,6 +50,7 @@ class Child:
         wait_s: float,
         leave_s: float = 0.0,
         quiet: bool = False,
+        hear: Callable[[bytes], None] | None = None,
         environment: Mapping[str, str] | None = None,
         files: tuple[int, ...] = (),
     ) -> None:
@@ -57,6 +63,7 @@ class Child:
             wait_s: interval at which `go_on` is asked while nothing moves.
             leave_s: time that it gets to tidy up when this end is closed.
             quiet: discard its standard error, too.
+            hear: called in a thread with each line of its standard error, which then goes nowhere else.
             environment: variables that it gets where this process has none of that name.
             files: descriptors that it has as well, by the same numbers; on Unix alone.
         """
@@ -72,7 +79,7 @@ class Child:
                 [sys.executable, "-c", _CODE, module, str(leave_s), *sys.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL if quiet else None,
+                stderr=subprocess.PIPE if hear is not None else subprocess.DEVNULL if quiet else None,
                 env={**(environment or {}), **os.environ},
                 creationflags=_FLAGS,
                 process_group=0,
@@ -81,6 +88,11 @@ class Child:
         except OSError:
             self._listener.close()
             raise
+        self._hearing: threading.Thread | None = None
+        if hear is not None and self._process.stderr is not None:
+            given = self._process.stderr, hear
+            self._hearing = threading.Thread(target=_hear, args=given, name="last words", daemon=True)
+            self._hearing.start()
         assert self._process.stdin is not None
         with suppress(OSError), self._process.stdin as stdin:  # it is dead already, as whoever reads from it will see
             stdin.write(self._listener.directions + first)
@@ -112,6 +124,8 @@ class Child:
             with suppress(subprocess.TimeoutExpired):
                 code = self._process.wait(each_s)
                 self._hang_up()
+                if self._hearing is not None:
+                    self._hearing.join(_LAST_WORDS_S)
                 return code
         raise ShutdownTimeout(f"{self._name}, process {self.pid}, cannot be killed")
 
@@ -132,6 +146,12 @@ class Child:
         self._listener.close()
         if self._channel is not None:
             self._channel.close()
+
+
+def _hear(said: IO[bytes], hear: Callable[[bytes], None]) -> None:
+    with said:
+        while line := said.readline(_MAX_LINE_BYTES):
+            hear(line)
 
 
 def exit_text(code: int) -> str:

@@ -96,6 +96,9 @@ JOB: dict[str, Any] = {
 STREAM: dict[str, Any] = {
     "id": "s_ae6eaf00e9c1f7dc",
     "source": "door",
+    "state": "running",
+    "restarts": 0,
+    "last_death": None,
     "viewers": 1,
     "ended": None,
     "recording": None,

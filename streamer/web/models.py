@@ -232,6 +232,11 @@ class StreamAnswer(Strict):
 
     id: str
     source: str
+    state: Literal["starting", "running", "restarting", "ended"] = Field(
+        description="restarting: its process died, and another is started; viewers and links stay."
+    )
+    restarts: int = Field(description="How often its process was started again.")
+    last_death: str | None = Field(description="Why it was, the last time.")
     viewers: int
     ended: str | None = Field(description="Why it ended; null while it runs.")
     recording: str | None = Field(default=None, description="The file that is being written.")

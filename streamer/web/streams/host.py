@@ -1,5 +1,6 @@
 """The inside of a stream's process: runs the stream, and answers what the service asks of it."""
 
+import faulthandler
 import json
 import zlib
 from collections.abc import Callable
@@ -42,6 +43,7 @@ WAIT_S = 0.5
 
 def serve(parent: Parent) -> None:
     """Runs one stream until the service wants no more. See `streamer.processes.parent`."""
+    faulthandler.enable(all_threads=False)  # where a library ends the process, its last words say where
     with suppress(ChannelClosed):
         asked: dict[str, Any] = json.loads(bytes(parent.receive()))
         try:

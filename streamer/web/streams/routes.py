@@ -14,7 +14,8 @@ from starlette.websockets import WebSocketDisconnect
 from streamer.web.gate import API
 from streamer.web.models import LookWanted, SavedAnswer, StreamAnswer, StreamWanted
 from streamer.web.problems import PARAMETERS, WITH_BODY, Problem, documented
-from streamer.web.streams.hub import Hub, Live, Viewer
+from streamer.web.streams.hub import Hub
+from streamer.web.streams.live import Live, Viewer
 
 JPEG_QUALITY = 85
 NONE = documented(*PARAMETERS, "not-found", "cannot-stream")
@@ -43,10 +44,20 @@ def _root(request: Request) -> str:
 async def _told(request: Request, live: Live) -> dict[str, Any]:
     try:
         state, _ = await live.ask("state")
-    except Problem as exc:
-        state = {"ended": exc.detail}
-    root = f"{_root(request)}/streams/{live.id}"
-    return {"id": live.id, "source": live.source, "viewers": len(live.viewers), **state, "links": {"self": root}}
+    except Problem:
+        state = {}
+    return {
+        "id": live.id,
+        "source": live.source,
+        "state": live.state,
+        "restarts": live.restarts,
+        "last_death": live.last_death or None,
+        "viewers": len(live.viewers),
+        **state,
+        "ended": live.over or None,
+        "recording_trouble": state.get("recording_trouble") or live.recording_trouble or None,
+        "links": {"self": f"{_root(request)}/streams/{live.id}"},
+    }
 
 
 @router.get("/sources", summary="The cameras")
@@ -180,13 +191,17 @@ async def mjpeg(request: Request, stream_id: str) -> Response:
 
 
 async def _parts(live: Live, boundary: str) -> AsyncIterator[bytes]:
-    count = 0
-    while not live.died and live.id:
-        head, body = await live.ask("still", drawn=True, quality=JPEG_QUALITY)
-        if head["count"] == count:
+    shown = 0, 0
+    while not live.over:
+        try:
+            head, body = await live.ask("still", drawn=True, quality=JPEG_QUALITY)
+        except Problem:  # no picture yet, or its process is started again
+            await asyncio.sleep(0.2)
+            continue
+        if (live.restarts, head["count"]) == shown:
             await asyncio.sleep(0.02)
             continue
-        count = head["count"]
+        shown = live.restarts, head["count"]
         yield b"--%b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (
             boundary.encode(),
             len(body),

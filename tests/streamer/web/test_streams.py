@@ -2,6 +2,7 @@
 
 import base64
 import json
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from pipeline import CIHP, Look
 from streamer import StreamConfig
@@ -21,7 +22,7 @@ from streamer.errors import ConfigError
 from streamer.live.config import RecordSettings
 from streamer.web.settings import LiveSettings
 from streamer.web.streams.host import stream_config
-from streamer.web.streams.hub import MAX_CREDIT, Live, Viewer
+from streamer.web.streams.live import MAX_CREDIT, Live, Viewer
 from streamer.web.streams.messages import packed, unpacked
 from tests.support.browser import chromium, opened
 from tests.support.paths import STREET
@@ -273,17 +274,45 @@ def test_a_camera_that_is_not_there_is_ended_and_its_password_is_nowhere(tmp_pat
 
 
 @pytest.mark.process
-def test_a_killed_stream_ends_alone(tmp_path: Path) -> None:
+def test_a_killed_stream_goes_on_with_a_new_process(tmp_path: Path) -> None:
     with _cameras(tmp_path) as running:
         stream = _start(running, "street")
-        (host,) = running.children(HOST)
-        host.kill()
         path = f"/api/v1/streams/{stream['id']}"
-        assert eventually(lambda: "its process ended" in str(running.ask("GET", path).json()["ended"]), 30)
-        assert running.ask("GET", "/healthz").status == 200
-        other = _start(running, "street")
-        assert other["id"] != stream["id"]
-        assert _pictures(running, other, 2)
+        with connect(f"ws://127.0.0.1:{running.port}{path}/live", max_size=None) as socket:
+            socket.send(json.dumps({"credit": 2}))
+            before = _next_picture(socket)
+            (host,) = running.children(HOST)
+            host.kill()
+            assert eventually(lambda: running.ask("GET", path).json()["restarts"] == 1, 60)
+            assert _next_picture(socket, told := []) > before
+            assert any("its process ended with" in str(head.get("restarting")) for head in told)
+        again = running.ask("GET", path).json()
+        assert (again["id"], again["state"], again["ended"]) == (stream["id"], "running", None)
+        assert 'm2fp_worker_restarts_total{kind="stream"} 1.0' in running.ask("GET", "/metrics").body.decode()
+        (new,) = (each for each in running.children(HOST) if each.pid != host.pid)
+        new.send_signal(signal.SIGABRT)
+        assert eventually(lambda: "Fatal Python error: Aborted" in _last_words(running), 60)
+        assert running.ask("DELETE", path).status == 204
+
+
+def _next_picture(socket: ClientConnection, told: list[dict[str, Any]] | None = None) -> int:
+    """The number of the next picture but two, which may have been on their way; and what came before it."""
+    pictures = []
+    while len(pictures) < 3:
+        head, body = unpacked(socket.recv(60))  # type: ignore[arg-type]
+        assert not head.get("ended"), head
+        if told is not None:
+            told.append(head)
+        if body:
+            pictures.append(head["count"])
+            socket.send(json.dumps({"credit": 1}))
+    return int(pictures[-1])
+
+
+def _last_words(running: Served) -> str:
+    """What processes of streams said before they died, as the log has it."""
+    lines = [line for line in running.log.read_text().splitlines() if '"stream-died"' in line]
+    return "".join(json.loads(line)["last_words"] for line in lines)
 
 
 @pytest.mark.browser
@@ -306,9 +335,20 @@ def test_live_in_a_browser(tmp_path: Path) -> None:
         hidden = page.evaluate("document.querySelector('#live').toDataURL('image/jpeg')")
         assert _decoded(base64.b64decode(hidden.partition(",")[2])).shape[1] > 300
         _hidden_it_asks_for_nothing(page, sent)
+        (host,) = running.children(HOST)
+        host.kill()
+        expect(page.get_by_role("status").first).to_contain_text("Starting again")
+        page.wait_for_function("() => Number(document.querySelector('#live').dataset.shown) > "
+                               f"{_shown(page)} + 8", timeout=60_000)  # fmt: skip
+        expect(page.get_by_role("status").first).to_contain_text("shown")
         page.get_by_role("button", name="Stop").click()
         assert eventually(lambda: running.ask("GET", "/api/v1/streams").json() == [], 30)
         assert watched.complaints == []
+
+
+def _shown(page: Page) -> int:
+    """The pictures that a page has drawn."""
+    return int(page.evaluate("Number(document.querySelector('#live').dataset.shown)"))
 
 
 def _turned(page: Page, hidden: bool) -> int:

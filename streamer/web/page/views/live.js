@@ -63,6 +63,7 @@ function camera(id, hand) {
     const length = new DataView(data).getUint32(0);
     const head = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     if (head.ended) { hand({ ended: head.ended }); return; }
+    if (head.restarting) { hand({ restarting: head.restarting }); return; }
     if (!head.jpeg) { hand({ stats: head.stats }); return; }
     const jpeg = new Uint8Array(data, 4 + length, head.jpeg);
     const packed = new Uint8Array(data, 4 + length + head.jpeg, head.masks);
@@ -143,6 +144,7 @@ function Shown({ words, labels, feed, children }) {
   const [, again] = useState(0);
   const [stats, setStats] = useState(null);
   const [ended, setEnded] = useState("");
+  const [restarting, setRestarting] = useState("");
   const [failed, setFailed] = useState("");
   const [seen, setSeen] = useState([]);
 
@@ -152,6 +154,7 @@ function Shown({ words, labels, feed, children }) {
     return feed((item) => {
       if (item.failed) { setFailed(item.failed); return; }
       if (item.ended) { setEnded(item.ended); return; }
+      setRestarting(item.restarting || "");
       if (item.picture && canvas.current) {
         const { head } = item;
         if (canvas.current.width !== head.picture.width) {
@@ -185,6 +188,7 @@ function Shown({ words, labels, feed, children }) {
   return html`<div class="columns wide"><div>
     <div class="stage"><canvas ref=${canvas} id="live" width="640" height="360" role="img" aria-label=${words.t("live")}></canvas></div>
     <p class="status soft" role="status">${failed ? words.t(failed) : ended ? words.t("ended", { why: ended })
+      : restarting ? words.t("restarting", { why: restarting })
       : stats ? `${words.t("rates", { shown: words.number(stats.shown, 1), parsed: words.number(stats.parsed_hz, 1) })}. ${
         words.t("age", { age: milliseconds(stats.mask_age_p50_s), p95: milliseconds(stats.mask_age_p95_s) })}`
         : words.t("connecting")}</p>
