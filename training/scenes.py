@@ -35,6 +35,9 @@ _RAREST = 7.0
 _EASY_SHARE, _EASY = 0.2, 0.25
 """Somebody alone in an ordinary picture who covers more than this share of it is easy, and drawn so many times as often
 as the others."""
+_HARD, _MOST_HARD = 80.0, 10.0
+"""A picture without people is drawn more often by so many times the share of it that a parser takes for somebody, and
+not more than so many times as often as one in which it sees nobody."""
 _IN_FRONT = 0.06
 """Of scenes: those with something wide in front, such as a desk."""
 _SMALL_HEAD = 120
@@ -47,9 +50,9 @@ _MAX_ENLARGED = 3.0
 class Mix:
     """Shares of the scenes by kind; the rest show nobody."""
 
-    portraits: float = 0.34
-    ordinary: float = 0.29
-    crowds: float = 0.15
+    portraits: float = 0.23
+    ordinary: float = 0.22
+    crowds: float = 0.10
     synthetic: float = 0.12
     """Of all scenes, before the others share the rest, if the pack has such a part."""
 
@@ -82,17 +85,26 @@ class Stock:
     """Chances of rendered pictures; they add up to 1, or to 0 if there are none. Nothing else is made of them."""
     nobody: tuple[Picture, ...]
     """Whole pictures of which people said that nobody is in them: of animals and things, large and small."""
+    nobody_chances: NDArray[np.float64]
+    """Of each of them, by how much of it is taken for somebody; they add up to 1."""
     bags: tuple[tuple[Picture, LabelMap], ...]
     """Pictures and masks of things that people carry."""
 
 
-def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable[[Picture], bool]) -> Stock:
+def stock_of(
+    photos: Sequence[Photo],
+    annotated_share: float,
+    is_empty: Callable[[Picture], bool],
+    mistaken: Callable[[Picture], float] = lambda bgr: 0.0,
+) -> Stock:
     """Sorts a pack's photos into what scenes are made of.
 
     Args:
         photos: to train on.
         annotated_share: how much more often a photo labelled by people is drawn than another.
         is_empty: whether nobody is in a strip of background: annotators skip who passes by far behind.
+        mistaken: the share of a picture without people that a parser takes for somebody: hard pictures are drawn
+            more often.
     """
     made = np.array([photo.synthetic for photo in photos])
     taken = [photo for photo in photos if not photo.synthetic]
@@ -108,6 +120,8 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
     # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
     strips = [strip for photo in taken for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
     bags = [(photo, where) for photo in taken if (where := bag_of(photo)) is not None]
+    nobody = tuple(photo.bgr for photo in taken if _said_empty(photo))
+    hard = np.array([min(_MOST_HARD, 1 + _HARD * mistaken(bgr)) for bgr in nobody])
     return Stock(
         tuple(photos),
         chances / chances.sum(),
@@ -115,7 +129,8 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
         tuple(strips),
         ordinary / max(1e-9, ordinary.sum()),
         made / max(1, made.sum()),
-        tuple(photo.bgr for photo in taken if _said_empty(photo)),
+        nobody,
+        hard / max(1e-9, hard.sum()),
         tuple((photo.bgr[where], _bag_mask(photo.labels[where])) for photo, where in bags),
     )
 
@@ -274,7 +289,7 @@ class Painter:
         """A picture of anything but people, often from so close that one thing fills it."""
         rng, stock = self._rng, self._stock
         known = bool(stock.nobody) and rng.random() < 0.85
-        bgr = stock.nobody[int(rng.integers(len(stock.nobody)))] if known else None
+        bgr = stock.nobody[int(rng.choice(len(stock.nobody), p=stock.nobody_chances))] if known else None
         scene = empty(self._background(bgr, float(np.exp(rng.uniform(0, np.log(4))))))
         return scene if known and rng.random() < 0.85 else self._things(scene, int(rng.integers(1, 6)))
 

@@ -310,6 +310,17 @@ class TestScenes:
         assert chances[-1] == pytest.approx(chances[0] * np.sqrt(30), rel=1e-6)
         assert chances.sum() == pytest.approx(1)
 
+    def test_what_is_taken_for_somebody_is_drawn_more_often(self) -> None:
+        shades = 10, 20, 30
+        photos = [
+            make_photo(f"drawn/{shade}", np.full((100, 100, 3), shade, np.uint8), np.zeros((100, 100), np.uint8), True)
+            for shade in shades
+        ]
+        wrong = {10: 0.0, 20: 0.05, 30: 0.9}
+        stock = stock_of([photo(), *photos], 1.0, lambda strip: True, lambda bgr: wrong[int(bgr[0, 0, 0])])
+        assert [int(bgr[0, 0, 0]) for bgr in stock.nobody] == list(shades)
+        assert stock.nobody_chances == pytest.approx([1 / 16, 5 / 16, 10 / 16])
+
     def test_strips_with_somebody_are_no_background(self) -> None:
         assert not stock_of([photo()], 1.0, lambda strip: False).backgrounds
         strips = stock_of([photo()], 1.0, lambda strip: True).backgrounds

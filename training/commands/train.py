@@ -49,6 +49,8 @@ CHECKPOINT_EVERY_S = 180.0
 LOG_EVERY_S = 30.0
 STRIP_SIZE = Size(256, 128)
 """Of what is looked at beside a person to see whether somebody else is there; one size, so that it is quick."""
+WHOLE_SIZE = Size(288, 320)
+"""Of what is looked at to see how much of a picture without people is taken for somebody."""
 SPECK = 0.004
 """Of a strip: so little of somebody is a mistake of the parser's."""
 NARROWING_BATCHES, NARROWING_PIXELS, NARROWING_SEED = 24, 8 * 288 * 288, 77
@@ -105,7 +107,13 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     with console.status("reading the pack"):
         pack = read_pack(options.pack)
         looker = load_parser(size=STRIP_SIZE)
-        stock = stock_of(pack.training, annotated_share=3.0, is_empty=lambda strip: _shows_nobody(strip, looker))
+        ready = load_parser(size=WHOLE_SIZE, sensitivity="high")
+        stock = stock_of(
+            pack.training,
+            annotated_share=3.0,
+            is_empty=lambda strip: _shows_nobody(strip, looker),
+            mistaken=lambda bgr: _somebody_share(bgr, ready),
+        )
         start = _start(options, stock, device)
     settings = Settings(
         budget_s=options.minutes * 60,
@@ -171,6 +179,11 @@ def _shows_nobody(strip: Picture, parser: Parser) -> bool:
     """Whether a strip of background is one, as far as the bundled parser can tell."""
     instances = parser(Frame.still(strip)).instances
     return bool(np.count_nonzero(instances) <= SPECK * instances.size)
+
+
+def _somebody_share(bgr: Picture, parser: Parser) -> float:
+    instances = parser.still(Frame.still(bgr)).instances
+    return np.count_nonzero(instances) / instances.size
 
 
 def _steps(
