@@ -15,7 +15,7 @@ from pipeline.network.quantize import int8_form, is_quick
 from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
-SHA256 = "6aa02b587fac2b37438da0ffdd3dbe81cb46217c1c3bceeed550bc08da43e3d8"
+SHA256 = "95c8d96c9cc6cf52c272ce5c35c789a5c9cc7f49e7f919681f51761472722874"
 
 
 def lite_model(model_dir: Path | None = None) -> Model:
