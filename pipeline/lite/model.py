@@ -15,7 +15,7 @@ from pipeline.network.quantize import int8_form, is_quick
 from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
-SHA256 = "95c8d96c9cc6cf52c272ce5c35c789a5c9cc7f49e7f919681f51761472722874"
+SHA256 = "673a8da4fdd281381eeb88c857a0e3649b88711d57aa9867a5c5a769b8ffaf01"
 
 
 def lite_model(model_dir: Path | None = None) -> Model:
