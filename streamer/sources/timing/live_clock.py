@@ -40,7 +40,7 @@ BURST_PACKET_S = 0.004
 """Packets of a burst come more quickly than this after one another, and four times as quickly as they were made."""
 BURST_S = 0.06
 """A burst makes good more than this. Packets that come unevenly make good less, one or two at a time: what they are
-early by is the clock's, but for so much of it once."""
+early by is the clock's, but for `PUNCTUAL_S` of it once."""
 MIN_BEAT_S, MAX_BEAT_S = 0.25, 4.0
 """Interval over which the rate of a clock is measured: short at first."""
 STEADY = 0.005
@@ -83,7 +83,7 @@ class _Track:
     """The same, of all bursts of this beat and of the one before."""
     gained: float = 0.0
     """What the clock gained each second of the last beat, if it was no error."""
-    uneven_s: float = BURST_S
+    uneven_s: float = PUNCTUAL_S
     """Left of what is believed of packets that are no burst."""
     punctual_s: float | None = None
     """The lead, with the trim, of the most punctual packets; None until the first one."""
@@ -346,7 +346,8 @@ class LiveClock:
             return
         state.beat = (now_s, best_s)
         rate = -(best_s - before_s) / (now_s - began_s)
-        if not state.pushed and not state.drift and not self._gains_again(state, now_s - began_s):
+        gains_again = self._gains_again(state, now_s - began_s)
+        if not state.pushed and not state.drift and not gains_again:
             return
         if abs(rate) < STEADY and not state.pushed and state.beat_s >= MAX_BEAT_S:
             state.drift, state.beat_s = 0.0, MIN_BEAT_S

@@ -82,7 +82,7 @@ def check(made: Made, seed: int = 0) -> None:
     if made.sound:
         assert grows(sounds)
         assert lasts(sounds) == pytest.approx(1, abs=0.01)
-        assert apart_s(pictures, sounds) <= IN_STEP_S + made.jitter_s
+        assert apart_s(pictures, sounds) <= IN_STEP_S
 
 
 SEEDS = st.integers(0, 1000)
