@@ -282,6 +282,8 @@ def test_a_killed_stream_goes_on_with_a_new_process(tmp_path: Path) -> None:
             socket.send(json.dumps({"credit": 2}))
             before = _next_picture(socket)
             (host,) = running.children(HOST)
+            other = _start(running, "covered")
+            (beside,) = (each for each in running.children(HOST) if each.pid != host.pid)
             host.kill()
             assert eventually(lambda: running.ask("GET", path).json()["restarts"] == 1, 60)
             assert _next_picture(socket, told := []) > before
@@ -289,7 +291,10 @@ def test_a_killed_stream_goes_on_with_a_new_process(tmp_path: Path) -> None:
         again = running.ask("GET", path).json()
         assert (again["id"], again["state"], again["ended"]) == (stream["id"], "running", None)
         assert 'm2fp_worker_restarts_total{kind="stream"} 1.0' in running.ask("GET", "/metrics").body.decode()
-        (new,) = (each for each in running.children(HOST) if each.pid != host.pid)
+        assert running.ask("GET", f"/api/v1/streams/{other['id']}").json()["restarts"] == 0
+        assert _pictures(running, other, 2)
+        assert running.ask("GET", "/healthz").status == 200
+        (new,) = (each for each in running.children(HOST) if each.pid not in (host.pid, beside.pid))
         new.send_signal(signal.SIGABRT)
         assert eventually(lambda: "Fatal Python error: Aborted" in _last_words(running), 60)
         assert running.ask("DELETE", path).status == 204
