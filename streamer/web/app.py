@@ -39,7 +39,9 @@ from streamer.web.stills.pool import Pool, Worker
 from streamer.web.stills.queue import Queue
 from streamer.web.stills.routes import Service, router
 from streamer.web.streams.hub import Hub
+from streamer.web.streams.recordings import router as recordings
 from streamer.web.streams.routes import router as streams
+from streamer.web.streams.saved import Saved
 
 ANSWER_S = 60.0
 """A process that has a picture for longer than this, and than any request may take, is replaced."""
@@ -96,6 +98,7 @@ def create_app(
     app.include_router(costs, prefix=API)
     app.include_router(videos, prefix=API)
     app.include_router(streams, prefix=API)
+    app.include_router(recordings, prefix=API)
     app.include_router(scrape)
     app.openapi = described(app)  # type: ignore[method-assign]  # as the framework's documentation has it
     _explain(app)
@@ -128,7 +131,10 @@ def _lifespan(pool: Pool, settings: ServeSettings) -> Any:
         app.state.jobs = jobs = _jobs(settings)
         jobs.runner.start()
         app.state.hub = hub = Hub(
-            settings.live.cameras, settings.live.any_source, jobs.folder.root / "recordings", settings.work.parser[0]
+            settings.live.cameras,
+            settings.live.any_source,
+            Saved(jobs.folder.root / "recordings"),
+            settings.work.parser[0],
         )
         metering = asyncio.create_task(app.state.meter.run())
         try:

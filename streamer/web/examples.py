@@ -119,6 +119,15 @@ STREAM: dict[str, Any] = {
     },
     "links": {"self": "/api/v1/streams/s_ae6eaf00e9c1f7dc"},
 }
+RECORDING: dict[str, Any] = {
+    "file": "recording-door-20261129T202418Z-5f0c1d9a77be.mp4",
+    "kind": "recording",
+    "source": "door",
+    "size_bytes": 18442310,
+    "changed": "2026-11-29T20:31:07.112+00:00",
+    "writing": False,
+    "link": "/api/v1/recordings/recording-door-20261129T202418Z-5f0c1d9a77be.mp4",
+}
 COSTS: dict[str, Any] = {
     "samples": [
         {

@@ -246,8 +246,20 @@ class StreamAnswer(Strict):
 
 
 class SavedAnswer(Strict):
-    file: str | None = Field(description="Its name.")
-    link: str | None = None
+    file: str = Field(description="Its name.")
+    link: str
+
+
+class RecordingAnswer(Strict):
+    model_config = _like(examples.RECORDING)
+
+    file: str
+    kind: Literal["recording", "clip"]
+    source: str = Field(description="The camera's name, without what file names do not have.")
+    size_bytes: int
+    changed: str = Field(description="When it was last written to.")
+    writing: bool = Field(description="Whether it is still being written.")
+    link: str
 
 
 class ProcessCost(Strict):

@@ -4,11 +4,13 @@ import html
 from secrets import compare_digest
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from streamer.web.gate import COOKIE
 from streamer.web.models import LabelRow, ParserRow, Readiness
+from streamer.web.pages import files
 from streamer.web.problems import KINDS, WITH_BODY, Problem, documented
 from streamer.web.stills.pool import Pool
 
@@ -86,5 +88,6 @@ async def problem(name: str) -> HTMLResponse:
     if kind is None:
         raise Problem("not-found", f"no such problem; there are: {', '.join(KINDS)}")
     title, text = html.escape(kind.title), html.escape(kind.about)
+    chinese = html.escape(msgspec.json.decode(files()["i18n/zh.json"].body)["problems"][name])
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1><p>{text}</p>'
-    return HTMLResponse(f"{page}<p>HTTP status {kind.status}.</p></html>")
+    return HTMLResponse(f'{page}<p lang="zh-CN">{chinese}</p><p>HTTP status {kind.status}.</p></html>')

@@ -43,11 +43,11 @@ function App({ first }) {
       setFailed("");
     } catch (error) {
       if (error.status === 503) setTimeout(begin, 1000);
-      else if (error.status !== 401) setFailed(error.message || words.t("unreachable"));
+      else if (error.status !== 401) setFailed(words.problem(error));
     }
   }
   async function enter(token) {
-    try { await session(token); await begin(); } catch (error) { setFailed(error.message); }
+    try { await session(token); await begin(); } catch (error) { setFailed(words.problem(error)); }
   }
   useEffect(() => {
     onNoToken(() => setClosed(true));

@@ -6,12 +6,19 @@ export function onNoToken(tell) {
   closed = tell;
 }
 
+// The Error of an answer with a problem: its status, its kind, which is the end of its type, and when to ask again.
+export function asError(problem, status, text = "") {
+  const error = new Error(problem.detail || `${status} ${text}`);
+  error.status = status;
+  error.kind = (problem.type || "").split("/").pop();
+  error.retryAfter = problem.retry_after_s;
+  return error;
+}
+
 async function failed(answer) {
   let problem = {};
   try { problem = await answer.json(); } catch { /* not ours: a proxy's, maybe */ }
-  const error = new Error(problem.detail || `${answer.status} ${answer.statusText}`);
-  error.status = answer.status;
-  error.retryAfter = problem.retry_after_s;
+  const error = asError(problem, answer.status, answer.statusText);
   if (answer.status === 401) closed();
   return error;
 }

@@ -16,6 +16,14 @@ export class Words {
     return this.texts.labels[name] || name;
   }
 
+  // What an error of the service says: in English as it says it, else what its kind means, and then that.
+  problem(error) {
+    const about = this.texts.problems[error.kind];
+    if (!about && !error.status) return this.t("unreachable");
+    if (!about) return error.message;
+    return this.t("problem", { about, detail: error.message });
+  }
+
   number(value, digits = 0) {
     return new Intl.NumberFormat(this.language, { minimumFractionDigits: digits, maximumFractionDigits: digits })
       .format(value);

@@ -114,7 +114,7 @@ class _Host:
         return packed(self._state())
 
     def _record(self, file: str | None) -> None:
-        if file is not None and self._newest.recording is not None:
+        if file is not None and self._newest.wanted is not None:
             raise ConfigError("it is recording already")
         self._newest.record(None if file is None else Path(file))
 
@@ -127,7 +127,9 @@ class _Host:
         coded = _jpeg(picture, quality)
         head = {"count": count, **_told(drawn), "picture": {"width": picture.shape[1], "height": picture.shape[0]}}
         masks = b"" if drawn.parsing is None else _maps(drawn.parsing)
-        return packed({**head, "jpeg": len(coded), "masks": len(masks), "stats": self._stats()}, coded + masks)
+        return packed(
+            {**head, "jpeg": len(coded), "masks": len(masks), **self._recorded(), "stats": self._stats()}, coded + masks
+        )
 
     def _still(self, drawn: bool, quality: int) -> bytes:
         found = self._newest.after(0, WAIT_S)
@@ -146,12 +148,13 @@ class _Host:
                     self._ended = "the source ended"
             except (PipelineError, StreamerError) as exc:
                 self._ended = without_password(str(exc))
+        return {"ended": self._ended or None, **self._recorded(), "stats": self._stats()}
+
+    def _recorded(self) -> dict[str, Any]:
         recording = self._newest.recording
         return {
-            "ended": self._ended or None,
             "recording": None if recording is None else recording.name,
             "recording_trouble": without_password(self._newest.trouble) or None,
-            "stats": self._stats(),
         }
 
     def _stats(self) -> dict[str, Any]:

@@ -4,13 +4,13 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 from streamer.web.problems import Problem
 from streamer.web.settings import Camera
 from streamer.web.streams.live import STATES, Live
+from streamer.web.streams.saved import Saved, plain_name
 
 MAX_STREAMS = 16
 
@@ -18,16 +18,16 @@ MAX_STREAMS = 16
 class Hub:
     """All streams, by their ids."""
 
-    def __init__(self, cameras: Mapping[str, Camera], any_source: bool, folder: Path, parser: str) -> None:
+    def __init__(self, cameras: Mapping[str, Camera], any_source: bool, saved: Saved, parser: str) -> None:
         """
         Args:
             cameras: those that clients may name, by their names.
             any_source: let clients name sources themselves.
-            folder: for recordings and clips.
+            saved: where recordings and clips go.
             parser: of streams whose settings name none.
         """
         self.cameras = cameras
-        self._any_source, self._folder, self._parser = any_source, folder, parser
+        self._any_source, self.saved, self._parser = any_source, saved, parser
         self.streams: dict[str, Live] = {}
         self._restarts_before = 0
 
@@ -38,7 +38,7 @@ class Hub:
             return found
         if len(self.streams) >= MAX_STREAMS:
             raise Problem("too-busy", f"{MAX_STREAMS} streams run; end one", retry_after_s=30)
-        first: dict[str, Any] = {"name": _name(source), "parser": parser}
+        first: dict[str, Any] = {"name": plain_name(source), "parser": parser}
         if (camera := self.cameras.get(source)) is not None:
             first |= {"file": str(camera.file), "camera": camera.name if camera.in_fleet else None}
         elif self._any_source and not _is_path(source):
@@ -79,22 +79,9 @@ class Hub:
     async def stop(self) -> None:
         await asyncio.gather(*(self.end(each) for each in tuple(self.streams.values())), return_exceptions=True)
 
-    def file(self, live: Live, kind: str, suffix: str) -> Path:
-        """A new file for a recording or a clip."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return self._folder / f"{kind}-{_name(live.source)}-{token_hex(6)}{suffix}"
-
-    def saved(self, name: str) -> Path:
-        """A file that was made here. Raises Problem."""
-        path = self._folder / name
-        if not re.fullmatch(r"(clip|recording)-[A-Za-z0-9_-]+\.mp4", name) or not path.is_file():
-            raise Problem("not-found", "no such file")
-        return path
-
-
-def _name(source: str) -> str:
-    """A source's name as the name of a stream."""
-    return re.sub(r"[^A-Za-z0-9_-]", "", source)[:32] or "stream"
+    def writing(self) -> set[str]:
+        """The names of the recordings that are being written."""
+        return {live.recording for live in self.streams.values() if live.recording}
 
 
 def _is_path(source: str) -> bool:

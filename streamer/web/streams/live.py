@@ -5,7 +5,6 @@ import json
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from streamer.web.lines import event
@@ -46,7 +45,8 @@ class Live:
         self._first, self._start, self._clock = json.dumps(first).encode(), start, clock or Clock()
         self._rule = Restarts()
         self._look: dict[str, Any] = {}
-        self._recording: str | None = None
+        self.recording = ""
+        """The name of the file that is being written, if there is one."""
         self.viewers: set[Viewer] = set()
         self._wanted, self._running = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -194,9 +194,9 @@ class Live:
         if process is self._process and self._running.is_set():
             self._running.clear()
             self._lost = why
-            if self._recording is not None:
-                self.recording_trouble = f"{Path(self._recording).name} ended with the process"
-                self._recording = None
+            if self.recording:
+                self.recording_trouble = f"{self.recording} ended with the process"
+                self.recording = ""
 
     async def _why_gone(self, lost: Lost) -> str:
         """Ends what is left of the process, and says why it is gone."""
@@ -217,7 +217,9 @@ class Live:
         if what == "look":
             self._look |= more
         elif what == "record":
-            self._recording, self.recording_trouble = more["file"], ""
+            self.recording_trouble = ""
+        if "recording" in head:
+            self.recording = head["recording"] or ""
         if head.get("ended"):
             self.over = head["ended"]
 

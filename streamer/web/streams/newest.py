@@ -38,10 +38,16 @@ class Newest:
             self._wanted, self.trouble = file, ""
 
     @property
-    def recording(self) -> Path | None:
-        """The file that is being written."""
+    def wanted(self) -> Path | None:
+        """The file that is recorded into, from the next picture on."""
         with self._changed:
             return self._wanted
+
+    @property
+    def recording(self) -> Path | None:
+        """The file that is being written, or will be with the next picture, or is not whole before it."""
+        open_one = self._recording
+        return self.wanted or (None if open_one is None else open_one[0])
 
     def after(self, count: int, timeout_s: float) -> tuple[int, Drawn] | None:
         """The newest picture, if there is one after the picture of this count, or comes in time; and its count."""

@@ -8,11 +8,11 @@ from secrets import token_hex
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, WebSocket
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
 from streamer.web.gate import API
-from streamer.web.models import LookWanted, SavedAnswer, StreamAnswer, StreamWanted
+from streamer.web.models import LookWanted, StreamAnswer, StreamWanted
 from streamer.web.problems import PARAMETERS, WITH_BODY, Problem, documented
 from streamer.web.streams.hub import Hub
 from streamer.web.streams.live import Live, Viewer
@@ -24,19 +24,19 @@ STARTS = documented(*WITH_BODY, "unknown-source", "unknown-parser", "cannot-stre
 router = APIRouter(tags=["streams"])
 
 
-def _hub(request: Request | WebSocket) -> Hub:
+def hub_of(request: Request | WebSocket) -> Hub:
     found: Hub = request.app.state.hub
     return found
 
 
-def _live(request: Request | WebSocket, stream_id: str) -> Live:
-    found = _hub(request).streams.get(stream_id)
+def live_of(request: Request | WebSocket, stream_id: str) -> Live:
+    found = hub_of(request).streams.get(stream_id)
     if found is None:
         raise Problem("not-found", "no such stream")
     return found
 
 
-def _root(request: Request) -> str:
+def root_of(request: Request) -> str:
     """What addresses of the API begin with."""
     return f"{request.app.state.stills.settings.access.root_path}{API}"
 
@@ -56,14 +56,14 @@ async def _told(request: Request, live: Live) -> dict[str, Any]:
         **state,
         "ended": live.over or None,
         "recording_trouble": state.get("recording_trouble") or live.recording_trouble or None,
-        "links": {"self": f"{_root(request)}/streams/{live.id}"},
+        "links": {"self": f"{root_of(request)}/streams/{live.id}"},
     }
 
 
 @router.get("/sources", summary="The cameras")
 async def sources(request: Request) -> list[str]:
     """The names of the cameras that the service was started with; never their addresses."""
-    return list(_hub(request).cameras)
+    return list(hub_of(request).cameras)
 
 
 @router.post("/streams", status_code=201, response_model=StreamAnswer, responses=STARTS, summary="Start a stream")
@@ -72,26 +72,26 @@ async def start(request: Request, wanted: StreamWanted) -> Response:
     served = request.app.state.stills.settings.work.parser
     if wanted.parser is not None and wanted.parser not in served:
         raise Problem("unknown-parser", f"this server has {', '.join(served)}")
-    live = await _hub(request).start(wanted.source, wanted.parser)
-    return JSONResponse(await _told(request, live), 201, {"Location": f"{_root(request)}/streams/{live.id}"})
+    live = await hub_of(request).start(wanted.source, wanted.parser)
+    return JSONResponse(await _told(request, live), 201, {"Location": f"{root_of(request)}/streams/{live.id}"})
 
 
 @router.get("/streams", response_model=list[StreamAnswer], summary="The streams")
 async def streams(request: Request) -> list[dict[str, Any]]:
     """Each with its figures."""
-    return [await _told(request, each) for each in tuple(_hub(request).streams.values())]
+    return [await _told(request, each) for each in tuple(hub_of(request).streams.values())]
 
 
 @router.get("/streams/{stream_id}", response_model=StreamAnswer, responses=NONE, summary="A stream")
 async def stream(request: Request, stream_id: str) -> dict[str, Any]:
     """Its figures, and why it ended if it did."""
-    return await _told(request, _live(request, stream_id))
+    return await _told(request, live_of(request, stream_id))
 
 
 @router.delete("/streams/{stream_id}", status_code=204, responses=NONE, response_class=Response, summary="End a stream")
 async def end(request: Request, stream_id: str) -> Response:
     """Whatever state it is in."""
-    await _hub(request).end(_live(request, stream_id))
+    await hub_of(request).end(live_of(request, stream_id))
     return Response(status_code=204)
 
 
@@ -103,58 +103,9 @@ async def end(request: Request, stream_id: str) -> Response:
 )
 async def look(request: Request, stream_id: str, wanted: LookWanted) -> dict[str, Any]:
     """Effects of the camera's settings stay: they cannot be taken off."""
-    live = _live(request, stream_id)
+    live = live_of(request, stream_id)
     await live.ask("look", **wanted.model_dump(exclude_none=True))
     return await _told(request, live)
-
-
-@router.post(
-    "/streams/{stream_id}/recording", status_code=201, response_model=SavedAnswer, responses=NONE, summary="Record"
-)
-async def record(request: Request, stream_id: str) -> dict[str, Any]:
-    """The pictures as they come, covered where effects cover them; without colours, which `masks` of a job add."""
-    live = _live(request, stream_id)
-    path = _hub(request).file(live, "recording", ".mp4")
-    await live.ask("record", file=str(path))
-    return {"file": path.name, "link": f"{_root(request)}/recordings/{path.name}"}
-
-
-@router.delete(
-    "/streams/{stream_id}/recording", response_model=SavedAnswer, responses=NONE, summary="End the recording"
-)
-async def end_recording(request: Request, stream_id: str) -> dict[str, Any]:
-    """The file is whole when the next picture has come."""
-    live = _live(request, stream_id)
-    state, _ = await live.ask("state")
-    await live.ask("record", file=None)
-    return {"file": state["recording"]}
-
-
-@router.post(
-    "/streams/{stream_id}/clip", status_code=201, response_model=SavedAnswer, responses=NONE, summary="The last seconds"
-)
-async def clip(request: Request, stream_id: str) -> dict[str, Any]:
-    """Of a camera whose settings have clip_seconds."""
-    live = _live(request, stream_id)
-    path = _hub(request).file(live, "clip", ".mp4")
-    await live.ask("clip", file=str(path))
-    return {"file": path.name, "link": f"{_root(request)}/recordings/{path.name}"}
-
-
-@router.get(
-    "/recordings/{name}",
-    responses={
-        200: {"content": {"video/mp4": {}}},
-        206: {"description": "A part of it"},
-        **documented(*PARAMETERS, "not-found", "bad-request", "unsatisfiable-range"),
-    },
-    response_class=FileResponse,
-    summary="A recording or clip",
-)
-async def recording(request: Request, name: str) -> Response:
-    """Ranges are answered."""
-    path = _hub(request).saved(name)
-    return FileResponse(path, media_type="video/mp4", filename=name, headers={"Cache-Control": "no-store"})
 
 
 Drawn = Annotated[bool, Query(description="With the colours.")]
@@ -168,7 +119,7 @@ Drawn = Annotated[bool, Query(description="With the colours.")]
 )
 async def frame(request: Request, stream_id: str, drawn: Drawn = True) -> Response:
     """As JPEG."""
-    _, body = await _live(request, stream_id).ask("still", drawn=drawn, quality=JPEG_QUALITY)
+    _, body = await live_of(request, stream_id).ask("still", drawn=drawn, quality=JPEG_QUALITY)
     return Response(body, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
@@ -180,7 +131,7 @@ async def frame(request: Request, stream_id: str, drawn: Drawn = True) -> Respon
 )
 async def mjpeg(request: Request, stream_id: str) -> Response:
     """Pictures one after the other, with the colours, as multipart/x-mixed-replace: for players that know no better."""
-    live = _live(request, stream_id)
+    live = live_of(request, stream_id)
     # Bytes of a boundary must not occur in a picture by chance.
     boundary = token_hex(12)
     return StreamingResponse(
@@ -213,7 +164,7 @@ async def _parts(live: Live, boundary: str) -> AsyncIterator[bytes]:
 async def live_socket(socket: WebSocket, stream_id: str) -> None:
     """Binary messages: the length of a header (4 bytes), the header as JSON, a JPEG, the maps as raw DEFLATE. The
     client sends `{"credit": 1}` for each picture that it has drawn, and is sent the newest for it."""
-    live = _hub(socket).streams.get(stream_id)
+    live = hub_of(socket).streams.get(stream_id)
     await socket.accept()
     if live is None:
         await socket.close(1008, "no such stream")

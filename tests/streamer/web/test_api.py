@@ -63,7 +63,9 @@ REQUESTS: list[tuple[str, str, bytes, Mapping[str, str], int]] = [
     ("POST", f"/api/v1/streams/{NEVER}/clip", b"", {}, 404),
     ("GET", f"/api/v1/streams/{NEVER}/frame.jpg?drawn=perhaps", b"", {}, 422),
     ("GET", f"/api/v1/streams/{NEVER}/live.mjpg", b"", {}, 404),
+    ("GET", "/api/v1/recordings", b"", {}, 200),
     ("GET", f"/api/v1/recordings/{NEVER}", b"", {}, 404),
+    ("DELETE", f"/api/v1/recordings/{NEVER}", b"", {}, 404),
 ]
 UNTRIED = {"GET /api/v1/costs/events"}
 """What goes on for ever."""

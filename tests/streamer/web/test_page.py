@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from streamer.web import pages
+from streamer.web.problems import KINDS
 from tests.support.browser import Watched, chromium, opened
 from tests.support.media import Clip
 from tests.support.paths import ROOT
@@ -22,16 +23,21 @@ from tests.support.served import Served, served
 from tests.support.service import portrait, street
 
 FOLDER = ROOT / "streamer" / "web" / "page"
+JOBS = ROOT / "streamer" / "web" / "jobs"
 SHOTS = os.environ.get("PAGE_SCREENSHOTS")
 """A folder to keep screenshots in."""
 DEVICES = [(1280, 900), (390, 800)]
+
+
+TABLES = ("labels", "problems")
+"""Words that are found by names of the service's."""
 
 
 def test_both_languages_say_the_same_things() -> None:
     english, chinese = (json.loads((FOLDER / "i18n" / f"{name}.json").read_text()) for name in ("en", "zh"))
     assert english.keys() == chinese.keys()
     for key, text in english.items():
-        if key != "labels":
+        if key not in TABLES:
             assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", chinese[key])), key
 
 
@@ -40,9 +46,9 @@ def test_every_sentence_is_there_and_used() -> None:
     named = set(re.findall(r'words\.t\("(\w+)"', sources))
     known = json.loads((FOLDER / "i18n" / "en.json").read_text()).keys()
     assert named <= known
-    unused = {key for key in known - {"labels"} if f'"{key}"' not in sources and f"{key}:" not in sources}
+    unused = {key for key in known - set(TABLES) if f'"{key}"' not in sources and f"{key}:" not in sources}
     # The names of states come with a job, those of genders with a face.
-    states = {"queued", "running", "done", "failed", "cancelled", "masks", "all", "background"}
+    states = {"queued", "running", "done", "failed", "cancelled", "masks", "all", "background", "recording", "clip"}
     assert unused <= states | {"male", "female", "unsure"}
 
 
@@ -51,6 +57,14 @@ def test_every_class_has_a_chinese_name() -> None:
 
     names = json.loads((FOLDER / "i18n" / "zh.json").read_text())["labels"]
     assert {each.name for label_set in LABEL_SETS.values() for each in label_set.classes} == names.keys()
+
+
+def test_every_problem_is_told_in_chinese() -> None:
+    told = json.loads((FOLDER / "i18n" / "zh.json").read_text())["problems"]
+    of_jobs = set(re.findall(r'"type": "([a-z]+-[a-z]+)"', "".join(path.read_text() for path in JOBS.glob("*.py"))))
+    assert told.keys() == KINDS.keys() | of_jobs
+    assert len(of_jobs) == 3
+    assert all(re.search(r"[\u4e00-\u9fff]", text) for text in told.values())
 
 
 def test_the_page_is_small() -> None:
@@ -232,6 +246,11 @@ def test_what_goes_wrong_is_said(page: Watched, tmp_path: Path) -> None:
     path.write_bytes(b"no picture")
     page.page.locator("input[type=file]").set_input_files(path)
     expect(page.page.get_by_role("status")).to_contain_text("this is no picture")
+    page.page.get_by_role("button", name="中文").click()
+    page.page.locator("input[type=file]").set_input_files(path)
+    expect(page.page.get_by_role("status")).to_contain_text(
+        "出错了: 这不是图片。支持 JPEG、PNG 和 WebP。（this is no picture"
+    )
 
 
 @pytest.mark.browser

@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ class Made:
         self.pid, self.hear, self.shows, self.ready = pid, hear, shows, ready
         self.asked: list[dict[str, Any]] = []
         self.count = 0
+        self.recording: str | None = None
         self.dead = self.hung = self.closed = False
         self.held = threading.Event()
         self.held.set()
@@ -51,10 +53,12 @@ class Made:
         if not self.asked:
             return packed({"ready": True})
         what = self.asked[-1]["what"]
+        if what == "record":
+            self.recording = Path(self.asked[-1]["file"]).name
         if what == "frame" and self.shows:
             self.count += 1
             return packed({"count": self.count, "stats": {"shown": self.count}}, b"picture")
-        return packed({"count": self.count, "what": what, "stats": {"shown": self.count}})
+        return packed({"count": self.count, "what": what, "recording": self.recording, "stats": {"shown": self.count}})
 
 
 @dataclass
@@ -146,6 +150,7 @@ def test_viewers_stay_and_see_what_the_next_process_shows(world: World) -> None:
         counts = [await _picture(live, viewer, heads) for _ in range(3)]
         await live.ask("look", opacity=0.9)
         await live.ask("record", file="/folder/recording-door-1.mp4")
+        assert live.recording == "recording-door-1.mp4"
         world.processes[0].hear(b"out of luck: rtsp://me:secret@door/\n")
         world.processes[0].dead = True
         await _until(lambda: live.restarts == 1 and live.state == "running")
@@ -155,6 +160,7 @@ def test_viewers_stay_and_see_what_the_next_process_shows(world: World) -> None:
         why = f"its process ended with {exit_text(-9)}"
         assert [head["restarting"] for head in heads if "restarting" in head] == [why]
         assert (live.last_death, live.over, live.pid) == (why, "", 101)
+        assert live.recording == ""
         assert live.recording_trouble == "recording-door-1.mp4 ended with the process"
 
     _run(world.live, work)

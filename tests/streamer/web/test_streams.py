@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -195,10 +196,24 @@ def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
         recording = running.ask("POST", f"{path}/recording").json()
         assert running.ask("POST", f"{path}/recording").status == 409
         _pictures(running, stream, 10)
-        assert running.ask("DELETE", f"{path}/recording").json()["file"] == recording["file"]
+        (listed,) = _saved(running)
+        assert (listed["file"], listed["kind"], listed["source"]) == (recording["file"], "recording", "street")
+        assert listed["writing"]
         link = recording["link"]
+        assert running.ask("DELETE", link).status == 409
+        assert running.ask("DELETE", f"{path}/recording").json()["file"] == recording["file"]
         assert eventually(lambda: running.ask("GET", link).status == 200 and _plays(running, link, tmp_path), 60)
-        assert eventually(lambda: running.ask("POST", f"{path}/clip").status == 201, 60)
+        clips: list[Any] = []
+        assert eventually(lambda: _clipped(running, path, clips), 60)
+        assert eventually(lambda: not any(each["writing"] for each in _saved(running)), 60)
+        refused = running.ask("DELETE", f"{path}/recording")
+        assert (refused.status, refused.json()["detail"]) == (409, "it is not recording")
+        assert [each["kind"] for each in _saved(running)] == ["clip", "recording"]
+        assert _saved(running)[0]["link"] == clips[0]["link"]
+        assert _saved(running)[1]["size_bytes"] == len(running.ask("GET", link).body)
+        assert running.ask("DELETE", link).status == 204
+        assert running.ask("GET", link).status == running.ask("DELETE", link).status == 404
+        assert [each["kind"] for each in _saved(running)] == ["clip"]
         assert running.ask("PATCH", f"{path}/look", b'{"opacity": 2}').status == 422
         assert (
             running.ask("PATCH", f"{path}/look", b'{"opacity": 0.9}', **{"Content-Type": "application/json"}).status
@@ -210,7 +225,13 @@ def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
         assert eventually(lambda: not host.is_running(), 30)
         assert running.ask("GET", path).status == 404
         for name in ("../jobs.sqlite", "..%2fjobs.sqlite", "clip-x.mp4", "jobs.sqlite"):
-            assert running.ask("GET", f"/api/v1/recordings/{name}").status == 404
+            for method in ("GET", "DELETE"):
+                assert running.ask(method, f"/api/v1/recordings/{name}").status in (404, 405)
+
+
+def _saved(running: Served) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = running.ask("GET", "/api/v1/recordings").json()
+    return found
 
 
 def _plays(running: Served, link: str, tmp_path: Path) -> bool:
@@ -240,11 +261,19 @@ def test_a_camera_with_an_effect_gives_only_covered_pictures(tmp_path: Path) -> 
                 "PATCH", f"{path}/look", b'{"opacity": 0, "outline": false}', **{"Content-Type": "application/json"}
             )
             assert covered(_decoded(running.ask("GET", f"{path}/frame.jpg?drawn={drawn}").body))
+        recording = running.ask("POST", f"{path}/recording").json()
+        _pictures(running, stream, 10)
+        assert running.ask("DELETE", f"{path}/recording").status == 200
         clip: list[Any] = []
         assert eventually(lambda: _clipped(running, path, clip), 60)
-        (tmp_path / "clip.mp4").write_bytes(running.ask("GET", clip[0]["link"]).body)
-        with av.open(str(tmp_path / "clip.mp4")) as opened_clip:
-            assert all(covered(frame.to_ndarray(format="bgr24")) for frame in opened_clip.decode(video=0))
+        assert eventually(lambda: not any(each["writing"] for each in _saved(running)), 60)
+        assert {each["link"] for each in _saved(running)} == {recording["link"], clip[0]["link"]}
+        for each in _saved(running):
+            (tmp_path / each["file"]).write_bytes(running.ask("GET", each["link"]).body)
+            with av.open(str(tmp_path / each["file"])) as film:
+                pictures = [frame.to_ndarray(format="bgr24") for frame in film.decode(video=0)]
+            assert pictures
+            assert all(covered(picture) for picture in pictures)
 
 
 def _clipped(running: Served, path: str, found: list[Any]) -> bool:
@@ -340,15 +369,46 @@ def test_live_in_a_browser(tmp_path: Path) -> None:
         hidden = page.evaluate("document.querySelector('#live').toDataURL('image/jpeg')")
         assert _decoded(base64.b64decode(hidden.partition(",")[2])).shape[1] > 300
         _hidden_it_asks_for_nothing(page, sent)
+        _records_and_removes(page, running)
+        page.get_by_role("button", name="Record", exact=True).click()
+        page.get_by_text("being written").wait_for()
         (host,) = running.children(HOST)
         host.kill()
         expect(page.get_by_role("status").first).to_contain_text("Starting again")
         page.wait_for_function("() => Number(document.querySelector('#live').dataset.shown) > "
                                f"{_shown(page)} + 8", timeout=60_000)  # fmt: skip
         expect(page.get_by_role("status").first).to_contain_text("shown")
+        # What was recorded ended with the process: there is nothing to stop, and its file has a name.
+        page.get_by_text(re.compile(r"The recording recording-street-\S+\.mp4 ended by itself")).wait_for()
+        page.get_by_role("button", name="Record", exact=True).wait_for()
+        assert "null" not in page.locator("body").inner_text()
         page.get_by_role("button", name="Stop").click()
         assert eventually(lambda: running.ask("GET", "/api/v1/streams").json() == [], 30)
         assert watched.complaints == []
+
+
+def _records_and_removes(page: Page, running: Served) -> None:
+    """A recording and a clip, from the buttons to the list, and out of it."""
+    page.get_by_role("button", name="Record", exact=True).click()
+    page.get_by_text("being written").wait_for()
+    page.wait_for_function(f"() => Number(document.querySelector('#live').dataset.shown) > {_shown(page) + 8}")
+    page.get_by_role("button", name="Stop recording").click()
+    files = page.locator("li.file")
+    files.get_by_text("MB").wait_for()
+    with page.expect_download() as download:
+        files.get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == _saved(running)[0]["file"]
+    assert Path(download.value.path()).read_bytes()[4:8] == b"ftyp"
+    files.get_by_role("button", name="Watch").click()
+    page.wait_for_function("() => document.querySelector('li.file video').videoWidth > 0")
+    files.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Save a clip").click()
+    page.get_by_text("Clip, street").wait_for()
+    for left in (1, 0):
+        files.first.get_by_role("button", name="Delete", exact=True).click()
+        files.first.get_by_role("button", name="Delete for good").click()
+        expect(files).to_have_count(left)
+    assert _saved(running) == []
 
 
 def _shown(page: Page) -> int:

@@ -1,6 +1,6 @@
 // Videos: sent once, done by the service one after the other.
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
-import { ask, call, here } from "../service.js";
+import { asError, ask, call, here } from "../service.js";
 
 const LOOK_MS = 1000;
 const EFFECTS = { none: "", blur: "blur", pixelate: "pixelate" };
@@ -14,10 +14,11 @@ function send(file, effect, tell) {
     request.setRequestHeader("Idempotency-Key", crypto.randomUUID?.() || `${Date.now()}-${Math.random()}`);
     request.setRequestHeader("Content-Type", file.type || "application/octet-stream");
     request.upload.onprogress = ({ loaded, total }) => tell(Math.round((100 * loaded) / total));
-    request.onerror = () => failed(new Error("-"));
+    request.onerror = () => failed(new Error(""));
     request.onload = () => {
-      const answer = JSON.parse(request.responseText);
-      if (request.status === 202) done(answer); else failed(new Error(answer.detail));
+      let answer = {};
+      try { answer = JSON.parse(request.responseText); } catch { /* not ours: a proxy's, maybe */ }
+      if (request.status === 202) done(answer); else failed(asError(answer, request.status));
     };
     request.send(file);
   });
@@ -38,7 +39,7 @@ export function Jobs({ words }) {
     try {
       await send(file, effect, (percent) => setStatus(words.t("uploading", { percent })));
       setStatus("");
-    } catch (error) { setStatus(`${words.t("error")}: ${error.message}`); }
+    } catch (error) { setStatus(`${words.t("error")}: ${words.problem(error)}`); }
     look();
   }
   const end = (job) => ask(`api/v1/jobs/${job.id}`, { method: "DELETE" }).catch(() => {}).then(look);
@@ -72,5 +73,5 @@ function Row({ words, job, end }) {
       <button onClick=${end}>${words.t(over ? "forget" : "cancel")}</button></div>
     ${state === "running" && progress?.total && html`<progress max=${progress.total} value=${progress.done}
       aria-label=${frames}></progress>`}
-    ${job.problem && html`<p class="bad">${job.problem.detail}</p>`}</section>`;
+    ${job.problem && html`<p class="bad">${words.problem(asError(job.problem, 0))}</p>`}</section>`;
 }

@@ -1,7 +1,8 @@
 // Live: a camera of the service, or this browser's own. Pictures and masks come together and are blended here.
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
-import { ask, call } from "../service.js";
+import { ask, call, here } from "../service.js";
 import { colours, draw, inflate, split } from "../maps.js";
+import { Recordings } from "./recordings.js";
 
 const CREDIT = 2;
 const STALE_MS = 1000;
@@ -23,7 +24,7 @@ export function Live({ words, labels }) {
       setStream(await call("api/v1/streams", {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ source }),
       }));
-    } catch (error) { setFailed(error.message); }
+    } catch (error) { setFailed(words.problem(error)); }
   }
   async function stop() {
     const { id } = stream;
@@ -42,8 +43,9 @@ export function Live({ words, labels }) {
         ${words.t(own ? "stop" : "own_camera")}</button>
     </div>${failed && html`<p class="bad" role="alert">${failed}</p>`}</section>
     ${stream && labels && html`<${Shown} key=${stream.id} words=${words} labels=${labels} feed=${(hand) => camera(stream.id, hand)}>
-      <${Saving} words=${words} id=${stream.id} /></${Shown}>`}
+      ${(now) => html`<${Saving} words=${words} id=${stream.id} now=${now} />`}</${Shown}>`}
     ${own && labels && html`<${Shown} key="own" words=${words} labels=${labels} feed=${webcam} />`}
+    <${Recordings} words=${words} />
   </div>`;
 }
 
@@ -64,14 +66,14 @@ function camera(id, hand) {
     const head = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     if (head.ended) { hand({ ended: head.ended }); return; }
     if (head.restarting) { hand({ restarting: head.restarting }); return; }
-    if (!head.jpeg) { hand({ stats: head.stats }); return; }
+    if (!head.jpeg) { hand({ stats: head.stats, recording: head.recording }); return; }
     const jpeg = new Uint8Array(data, 4 + length, head.jpeg);
     const packed = new Uint8Array(data, 4 + length + head.jpeg, head.masks);
     const [picture, maps] = await Promise.all([
       createImageBitmap(new Blob([jpeg], { type: "image/jpeg" })),
       head.map ? inflate(packed).then((bytes) => split(bytes, head.map.width, head.map.height)) : null,
     ]);
-    hand({ picture, maps, head, stats: head.stats });
+    hand({ picture, maps, head, stats: head.stats, recording: head.recording });
     picture.close();
     give(1);
   };
@@ -147,6 +149,7 @@ function Shown({ words, labels, feed, children }) {
   const [restarting, setRestarting] = useState("");
   const [failed, setFailed] = useState("");
   const [seen, setSeen] = useState([]);
+  const [recording, setRecording] = useState(null);
 
   useEffect(() => {
     let told = 0;
@@ -155,6 +158,7 @@ function Shown({ words, labels, feed, children }) {
       if (item.failed) { setFailed(item.failed); return; }
       if (item.ended) { setEnded(item.ended); return; }
       setRestarting(item.restarting || "");
+      setRecording(item.recording || null);
       if (item.picture && canvas.current) {
         const { head } = item;
         if (canvas.current.width !== head.picture.width) {
@@ -192,7 +196,7 @@ function Shown({ words, labels, feed, children }) {
       : stats ? `${words.t("rates", { shown: words.number(stats.shown, 1), parsed: words.number(stats.parsed_hz, 1) })}. ${
         words.t("age", { age: milliseconds(stats.mask_age_p50_s), p95: milliseconds(stats.mask_age_p95_s) })}`
         : words.t("connecting")}</p>
-    ${children}</div>
+    ${children?.(recording)}</div>
     <section class="card"><label class="field"><span>${words.t("opacity")}</span>
       <input type="range" min="0" max="1" step="0.01" value=${look.current.opacity} aria-label=${words.t("opacity")}
         onInput=${(event) => change({ opacity: Number(event.target.value) })} /></label>
@@ -204,26 +208,34 @@ function Shown({ words, labels, feed, children }) {
         <span class="grow">${words.label(labels[set][id].name)}</span></label></li>`)}</ul></section></div>`;
 }
 
-function Saving({ words, id }) {
-  const [recording, setRecording] = useState(false);
+// `now` is the file that the stream says it records into: it may have ended by itself.
+function Saving({ words, id, now }) {
+  const [recording, setRecording] = useState(now);
   const [told, setTold] = useState("");
   const [link, setLink] = useState("");
+  const asked = useRef(now);
+  useEffect(() => {
+    if (!now && asked.current) {
+      setTold(words.t("recording_ended", { name: asked.current }));
+      setLink("");
+    }
+    asked.current = now;
+    setRecording(now);
+  }, [now]);
   async function does(work) {
-    try { await work(); } catch (error) { setTold(`${words.t("error")}: ${error.message}`); setLink(""); }
+    try { await work(); } catch (error) { setTold(`${words.t("error")}: ${words.problem(error)}`); setLink(""); }
   }
+  const saved = ({ file, link: at }) => { setTold(words.t("saved", { name: file })); setLink(here(at)); };
   const record = () => does(async () => {
     const made = await call(`api/v1/streams/${id}/recording`, { method: recording ? "DELETE" : "POST" });
-    setRecording(!recording);
-    if (recording) { setTold(words.t("saved", { name: made.file })); setLink(`api/v1/recordings/${made.file}`); }
+    setRecording(recording ? null : made.file);
+    setTold("");
+    if (recording) { asked.current = null; saved(made); }
   });
-  const clip = () => does(async () => {
-    const made = await call(`api/v1/streams/${id}/clip`, { method: "POST" });
-    setTold(words.t("saved", { name: made.file }));
-    setLink(`api/v1/recordings/${made.file}`);
-  });
+  const clip = () => does(async () => saved(await call(`api/v1/streams/${id}/clip`, { method: "POST" })));
   return html`<div class="card"><div class="row">
-    <button aria-pressed=${recording} onClick=${record}>${words.t(recording ? "stop_record" : "record")}</button>
-    <button onClick=${clip}>${words.t("clip")}</button>
+    <button aria-pressed=${Boolean(recording)} onClick=${record}>${words.t(recording ? "stop_record" : "record")}</button>
+    <button onClick=${clip}>${words.t("save_clip")}</button>
     <a class="button" href=${`api/v1/streams/${id}/frame.jpg`} download="snapshot.jpg">${words.t("snapshot")}</a></div>
     <p role="status">${link ? html`<a href=${link} download>${told}</a>` : told}</p></div>`;
 }

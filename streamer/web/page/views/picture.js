@@ -62,7 +62,7 @@ export function Picture({ words, labels }) {
     setFailed("");
     parsed(file, effect, on, parser)
       .then((found) => mine === turn.current && setSeen(found),
-        (error) => mine === turn.current && (setFailed(error.message), setSeen(null)))
+        (error) => mine === turn.current && (setFailed(words.problem(error)), setSeen(null)))
       .finally(() => mine === turn.current && setBusy(false));
   }, [file, effect, on, parser]);
   useEffect(() => {
