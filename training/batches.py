@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from training.losses import Truth
-from training.scenes import SIZES, Painter, Stock
+from training.scenes.painter import SIZES, Painter
+from training.scenes.stock import Stock
 from training.targets import targets_of
 
 _AHEAD = 3

@@ -10,9 +10,10 @@ from pipeline.evaluation.person_ap import UNKNOWN
 from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.types import Frame, LabelMap, Parsing
-from training.compose import Scene
 from training.pack import Photo
-from training.scenes import Crowding, Painter, stock_of
+from training.scenes.compose import Scene
+from training.scenes.painter import Crowding, Painter
+from training.scenes.stock import stock_of
 
 CROWDS = 40
 CROWD_SIZE = Size(360, 640)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from pipeline.lite.decode import MIN_CELLS, OFFSET_CELLS
 from pipeline.types import LabelMap
-from training.compose import Scene
 from training.network.lite_net import STRIDE
 from training.pack import IGNORED
+from training.scenes.compose import Scene
 
 _PEAK_CELLS = (1.25, 3.5)
 """Deviation of the hill drawn around a centre: of the smallest person and of the largest."""

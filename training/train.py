@@ -20,7 +20,7 @@ from training.losses import Losses, Weights
 from training.network.lite_net import LiteNet, Shape
 from training.pack import Photo
 from training.parsing import Answers
-from training.scenes import Stock
+from training.scenes.stock import Stock
 
 _PARTS = {"step", "seconds", "settings", "network", "average", "optimizer"}
 """Of a checkpoint."""

@@ -24,9 +24,7 @@ from pipeline.lite.model import compile_file  # noqa: E402
 from pipeline.network.letterbox import Letterbox  # noqa: E402
 from pipeline.network.quantize import RANGES_KEY  # noqa: E402
 from streamer.sources.open import open_source, sample  # noqa: E402
-from training.augment import View, develop, warp_labels, warp_picture  # noqa: E402
 from training.batches import make_batch  # noqa: E402
-from training.compose import Scene, empty, paste_person, paste_thing, place_photo, side_by_side  # noqa: E402
 from training.log import Log, plot  # noqa: E402
 from training.losses import Losses, Truth, Weights, offset, outlines, overlap, somebody  # noqa: E402
 from training.measure import measure, validation_crowds  # noqa: E402
@@ -37,7 +35,10 @@ from training.network.lite_net import LiteNet, Shape  # noqa: E402
 from training.network.weights import load_onnx  # noqa: E402
 from training.pack import IGNORED, PERSON, SOMEBODY, Photo, is_held_out, is_kept, make_photo, read_pack  # noqa: E402
 from training.parsing import parser_of, parser_with  # noqa: E402
-from training.scenes import Mix, Painter, Stock, stock_of  # noqa: E402
+from training.scenes.augment import View, develop, warp_labels, warp_picture  # noqa: E402
+from training.scenes.compose import Scene, empty, paste_person, paste_thing, place_photo, side_by_side  # noqa: E402
+from training.scenes.painter import Mix, Painter  # noqa: E402
+from training.scenes.stock import Stock, stock_of  # noqa: E402
 from training.targets import targets_of  # noqa: E402
 from training.threads import Pace  # noqa: E402
 from training.train import Settings, Trainer  # noqa: E402

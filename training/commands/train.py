@@ -29,7 +29,6 @@ from pipeline.geometry import Size
 from pipeline.parsing.parser import Parser, load_parser
 from pipeline.types import Frame, Picture
 from training.batches import make_batch
-from training.compose import Scene
 from training.log import Log, plot
 from training.measure import Figures, measure, validation_crowds
 from training.network.calibrate import add_shifts, scenes_for, shifts
@@ -40,7 +39,8 @@ from training.network.narrow import narrowed
 from training.network.weights import load_onnx
 from training.pack import Pack, read_pack
 from training.parsing import parser_with
-from training.scenes import Stock, stock_of
+from training.scenes.compose import Scene
+from training.scenes.stock import Stock, stock_of
 from training.threads import Pace
 from training.train import Settings, Trainer, read_checkpoint
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.network.letterbox import Letterbox, network_size
-from training.compose import Scene
 from training.measure import CROWD_SIZE
 from training.network.lite_net import STRIDE, LiteNet
 from training.parsing import PIXELS, Answers
-from training.scenes import Painter, Stock
+from training.scenes.compose import Scene
+from training.scenes.painter import Painter
+from training.scenes.stock import Stock
 
 BACKGROUND = -0.75
 """What is added to the background's score in the end. Photos that were trained on do not say how unsure the network is

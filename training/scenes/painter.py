@@ -1,6 +1,5 @@
 """What is trained on: the n-th batch of scenes, the same whenever it is asked for."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,34 +9,18 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Size
 from pipeline.labels import CIHP
-from pipeline.types import LabelMap, Picture
-from training.augment import View, develop
-from training.compose import Scene, bag_of, empty, paste_person, paste_thing, place_photo, side_by_side, thing
-from training.pack import BAG, HEADS, IGNORED, PERSON, Photo
+from pipeline.types import Picture
+from training.pack import HEADS, IGNORED, PERSON, Photo
+from training.scenes.augment import View, develop
+from training.scenes.compose import Scene, empty, paste_person, paste_thing, place_photo, side_by_side, thing
+from training.scenes.stock import Stock
 
 SIZES = (Size(288, 288), Size(256, 448), Size(416, 288), Size(320, 320), Size(384, 256))
 """Of the inputs trained at; a batch has one."""
 _GREY = 127
 """What `pipeline.network.letterbox` pads with."""
-_SEEN_PIXELS = 12
-"""A class of fewer pixels is not in a photo."""
-_MAX_CUT = 0.6
-"""Of a person's width, at the photo's lower edge: through legs, but not through a chest."""
 _THING_IN_FRONT = 0.03
 """Of scenes. With three times as many, dark sleeves on clips were taken for something in front of somebody."""
-_FILMED_SHARE = 2.0
-"""How much more often a frame of a clip is drawn than a photo that networks labelled: there are few, and each camera
-sees otherwise."""
-_RAREST = 7.0
-"""No photo is drawn more often than this many times the commonest."""
-
-
-_EASY_SHARE, _EASY = 0.2, 0.25
-"""Somebody alone in an ordinary picture who covers more than this share of it is easy, and drawn so many times as often
-as the others."""
-_HARD, _MOST_HARD = 80.0, 10.0
-"""A picture without people is drawn more often by so many times the share of it that a parser takes for somebody, and
-not more than so many times as often as one in which it sees nobody."""
 _IN_FRONT = 0.06
 """Of scenes: those with something wide in front, such as a desk."""
 _SMALL_HEAD = 120
@@ -66,105 +49,6 @@ class Crowding:
     shaded: float = 0.35
     """Share of people who are darker than all around. The photos were taken in good light, and whoever wore black on a
     clip was not seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stock:
-    """What scenes are made of, and how often."""
-
-    photos: tuple[Photo, ...]
-    chances: NDArray[np.float64]
-    """Of each photo, by the rarity of what is worn in it; they add up to 1."""
-    lone: NDArray[np.float64]
-    """The same of those with one person, who can be cut out; 0 for the others."""
-    backgrounds: tuple[Picture, ...]
-    """Without anybody."""
-    ordinary: NDArray[np.float64]
-    """Chances of the photos of ordinary life; they add up to 1, or to 0 if there are none."""
-    synthetic: NDArray[np.float64]
-    """Chances of rendered pictures; they add up to 1, or to 0 if there are none. Nothing else is made of them."""
-    nobody: tuple[Picture, ...]
-    """Whole pictures of which people said that nobody is in them: of animals and things, large and small."""
-    nobody_chances: NDArray[np.float64]
-    """Of each of them, by how much of it is taken for somebody; they add up to 1."""
-    bags: tuple[tuple[Picture, LabelMap], ...]
-    """Pictures and masks of things that people carry."""
-
-
-def stock_of(
-    photos: Sequence[Photo],
-    annotated_share: float,
-    is_empty: Callable[[Picture], bool],
-    mistaken: Callable[[Picture], float] = lambda bgr: 0.0,
-) -> Stock:
-    """Sorts a pack's photos into what scenes are made of.
-
-    Args:
-        photos: to train on.
-        annotated_share: how much more often a photo labelled by people is drawn than another.
-        is_empty: whether nobody is in a strip of background: annotators skip who passes by far behind.
-        mistaken: the share of a picture without people that a parser takes for somebody: hard pictures are drawn
-            more often.
-    """
-    made = np.array([photo.synthetic for photo in photos])
-    taken = [photo for photo in photos if not photo.synthetic]
-    seen = np.array([photo.classes[: len(CIHP)] >= _SEEN_PIXELS for photo in photos])
-    rarity = 1 / np.sqrt(np.maximum(seen[~made].mean(axis=0), 1e-6))
-    rarity[0] = 0.0
-    chances = np.minimum(_RAREST, np.maximum(1.0, (seen * rarity).max(axis=1)))
-    chances *= [annotated_share if photo.annotated else 1.0 for photo in photos]
-    chances *= [_FILMED_SHARE if photo.name.startswith("frames/") else 1.0 for photo in photos]
-    lone = chances * [photo.alone and _is_whole(photo) and not photo.synthetic for photo in photos]
-    chances *= [not photo.ordinary for photo in photos]
-    ordinary = np.array([_ordinary_chance(photo) for photo in photos])
-    # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
-    strips = [strip for photo in taken for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
-    bags = [(photo, where) for photo in taken if (where := bag_of(photo)) is not None]
-    nobody = tuple(photo.bgr for photo in taken if _said_empty(photo))
-    hard = np.array([min(_MOST_HARD, 1 + _HARD * mistaken(bgr)) for bgr in nobody])
-    return Stock(
-        tuple(photos),
-        chances / chances.sum(),
-        lone / lone.sum(),
-        tuple(strips),
-        ordinary / max(1e-9, ordinary.sum()),
-        made / max(1, made.sum()),
-        nobody,
-        hard / max(1e-9, hard.sum()),
-        tuple((photo.bgr[where], _bag_mask(photo.labels[where])) for photo, where in bags),
-    )
-
-
-def _ordinary_chance(photo: Photo) -> float:
-    if not photo.ordinary or not photo.anybody or photo.synthetic:
-        return 0.0
-    fills = np.count_nonzero(photo.persons) > _EASY_SHARE * photo.persons.size
-    return _EASY if photo.alone and fills else 1.0
-
-
-def _said_empty(photo: Photo) -> bool:
-    return photo.annotated and not photo.labels.any()
-
-
-def _is_whole(photo: Photo) -> bool:
-    """Whether the photo's lower edge does not cut somebody in two: a bust on a pavement is nobody."""
-    _, _, width, _ = cv2.boundingRect(photo.person)
-    return bool(np.count_nonzero(photo.person[-1]) <= _MAX_CUT * width)
-
-
-def _bag_mask(labels: LabelMap) -> LabelMap:
-    return np.asarray((labels == BAG) * np.uint8(255), np.uint8)
-
-
-def _strips(photo: Photo) -> list[Picture]:
-    """The whole picture if nobody is in it, else what is left and right of the person."""
-    used = (photo.labels != 0).any(axis=0)
-    if not used.any():
-        return [photo.bgr]
-    columns = np.flatnonzero(used)
-    least = photo.bgr.shape[1] // 5
-    sides = (photo.bgr[:, : columns[0]], photo.bgr[:, columns[-1] + 1 :])
-    return [np.ascontiguousarray(side) for side in sides if side.shape[1] >= least]
 
 
 class Painter:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Size
 from pipeline.types import LabelMap, Picture
-from training.augment import View, warp_labels, warp_persons, warp_picture
 from training.pack import BAG, IGNORED, PERSON, Photo
+from training.scenes.augment import View, warp_labels, warp_persons, warp_picture
 
 
 @dataclass(frozen=True, slots=True)
