@@ -1,15 +1,19 @@
 """The bodies of requests: counted as they come, and given up when they do not come."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 
 from streamer.web.problems import Problem
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -77,3 +81,76 @@ async def _of_form(request: Request, max_files: int) -> list[bytes]:
             return [await part.read() for _, part in form.multi_items() if isinstance(part, UploadFile)]
     except (MultiPartException, MultipartParseError, KeyError, UnicodeDecodeError) as exc:
         raise Problem("bad-request", f"the form cannot be read: {exc}") from exc
+
+
+async def file_chunks(request: Request) -> AsyncIterator[bytes]:
+    """The file in a request, as it comes: its body, or the one part of a form that is a file. Raises Problem."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    form = _FileOfForm(options.get(b"boundary", b"")) if kind == b"multipart/form-data" else None
+    try:
+        async for chunk in request.stream():
+            if form is None:
+                yield chunk
+            else:
+                for part in form.fed(chunk):
+                    yield part
+    except ClientDisconnect as exc:
+        raise Problem("bad-request", "the client hung up") from exc
+    if form is not None and not form.whole:
+        raise Problem("bad-request", "the form ends before its end")
+
+
+class _FileOfForm:
+    """The file of a form, out of the pieces of its body; other fields are passed over."""
+
+    def __init__(self, boundary: bytes) -> None:
+        """Raises Problem."""
+        self.whole = False
+        self._files = 0
+        self._in_file = False
+        self._name, self._value = b"", b""
+        self._found: list[bytes] = []
+        heed: MultipartCallbacks = {
+            "on_part_begin": self._begun,
+            "on_header_field": self._named,
+            "on_header_value": self._valued,
+            "on_header_end": self._header,
+            "on_part_data": self._data,
+            "on_end": self._ended,
+        }
+        if not boundary:
+            raise Problem("bad-request", "the form cannot be read: its Content-Type has no boundary")
+        self._parser = MultipartParser(boundary, heed)
+
+    def fed(self, chunk: bytes) -> list[bytes]:
+        """What of the file is in the next piece. Raises Problem."""
+        try:
+            self._parser.write(chunk)
+        except MultipartParseError as exc:
+            raise Problem("bad-request", f"the form cannot be read: {exc}") from exc
+        if self._files > 1:
+            raise Problem("validation", "more than one file; a job is of one video")
+        found, self._found = self._found, []
+        return found
+
+    def _begun(self) -> None:
+        self._in_file = False
+
+    def _named(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _valued(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header(self) -> None:
+        if self._name.lower() == b"content-disposition" and b"filename" in parse_options_header(self._value)[1]:
+            self._in_file = True
+            self._files += 1
+        self._name, self._value = b"", b""
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file:
+            self._found.append(data[start:end])
+
+    def _ended(self) -> None:
+        self.whole = True

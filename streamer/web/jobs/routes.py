@@ -14,13 +14,13 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
+from streamer.web.bodies import file_chunks
 from streamer.web.jobs.files import Folder, accept, container_of
 from streamer.web.jobs.runner import Runner
 from streamer.web.jobs.store import Job, JobStore, KeyReused
+from streamer.web.jobs.wishes import wish
 from streamer.web.models import JobAnswer
 from streamer.web.problems import PARAMETERS, WITH_BODY, Problem, documented
-from streamer.web.stills.desk import Wish
-from streamer.web.stills.routes import wish
 
 KEEP_ALIVE_S = 10.0
 MEGA = 1_000_000
@@ -30,7 +30,10 @@ _VIDEO = {"schema": {"type": "string", "format": "binary"}}
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": dict.fromkeys(_KINDS, _VIDEO),
+        "content": {
+            **dict.fromkeys(_KINDS, _VIDEO),
+            "multipart/form-data": {"schema": {"type": "object", "properties": {"file": _VIDEO["schema"]}}},
+        },
     }
 }
 NONE = documented(*PARAMETERS, "not-found", "gone")
@@ -61,21 +64,17 @@ def _desk(request: Request) -> Desk:
              summary="Parse a video")  # fmt: skip
 async def videos(
     request: Request,
-    wished: Annotated[Wish, Depends(wish)],
-    every: Annotated[int, Query(ge=1, le=1000, description="Parse each such frame; masks are carried between.")] = 1,
+    asked: Annotated[dict[str, Any], Depends(wish)],
     idempotency_key: Annotated[str | None, Header(description="Of your own making: the same twice is one job.")] = None,
 ) -> Response:
-    """Takes an MP4, MOV, Matroska, WebM, AVI or MPEG-TS as the body, and answers when it is stored.
+    """Takes an MP4, MOV, Matroska, WebM, AVI or MPEG-TS, as the body or as the file of a form, and answers when it is
+    stored.
 
     With the same `Idempotency-Key` and the same body the first answer comes again.
     """
     desk = _desk(request)
     if idempotency_key is not None and not re.fullmatch(r"[\x21-\x7e]{8,200}", idempotency_key):
         raise Problem("validation", "Idempotency-Key has 8 to 200 visible characters, as a UUID has")
-    asked = {
-        "parser": wished.parser, "size": wished.size, "effect": list(wished.effect), "on": wished.on, "every": every
-    }  # fmt: skip
-    _check_effects(wished.effect)
     part = desk.folder.upload(f"{token_hex(16)}.part")
     try:
         digest = await _received(request, desk, part)
@@ -106,18 +105,11 @@ async def _accepted(desk: Desk, part: Path, asked: dict[str, Any], key: str | No
     return job, job.upload != whole.name
 
 
-def _check_effects(effects: tuple[str, ...]) -> None:
-    for each in effects:
-        if not re.fullmatch(r"blur|pixelate|blur-background|(fill|background)=(#[0-9a-fA-F]{6}|[a-z]{3,8})", each):
-            detail = "effect is blur, pixelate, fill=COLOUR, background=COLOUR or blur-background"
-            raise Problem("validation", detail, errors=[{"pointer": "query/effect", "detail": detail}])
-
-
 async def _received(request: Request, desk: Desk, part: Path) -> bytes:
     """Stores the body; its digest."""
     digest, got, room = hashlib.blake2b(digest_size=32), 0, 0
     with part.open("wb") as file:
-        async for chunk in request.stream():
+        async for chunk in file_chunks(request):
             if got + len(chunk) > room:
                 room = got + len(chunk) + MEGA
                 if desk.folder.free_bytes() - len(chunk) < desk.keep_free_bytes:
@@ -218,7 +210,7 @@ async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[bytes]:
     summary="What a job made",
 )
 async def result(request: Request, job_id: str, name: Literal["video", "masks"]) -> Response:
-    """`video`: an MP4; `masks`: its parsings, see the sidecar. Ranges are answered."""
+    """`video`: an MP4; `masks`: the parsings of a whole one, see the sidecar. Ranges are answered."""
     desk = _desk(request)
     found = _found(desk, job_id)
     file, kind = FILES[name]
@@ -241,7 +233,8 @@ def told(desk: Desk, found: Job) -> dict[str, Any]:
     root = f"{desk.root}/jobs/{found.id}"
     links = {"self": root, "events": f"{root}/events"}
     if found.state == "done":
-        links |= {name: f"{root}/{name}" for name in FILES}
+        folder = desk.folder.of(found.id)
+        links |= {name: f"{root}/{name}" for name, (file, _) in FILES.items() if (folder / file).is_file()}
     return {
         "id": found.id,
         "kind": "video",

@@ -38,11 +38,11 @@ def serve(parent: Parent) -> None:
 def do_job(asked: Mapping[str, Any], tell: Callable[[Progress], None]) -> dict[str, int]:
     """Renders a video as it was asked for; the numbers of frames, of those parsed, and of damaged pieces.
 
-    A job that was begun before, and has died, goes on from what it had parsed.
+    A job that was begun before, and has died, goes on from what it had parsed. Masks are kept of whole videos alone,
+    so that an excerpt is begun anew.
 
     Args:
-        asked: the paths `source`, `out` and `masks`; `parser`, `precision` and `size` of `ParserSettings`, where size
-            is null or [height, width]; `effect` and `on` of `Look`; and `every`, of `Rendering`.
+        asked: the paths `source`, `out` and `masks`; and what `rendering` reads.
         tell: called twice a second at most.
 
     Raises:
@@ -57,15 +57,38 @@ def do_job(asked: Mapping[str, Any], tell: Callable[[Progress], None]) -> dict[s
             tell(progress)
         return True
 
-    size = asked["size"]
-    look = Look(effect=tuple(asked["effect"]), on=asked["on"])
-    parser = ParserSettings(asked["parser"], size=None if size is None else tuple(size), precision=asked["precision"])
-    masks, every = Path(asked["masks"]), asked["every"]
     Path(asked["out"]).unlink(missing_ok=True)  # of an attempt that was killed before it told of the end
-    # What an earlier attempt parsed is kept, where each frame was parsed: masks between two are made of both.
-    settings = Rendering(parser, look, every, force=every > 1, resume=every == 1)
+    settings = rendering(asked)
+    masks = asked["masks"] if settings.excerpt.is_whole else None
     rendered = render_file(asked["source"], asked["out"], settings, tell_sometimes, masks=masks)
     return {"frames": rendered.frames, "parsed": rendered.parsed, "damaged": rendered.damaged}
+
+
+def rendering(asked: Mapping[str, Any]) -> Rendering:
+    """The settings of a job.
+
+    Args:
+        asked: `parser`, `precision`, `size` and `faces` of `ParserSettings`, where size is null or [height, width];
+            `effect` and `on` of `Look`, and `look` for the rest of it; `every`, `start_s` and `end_s` of `Rendering`.
+            Jobs of earlier versions have neither `faces` and `look` nor the times.
+
+    Raises:
+        PipelineError, StreamerError: there cannot be such settings.
+    """
+    size, every = asked["size"], asked["every"]
+    drawn: dict[str, Any] = dict(asked.get("look", {}))
+    hidden, only = frozenset(drawn.pop("hide", ())), frozenset(drawn.pop("only", ()))
+    look = Look(**drawn, hidden=hidden, only=only, effect=tuple(asked["effect"]), on=asked["on"])
+    parser = ParserSettings(
+        asked["parser"],
+        size=None if size is None else tuple(size),
+        precision=asked["precision"],
+        faces=asked.get("faces", False),
+    )
+    start_s, end_s = asked.get("start_s", 0.0), asked.get("end_s")
+    # What an earlier attempt parsed is kept, where each frame was parsed: masks between two are made of both.
+    goes_on = every == 1 and start_s == 0 and end_s is None
+    return Rendering(parser, look, every, start_s=start_s, end_s=end_s, force=not goes_on, resume=goes_on)
 
 
 def _without(message: str, asked: dict[str, Any]) -> str:

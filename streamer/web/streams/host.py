@@ -28,6 +28,7 @@ from streamer.processes.parent import Parent
 from streamer.settings import read_toml
 from streamer.sources.source import Source
 from streamer.sources.uri import without_password
+from streamer.stills.answers import palette_png
 from streamer.web.streams.messages import packed, unpacked
 from streamer.web.streams.newest import Newest
 
@@ -103,6 +104,8 @@ class _Host:
                 return self._frame(head["after"], head["width"], head["quality"])
             if what == "still":
                 return self._still(head["drawn"], head["quality"])
+            if what == "parsing":
+                return self._parsing()
             if what == "look":
                 self._look = _looked(self._look, head)
             elif what == "record":
@@ -124,7 +127,7 @@ class _Host:
             return packed({"count": after, **self._state()})
         count, drawn = found
         picture = _narrow(bgr_of(drawn.picture), width)
-        coded = _jpeg(picture, quality)
+        coded = _jpeg(picture, quality) if quality else b""
         head = {"count": count, **_told(drawn), "picture": {"width": picture.shape[1], "height": picture.shape[0]}}
         masks = b"" if drawn.parsing is None else _maps(drawn.parsing)
         return packed(
@@ -140,6 +143,13 @@ class _Host:
         if drawn and parsing is not None:
             picture = blend(picture, parsing, replace(self._look, effect=(), on="all"))
         return packed({"count": found[0]}, _jpeg(picture, quality))
+
+    def _parsing(self) -> bytes:
+        found = self._newest.after(0, WAIT_S)
+        if found is None or found[1].parsing is None:
+            return packed({"failed": "there is no parsing of the newest picture"})
+        parsing = found[1].parsing
+        return packed({"count": found[0]}, palette_png(parsing.labels, parsing.label_set))
 
     def _state(self) -> dict[str, Any]:
         if not self._ended:

@@ -28,8 +28,9 @@ STATES: tuple[State, ...] = get_args(State)
 class Viewer:
     """One browser that looks at a stream. It is sent a picture for each credit that it gives."""
 
+    pictures: bool = True
+    """False takes the masks alone."""
     credit: int = 0
-    seen: int = 0
     newest: bytes | None = None
     came: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -237,7 +238,9 @@ class Live:
             if process is not self._process:  # the new one counts its pictures from one
                 process, before, count = self._process, before + count, 0
             try:
-                head, body = await self.ask("frame", after=count, width=WIDTH, quality=QUALITY)
+                # Where nobody takes pictures, none is encoded.
+                quality = QUALITY if any(each.credit and each.pictures for each in self.viewers) else 0
+                head, body = await self.ask("frame", after=count, width=WIDTH, quality=quality)
             except Problem as exc:
                 if not self._running.is_set():
                     continue
@@ -248,11 +251,16 @@ class Live:
                 return
 
     def _hand_out(self, head: dict[str, Any], body: bytes) -> None:
-        message = packed(head, body)
+        told = head.get("ended") or head.get("restarting")
+        fresh, jpeg = bool(body) or "frame" in head, head.get("jpeg", len(body))
+        whole = packed(head, body)
+        masks = packed({**head, "jpeg": 0}, body[jpeg:]) if fresh and jpeg else whole
         for each in tuple(self.viewers):
-            if not body and not head.get("ended") and each.newest is not None:
+            if not fresh and not head.get("ended") and each.newest is not None:
                 continue  # a picture that waits to be sent is not given up for news without one
-            if head.get("ended") or head.get("restarting") or each.credit:
-                each.newest = message
-                each.credit -= 1 if body else 0
+            if fresh and each.pictures and not jpeg:
+                continue  # it gave its credit when a picture without a JPEG was on its way
+            if told or each.credit:
+                each.newest = whole if each.pictures else masks
+                each.credit -= 1 if fresh else 0
                 each.came.set()

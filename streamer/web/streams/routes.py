@@ -124,6 +124,18 @@ async def frame(request: Request, stream_id: str, drawn: Drawn = True) -> Respon
 
 
 @router.get(
+    "/streams/{stream_id}/parsing.png",
+    responses={200: {"content": {"image/png": {}}}, **NONE},
+    response_class=Response,
+    summary="The newest parsing",
+)
+async def parsing(request: Request, stream_id: str) -> Response:
+    """The map of classes as a PNG with a palette, of the map's size: an index is a class of the label set."""
+    _, body = await live_of(request, stream_id).ask("parsing")
+    return Response(body, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+
+@router.get(
     "/streams/{stream_id}/live.mjpg",
     responses={200: {"content": {"multipart/x-mixed-replace": {}}}, **NONE},
     response_class=StreamingResponse,
@@ -164,12 +176,21 @@ async def _parts(live: Live, boundary: str) -> AsyncIterator[bytes]:
 async def live_socket(socket: WebSocket, stream_id: str) -> None:
     """Binary messages: the length of a header (4 bytes), the header as JSON, a JPEG, the maps as raw DEFLATE. The
     client sends `{"credit": 1}` for each picture that it has drawn, and is sent the newest for it."""
+    await _watched(socket, stream_id, Viewer())
+
+
+@router.websocket("/streams/{stream_id}/masks")
+async def masks_socket(socket: WebSocket, stream_id: str) -> None:
+    """As `live`, without the JPEG: its length in the header is 0."""
+    await _watched(socket, stream_id, Viewer(pictures=False))
+
+
+async def _watched(socket: WebSocket, stream_id: str, viewer: Viewer) -> None:
     live = hub_of(socket).streams.get(stream_id)
     await socket.accept()
     if live is None:
         await socket.close(1008, "no such stream")
         return
-    viewer = Viewer()
     live.look(viewer)
     sending = asyncio.create_task(_send(socket, viewer))
     try:

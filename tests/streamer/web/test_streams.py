@@ -1,10 +1,12 @@
 """Live streams in a browser, and those that nobody looks at."""
 
 import base64
+import io
 import json
 import re
 import signal
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 from websockets.sync.client import ClientConnection, connect
 
@@ -27,7 +30,7 @@ from streamer.web.streams.live import MAX_CREDIT, Live, Viewer
 from streamer.web.streams.messages import packed, unpacked
 from tests.support.browser import chromium, opened
 from tests.support.paths import STREET
-from tests.support.served import Served, served
+from tests.support.served import Answer, Served, served
 from tests.support.service import portrait
 from tests.support.waiting import eventually
 
@@ -54,6 +57,22 @@ def test_a_viewer_gets_the_newest_for_its_credit_and_nothing_without() -> None:
     assert slow.credit == MAX_CREDIT
     live._hand_out({"count": 9, "ended": "over"}, b"")
     assert unpacked(quick.newest)[0]["ended"] == "over"
+
+
+def test_who_takes_masks_alone_gets_no_picture_and_nobody_else_misses_one() -> None:
+    live = Live.__new__(Live)
+    pictures, masks = Viewer(credit=2), Viewer(pictures=False, credit=3)
+    live.viewers = {pictures, masks}
+    live._hand_out({"count": 1, "frame": 7, "jpeg": 4, "masks": 2}, b"JPEGmm")
+    assert pictures.newest == packed({"count": 1, "frame": 7, "jpeg": 4, "masks": 2}, b"JPEGmm")
+    assert masks.newest == packed({"count": 1, "frame": 7, "jpeg": 0, "masks": 2}, b"mm")
+    # One that was fetched for masks alone: whoever takes pictures keeps credit and picture.
+    live._hand_out({"count": 2, "frame": 8, "jpeg": 0, "masks": 2}, b"nn")
+    assert unpacked(pictures.newest)[0]["count"] == 1
+    assert masks.newest == packed({"count": 2, "frame": 8, "jpeg": 0, "masks": 2}, b"nn")
+    live._hand_out({"count": 3, "frame": 9, "jpeg": 0, "masks": 0}, b"")
+    assert unpacked(masks.newest)[0]["count"] == 3
+    assert (pictures.credit, masks.credit) == (1, 0)
 
 
 class _Flag:
@@ -193,6 +212,7 @@ def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
         head, body = _pictures(running, stream, 1)[0]
         assert _decoded(body[: head["jpeg"]]).shape[1] == head["picture"]["width"]
         assert len(body) == head["jpeg"] + head["masks"]
+        _masks_alone(running, path)
         recording = running.ask("POST", f"{path}/recording").json()
         assert running.ask("POST", f"{path}/recording").status == 409
         _pictures(running, stream, 10)
@@ -227,6 +247,28 @@ def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
         for name in ("../jobs.sqlite", "..%2fjobs.sqlite", "clip-x.mp4", "jobs.sqlite"):
             for method in ("GET", "DELETE"):
                 assert running.ask(method, f"/api/v1/recordings/{name}").status in (404, 405)
+
+
+def _masks_alone(running: Served, path: str) -> None:
+    with connect(f"ws://127.0.0.1:{running.port}{path}/masks", max_size=None) as socket:
+        head: dict[str, Any] = {}
+        while not head.get("map"):  # a busy machine has pictures whose masks are too old to be shown
+            socket.send(json.dumps({"credit": 1}))
+            head, body = unpacked(socket.recv(60))  # type: ignore[arg-type]
+    assert (head["jpeg"], head["masks"]) == (0, len(body))
+    maps = zlib.decompress(body, -zlib.MAX_WBITS)
+    assert len(maps) == 2 * head["map"]["width"] * head["map"]["height"]
+    size = head["map"]["width"], head["map"]["height"]
+    assert eventually(lambda: _classes(running.ask("GET", f"{path}/parsing.png"), size) > 1, 120)
+
+
+def _classes(answer: Answer, size: tuple[int, int]) -> int:
+    """How many classes are in a map; none where there was no map."""
+    if answer.status == 409:
+        return 0
+    labels = Image.open(io.BytesIO(answer.body))
+    assert (labels.mode, labels.size) == ("P", size)
+    return len(set(labels.tobytes()))
 
 
 def _saved(running: Served) -> list[dict[str, Any]]:

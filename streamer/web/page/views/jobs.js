@@ -69,7 +69,7 @@ function Row({ words, job, end }) {
       <span class="soft">${job.request.effect.join(", ")}</span>
       <span class="number grow">${frames}</span>
       ${state === "done" && html`<a class="button" href=${here(job.links.video)} download>${words.t("video")}</a>
-        <a class="button" href=${here(job.links.masks)} download>${words.t("masks_file")}</a>`}
+        ${job.links.masks && html`<a class="button" href=${here(job.links.masks)} download>${words.t("masks_file")}</a>`}`}
       <button onClick=${end}>${words.t(over ? "forget" : "cancel")}</button></div>
     ${state === "running" && progress?.total && html`<progress max=${progress.total} value=${progress.done}
       aria-label=${frames}></progress>`}
