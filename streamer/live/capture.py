@@ -53,7 +53,10 @@ class _Limit:
         return late_s >= min(self._source.delivery.behind_s, MAX_OVERTIME_S)
 
     def wait(self, timeout: float) -> bool:
-        self._stop.wait(max(0.0, min(timeout, self._until_s - time.monotonic())))
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0 and self.is_set():
+            return True
+        self._stop.wait(min(timeout, left_s) if left_s > 0 else timeout)
         return self.is_set()
 
 

@@ -77,7 +77,7 @@ def open_source(
             necessary, which is none where they come steadily.
         access: how a network is asked for what is there: the transport of RTSP, and how often a web server that gives
             one JPEG a request.
-        ready: asked before a live picture that is due is decoded: while it says no, pictures wait, for 2 s at most.
+        ready: asked in real time before a picture that is due is given: at no it waits, if live for 2 s at most.
 
     Raises:
         CannotOpen: there is no such thing, it cannot be read, or it has no frames; in real time: its disk hangs.
@@ -94,7 +94,7 @@ def open_source(
     if loop:
         source = Looped(source, again)
     if realtime and not source.info.live:
-        source = Paced(source, stopped)
+        source = Paced(source, stopped, ready)
     return source
 
 

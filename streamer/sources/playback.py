@@ -12,10 +12,12 @@ from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.media.disk import Disk
 from streamer.media.packet_queue import PacketQueue
 from streamer.sources.images import PICTURE_RATE
-from streamer.sources.source import Health, Source
+from streamer.sources.source import Delivery, Health, Source
 
 LOOK_UP_S = 0.2
 """How often a wait looks up: on Windows Ctrl-C does not end one."""
+HELD_LOOK_S = 0.005
+"""How often a picture that waits for its reader asks whether there is room."""
 
 
 class Stopped(Protocol):
@@ -25,21 +27,6 @@ class Stopped(Protocol):
 
     def wait(self, timeout: float) -> bool:
         """Waits so many seconds for it at most; whether it is."""
-
-
-def paced(frames: Iterable[Frame], stopped: Stopped) -> Iterator[Frame]:
-    """Each frame when it is due by its `pts_s` after the first one, and that counts as captured; at once if it is late.
-
-    Ends early when `stopped` is set.
-    """
-    start_s: float | None = None
-    for frame in frames:
-        if start_s is None:
-            start_s = time.monotonic() - frame.pts_s
-        while (left_s := start_s + frame.pts_s - time.monotonic()) > 0:
-            if stopped.wait(min(left_s, LOOK_UP_S)):
-                return
-        yield replace(frame, captured_s=time.monotonic())
 
 
 def looped(rounds: Iterable[Iterable[Frame]], frame_s: float) -> Iterator[Frame]:
@@ -60,22 +47,51 @@ def looped(rounds: Iterable[Iterable[Frame]], frame_s: float) -> Iterator[Frame]
 
 
 class Paced(Source):
-    """A recording in real time."""
+    """A recording in real time: each frame when it is due by its `pts_s` after the first one; at once if it is late.
 
-    def __init__(self, source: Source, stopped: Stopped) -> None:
-        self._source, self._stopped = source, stopped
+    When it is given counts as captured. It ends early when it is stopped.
+    """
+
+    def __init__(self, source: Source, stopped: Stopped, ready: Callable[[], bool] | None = None) -> None:
+        """
+        Args:
+            ready: whether there is room for a frame that is due. It waits for that: unlike a camera, what is read here
+                comes no faster than it is taken.
+        """
+        self._source, self._stopped, self._ready = source, stopped, ready
+        self._due_s: float | None = None
+        """When the newest frame was due; None before the first."""
         self.info, self.audio = source.info, source.audio
 
     @property
     def health(self) -> Health:
         return self._source.health
 
+    @property
+    def delivery(self) -> Delivery:
+        due_s = self._due_s
+        return Delivery() if due_s is None else Delivery(behind_s=max(0.0, time.monotonic() - due_s))
+
     def __iter__(self) -> Iterator[Frame]:
+        start_s: float | None = None
         with self:
-            yield from paced(self._source, self._stopped)
+            for frame in self._source:
+                if start_s is None:
+                    start_s = time.monotonic() - frame.pts_s
+                self._due_s = start_s + frame.pts_s
+                while (left_s := self._left_s(self._due_s)) > 0:
+                    if self._stopped.wait(min(left_s, LOOK_UP_S)):
+                        return
+                yield replace(frame, captured_s=time.monotonic())
 
     def close(self) -> None:
         self._source.close()
+
+    def _left_s(self, due_s: float) -> float:
+        left_s = due_s - time.monotonic()
+        if left_s > 0:
+            return left_s
+        return 0.0 if self._ready is None or self._ready() else HELD_LOOK_S
 
 
 class Looped(Source):

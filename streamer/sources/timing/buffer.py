@@ -10,7 +10,7 @@ from typing import Any
 import av
 
 from streamer.errors import SourceError
-from streamer.sources.playback import Stopped
+from streamer.sources.playback import HELD_LOOK_S, Stopped
 from streamer.sources.timing.playout import Playing, Playout
 
 Packet = Any
@@ -26,7 +26,6 @@ MAX_ALONE_S = 2.0
 """Sound waits for the pictures of its time for so long at most."""
 LOOK_S = 0.05
 """Interval at which a wait looks up."""
-HELD_LOOK_S = 0.005
 
 
 @dataclass(slots=True)

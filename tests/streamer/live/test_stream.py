@@ -32,6 +32,8 @@ from streamer import (
     subscribe,
 )
 from streamer.live.opencv_threads import CORES_A_THREAD
+from streamer.live.render import RenderLoop
+from streamer.live.stream import RING_FRAMES
 from streamer.masks.sidecar import Sidecar
 from streamer.sources.open import sample
 from tests.support.media import Clip, hang_up, http, pictures_of, pts_of, serving, spread
@@ -76,6 +78,26 @@ def test_every_frame_of_a_source_is_shown_and_accounted_for(tmp_path: Path) -> N
     assert 0 < stats.parsed <= 60
     assert len(pts_of(out)) == 60
     assert stream.newest is not None
+
+
+def test_what_is_recorded_waits_until_the_recording_is_set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes seconds on a machine that has much to do. Sixty frames are due in a sixteenth of one."""
+    made, begin = threading.Event(), RenderLoop._begin
+
+    def begun(loop: RenderLoop) -> bool:
+        made.wait()
+        return begin(loop)
+
+    monkeypatch.setattr(RenderLoop, "_begin", begun)
+    out = tmp_path / "out.mp4"
+    with Stream(StreamConfig("test:size=64x64,rate=1000,frames=60", record=str(out), **SMALL)) as stream:
+        try:
+            assert eventually(lambda: stream.stats.captured == RING_FRAMES - 1)
+            assert not eventually(lambda: stream.stats.captured > RING_FRAMES - 1, 0.5)
+        finally:
+            made.set()
+        assert stream.join(60)
+    assert (stream.stats.captured, stream.stats.shown, len(pts_of(out))) == (60, 60, 60)
 
 
 def test_the_recording_carries_masks_of_its_own_frames(tmp_path: Path) -> None:
