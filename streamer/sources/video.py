@@ -35,6 +35,7 @@ from streamer.sources.timing.buffer import Buffer
 from streamer.sources.timing.clocks import FileClock, FrameClock
 from streamer.sources.timing.live_clock import LiveClock
 from streamer.sources.timing.playout import Playing, Playout
+from streamer.sources.timing.silence import Silence
 from streamer.sources.timing.stamps import TIMELESS_BASE, stamped
 
 _LOG = logging.getLogger(__name__)
@@ -204,29 +205,20 @@ class Video(Source):
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         in_a_row = 0
-        patience = _Patience(self._name, self._live)
+        live = self._live
+        silence = Silence(self._name) if live is None else Silence(self._name, live.first_s, live.silence_s)
         end = BrokenEnd(self._feed.video, kept=self._live is None and not self._feed.facts.in_decoding_order)
         try:
             for packet in self._packets:
-                if patience.gone(damaged=in_a_row > 0):
-                    return
-                if packet is None:
-                    continue
-                if packet.stream is not self._feed.video:
-                    self._keep(packet)
-                    continue
-                if packet.size:
-                    time_s = packet.pts and float(packet.pts * packet.time_base)
-                    if self._feed.facts.in_decoding_order and packet.dts is not None:
-                        self._sent.append(packet.dts)
-                    self._feed.health.add_packet(packet.size, time_s, key=packet.is_keyframe)
-                end.sent(packet)
+                pictures = packet is not None and self._takes(packet)
+                if pictures:
+                    end.sent(packet)
                 try:
-                    for frame in packet.decode():
+                    for frame in packet.decode() if pictures else ():
                         end.came(frame)
                         yield frame
-                        patience.begin_anew()
-                    in_a_row = 0
+                        silence.broken()
+                    in_a_row = 0 if pictures else in_a_row
                 except av.error.InvalidDataError as exc:
                     self._feed.health.damaged += 1
                     if self._sent:
@@ -234,11 +226,26 @@ class Video(Source):
                     in_a_row += 1
                     if in_a_row > MAX_DAMAGED_IN_A_ROW:
                         raise SourceLost(f"{self._name}: nothing can be decoded any more", Cause.CODEC) from exc
+                silence.look(damaged=in_a_row > 0)
+                if live is not None and live.stopped.is_set():
+                    return
         except av.error.InvalidDataError:
             self._feed.health.damaged += 1  # a file that breaks off
         except av.error.FFmpegError as exc:
             raise SourceLost(f"{self._name}: {exc.strerror}") from exc
         yield from end.lost()
+
+    def _takes(self, packet: Packet) -> bool:
+        """Whether a packet is one of pictures; it is counted, or kept where it is of something else."""
+        if packet.stream is not self._feed.video:
+            self._keep(packet)
+            return False
+        if packet.size:
+            time_s = packet.pts and float(packet.pts * packet.time_base)
+            if self._feed.facts.in_decoding_order and packet.dts is not None:
+                self._sent.append(packet.dts)
+            self._feed.health.add_packet(packet.size, time_s, key=packet.is_keyframe)
+        return True
 
     def _keep(self, packet: Packet) -> None:
         # The last packet of each stream is empty: it flushes decoders.
@@ -340,35 +347,6 @@ def _deinterlaced(frames: Iterator[av.VideoFrame], name: str) -> Iterator[av.Vid
 
 def _duration_s(frame: av.VideoFrame) -> float | None:
     return float(frame.duration * frame.time_base) if frame.duration and frame.time_base else None
-
-
-class _Patience:
-    """How long to wait for a picture."""
-
-    def __init__(self, name: str, live: LiveReading | None) -> None:
-        self._name, self._live = name, live
-        self._limit_s = live.first_s if live else math.inf
-        self._since_s = time.monotonic()
-        self._had_one = False
-
-    def begin_anew(self) -> None:
-        """A picture came."""
-        self._had_one = True
-        self._limit_s = self._live.silence_s if self._live else math.inf
-        self._since_s = time.monotonic()
-
-    def gone(self, *, damaged: bool) -> bool:
-        """Whether nobody wants a picture any more. Raises SourceLost when none came in time.
-
-        Args:
-            damaged: what came last cannot be decoded, as when a camera was set to another codec.
-        """
-        if time.monotonic() - self._since_s > self._limit_s:
-            # Before the first one, the picture that the others build on may just not have come.
-            if damaged and self._had_one:
-                raise SourceLost(f"{self._name}: nothing that can be decoded for {self._limit_s:g} s", Cause.CODEC)
-            raise SourceLost(f"{self._name}: no picture for {self._limit_s:g} s", Cause.TIMEOUT)
-        return self._live is not None and self._live.stopped.is_set()
 
 
 def open_file(path: Path, parts: Parts) -> Video:
