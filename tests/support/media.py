@@ -1,6 +1,7 @@
 """Media that the tests make for themselves: small, and known to the pixel."""
 
 import io
+import random
 import socket
 import struct
 import subprocess
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 from pathlib import Path
 from typing import Any
 
@@ -196,11 +197,16 @@ def serving(answer: Answer, port: int = 0) -> Iterator[int]:
             thread.join()
 
 
+_PORTS = cycle(range(20_000 + random.randrange(10_000), 32_000))
+
+
 def free_port() -> int:
-    """A port on loopback that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nobody uses, and that no system gives to whoever asks for any: those begin at 32768."""
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def hold(connection: socket.socket) -> None:
