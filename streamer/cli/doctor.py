@@ -16,8 +16,8 @@ from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.diagnose.camera import watch as look_at
 from streamer.live.config import MaskSettings, SourceSettings
 from streamer.settings import made, settings_of
-from streamer.sources.devices import Device, Mode
-from streamer.sources.devices import devices as find_devices
+from streamer.sources.devices.listing import Device, Mode
+from streamer.sources.devices.listing import devices as find_devices
 from streamer.sources.network import Access
 from streamer.sources.open import open_source
 from streamer.sources.source import Source

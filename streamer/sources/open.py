@@ -21,6 +21,7 @@ from threading import Event
 
 from streamer.errors import CannotOpen, ConfigError
 from streamer.media.images import is_animated, is_picture, list_pictures, natural_order
+from streamer.sources.devices.webcam import open_camera
 from streamer.sources.file_tracks import Kept, Parts
 from streamer.sources.images import Animation, Pictures
 from streamer.sources.network import TIMEOUTS, Access, Timeouts, open_address
@@ -31,7 +32,6 @@ from streamer.sources.source import Source
 from streamer.sources.timing.playout import Latency, Playing
 from streamer.sources.uri import comes_by_itself, is_address, is_camera
 from streamer.sources.video import open_file
-from streamer.sources.webcam import open_camera
 
 ANY_ACCESS = Access()
 

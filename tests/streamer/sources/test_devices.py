@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import Size
 from streamer.cli.doctor import lines_of
-from streamer.sources.devices import Device, Mode, device_at, listed
+from streamer.sources.devices.listing import Device, Mode, device_at, listed
 from tests.support.paths import ROOT
 from tests.support.webcam import DEVICE
 
@@ -70,7 +70,7 @@ ASK = f"""
 import json
 from dataclasses import asdict
 from pathlib import Path
-from streamer.sources.devices import device_at
+from streamer.sources.devices.listing import device_at
 found = device_at(Path("{DEVICE}"))
 print(json.dumps(found and asdict(found)))
 """

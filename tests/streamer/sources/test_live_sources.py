@@ -17,9 +17,9 @@ import pytest
 
 from streamer import CannotOpen, ConfigError, SourceLost, open_source
 from streamer.errors import Cause
+from streamer.sources.devices.webcam import Camera, OpenCvCamera
 from streamer.sources.network import Timeouts
 from streamer.sources.uri import is_camera, without_password
-from streamer.sources.webcam import Camera, OpenCvCamera
 from tests.support.clicks import flashing
 from tests.support.media import (
     NO_LENGTH,

@@ -10,7 +10,7 @@ import pytest
 
 from streamer import CannotOpen, SourceLost, Stream, StreamConfig, open_source
 from streamer.errors import Cause, ConfigError
-from streamer.sources.webcam import Camera, read_camera
+from streamer.sources.devices.webcam import Camera, read_camera
 from tests.support.media import Clip
 from tests.support.waiting import eventually
 from tests.support.webcam import DEVICE

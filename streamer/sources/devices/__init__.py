@@ -1,0 +1,1 @@
+"""What is connected to this machine: webcams, the list of them, and its screen."""
