@@ -123,6 +123,7 @@ HEAVY = {
     "starlette": ("streamer.web",),
     "uvicorn": ("streamer.web.server",),
     "ray": ("streamer.cluster",),
+    "mss": ("streamer.sources.devices.screen",),
 }
 # What waits stays out of what computes.
 WAITING = {"threading", "socket", "subprocess", "multiprocessing", "concurrent", "asyncio", "zmq"}

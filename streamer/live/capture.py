@@ -14,15 +14,16 @@ from streamer.sources.network import TIMEOUTS, Access
 from streamer.sources.open import open_source
 from streamer.sources.reconnect import HOPELESS, Connector, Reconnecting
 from streamer.sources.source import Source
+from streamer.sources.timing.playout import HELD_S
 from streamer.sources.timing.seams import ABSENT, Backoff
-from streamer.sources.uri import comes_by_itself, is_camera, says_what_it_is
+from streamer.sources.uri import comes_by_itself, is_camera, is_screen, says_what_it_is
 
 NOTICED_AT = 0.96
 """Share of the allowed silence after which a source counts as lost. In the rest of it the silence is noticed, the
 connection ended and the loss told, so that all of that happens in time."""
 
 
-MAX_OVERTIME_S = 3.0
+MAX_OVERTIME_S = 10.0
 """Time beyond its duration for which a stream gets through what waits."""
 
 
@@ -68,6 +69,7 @@ def capture(
     stop: threading.Event,
     announce: Callable[[Source], None],
     ready: Callable[[], bool] | None = None,
+    held_s: float = HELD_S,
     *,
     hdr: bool = False,
 ) -> None:
@@ -76,11 +78,11 @@ def capture(
     Args:
         audio: read the sound, too.
         announce: told of the source when it is open, before its first frame is in the ring.
-        ready, hdr: see `open_source`.
+        ready, held_s, hdr: see `open_source`.
     """
     limit = _Limit(stop, settings.duration_s)
     try:
-        source = _opened(settings, audio, limit, stats, ready, hdr=hdr)
+        source = _opened(settings, audio, limit, stats, ready, held_s, hdr=hdr)
         if source is not None:
             with source:
                 info = source.info
@@ -99,6 +101,7 @@ def _opened(
     limit: _Limit,
     stats: Stats,
     ready: Callable[[], bool] | None,
+    held_s: float,
     *,
     hdr: bool,
 ) -> Source | None:
@@ -119,13 +122,15 @@ def _opened(
             stopped=limit,
             latency_s=settings.latency_s,
             ready=ready,
+            held_s=held_s,
             access=Access(settings.rtsp_transport, settings.poll_hz),
         )
 
     if settings.reconnect_for_s == 0 or not comes_by_itself(settings.uri):
         return _unless_stopped(open_once, limit)
-    # A webcam that is not there is nobody who turns us away.
-    absent = ABSENT | {Cause.NOT_FOUND} if is_camera(settings.uri) else ABSENT
+    # A webcam or a screen that is not there is nobody who turns us away.
+    at_hand = is_camera(settings.uri) or is_screen(settings.uri)
+    absent = ABSENT | {Cause.NOT_FOUND} if at_hand else ABSENT
     hopeless = HOPELESS if says_what_it_is(settings.uri) else HOPELESS - {Cause.CODEC}
     connector = Connector(
         open_once,

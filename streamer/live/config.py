@@ -36,8 +36,8 @@ class SourceSettings:
     """Where the frames come from, and for how long."""
 
     uri: str
-    """The source: rtsp://…, rtmp://…, http://…, tcp://…, udp://… or srt://… (MPEG-TS), webcam:0, a file, - for
-    standard input, or test:"""
+    """The source: rtsp://…, rtmp://…, http://…, tcp://…, udp://… or srt://… (MPEG-TS), webcam:0, screen:, a file,
+    - for standard input, or test:"""
     loop: bool = False
     """Begin a file again at its end."""
     duration_s: float | None = None

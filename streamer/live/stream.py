@@ -26,11 +26,17 @@ from streamer.live.sync import ExactSync, LiveSync, Sync
 from streamer.media.disk import patiently
 from streamer.media.paths import check_apart, check_target
 from streamer.sources.source import Source
+from streamer.sources.timing.playout import HELD_S
 from streamer.sources.uri import comes_by_itself
 from streamer.zeromq.curve import read_allowed, read_key
 
 RING_FRAMES = 16
 """Frames kept for a renderer that is behind: half a second of a usual camera."""
+UNSEEN = frozenset({"recording", "masks"})
+"""The sinks that nobody watches while it runs."""
+UNSEEN_HELD_S = 8.0
+"""Pictures that only these take may wait for room so long, on a machine that is behind; others for `HELD_S`, since what
+is watched is not to be late."""
 STOP_S = 10.0
 """Time after which a thread that still runs is named in ShutdownTimeout. Three seconds are enough, but on a machine
 that is very busy."""
@@ -101,11 +107,14 @@ class Stream:
         reader = ring.reader()
         # Only what is recorded must not miss a picture; a window rather shows the newest.
         ready = (lambda: reader.unread < RING_FRAMES - 1) if record.encodes and rows.draws(config) else None
+        held_s = HELD_S if rows.names(config) - UNSEEN else UNSEEN_HELD_S
         # What capture fails with travels through the ring: the others show what is left in it, and end by themselves.
         hdr = record.encodes and bool(config.encoding.details.deep)
         self._add(
             "capture",
-            lambda: capture(config.source, record.encodes, ring, self._stats, self._stop, source.put, ready, hdr=hdr),
+            lambda: capture(
+                config.source, record.encodes, ring, self._stats, self._stop, source.put, ready, held_s, hdr=hdr
+            ),
             stops_others=False,
         )
         self._add("parse", parse.run)

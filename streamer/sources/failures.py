@@ -8,6 +8,7 @@ from errno import (
     ECONNRESET,
     EHOSTUNREACH,
     EINVAL,
+    EIO,
     EISDIR,
     ENETUNREACH,
     ENODEV,
@@ -95,11 +96,22 @@ _NO_CAMERA = MappingProxyType(
         EPERM: _NOT_ALLOWED,
     }
 )
-PULLED_OUT = Meaning("it is not there any more", Cause.NOT_FOUND)
+X11 = "x11grab"
+"""FFmpeg's name of its reader of X11."""
+OUTSIDE = "what was asked for, size=HxW at left=X, top=Y, is not within it"
+_NO_SCREEN = MappingProxyType(
+    {
+        EIO: Meaning("no display answers there, or it does not let us in (XAUTHORITY, xhost)", Cause.NOT_FOUND),
+        EINVAL: Meaning(OUTSIDE, Cause.NOT_FOUND),
+    }
+)
+_GONE = Meaning("it is not there any more", Cause.NOT_FOUND)
 
 
 def meaning_of(failed: Failed, request: Request) -> Meaning:
     plain = Meaning(failed.reason, Cause.FAILED)
+    if request.format == X11:
+        return _NO_SCREEN.get(failed.errno, plain)
     if request.format is not None:
         known = _NO_CAMERA.get(failed.errno, plain)
         return replace(known, reason=f"{known.reason}; {_cameras()}") if known is _NO_DEVICE else known
@@ -113,6 +125,12 @@ def meaning_of(failed: Failed, request: Request) -> Meaning:
     if failed.kind == "InvalidDataError" and scheme in _HUNG_UP and not is_plain_tcp(request.url):
         return _HUNG_UP[scheme]
     return _KINDS.get(failed.kind) or _NUMBERS.get(failed.errno, plain)
+
+
+def meaning_of_loss(failed: Failed, request: Request) -> Meaning:
+    """Of what failed after it had given pictures."""
+    gone = request.format == X11 or (request.format is not None and failed.errno == ENODEV)
+    return _GONE if gone else Meaning(failed.reason, Cause.FAILED)
 
 
 def _cameras() -> str:

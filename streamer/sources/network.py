@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from errno import EIO, ENODEV
+from errno import EIO
 from functools import partial
 from types import MappingProxyType
 
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from streamer.errors import CannotOpen, Cause, SourceLost
 from streamer.sources.connection import RemoteFailed, RemoteFeed, RemoteSilent
 from streamer.sources.demuxer.protocol import Request
-from streamer.sources.failures import PULLED_OUT, Meaning, meaning_of
+from streamer.sources.failures import meaning_of, meaning_of_loss
 from streamer.sources.file_tracks import Parts
 from streamer.sources.packets import Feed, Packet, spliced
 from streamer.sources.playback import Stopped
@@ -132,6 +132,5 @@ def _packets(remote: RemoteFeed, request: Request, name: str) -> Iterator[Packet
         # So FFmpeg calls the end of an answer over HTTP whose length it was not told.
         if exc.failed.errno == EIO and request.url.lower().startswith("http") and not remote.facts.recorded:
             return
-        pulled_out = request.format is not None and exc.failed.errno == ENODEV
-        why = PULLED_OUT if pulled_out else Meaning(exc.failed.reason, Cause.FAILED)
+        why = meaning_of_loss(exc.failed, request)
         raise SourceLost(f"{name}: {why.reason}", why.cause) from exc

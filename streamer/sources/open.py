@@ -21,6 +21,7 @@ from threading import Event
 
 from streamer.errors import CannotOpen, ConfigError
 from streamer.media.images import is_animated, is_picture, list_pictures, natural_order
+from streamer.sources.devices.screen import open_screen
 from streamer.sources.devices.webcam import open_camera
 from streamer.sources.file_tracks import Kept, Parts
 from streamer.sources.images import Animation, Pictures
@@ -29,8 +30,8 @@ from streamer.sources.pattern import TestPattern
 from streamer.sources.pipe import is_pipe, open_pipe
 from streamer.sources.playback import Looped, Paced, Stopped, patient
 from streamer.sources.source import Source
-from streamer.sources.timing.playout import Latency, Playing
-from streamer.sources.uri import comes_by_itself, is_address, is_camera
+from streamer.sources.timing.playout import HELD_S, Latency, Playing
+from streamer.sources.uri import comes_by_itself, is_address, is_camera, is_screen
 from streamer.sources.video import open_file
 
 ANY_ACCESS = Access()
@@ -50,6 +51,7 @@ def open_source(
     stopped: Stopped | None = None,
     latency_s: Latency = "auto",
     ready: Callable[[], bool] | None = None,
+    held_s: float = HELD_S,
     access: Access = ANY_ACCESS,
 ) -> Source:
     """Opens whatever gives frames.
@@ -57,10 +59,10 @@ def open_source(
     Args:
         uri: a video file; a picture, also an animated one; a folder of pictures or a glob such as `frames/*.png`, in
             the order of their names; `test:`, a moving pattern, with `size=HxW,rate=R,frames=N` after the colon in
-            any part; a webcam, as `webcam:0`, `0`, `/dev/video0` or `webcam:0,size=HxW,rate=R,format=mjpeg`; or the
-            address of a stream: RTSP (over TCP), RTMP, HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…`
-            (`?listen=1` waits for the sender), `udp://…` or, where FFmpeg has it, `srt://…`; a named pipe; or `-`,
-            standard input.
+            any part; a webcam, as `webcam:0`, `0`, `/dev/video0` or `webcam:0,size=HxW,rate=R,format=mjpeg`; the
+            screen, as `screen:` or `screen:size=HxW,left=X,top=Y,rate=R`; or the address of a stream: RTSP (over TCP),
+            RTMP, HTTP(S) with HLS, MJPEG or a file, MPEG-TS as `tcp://…` (`?listen=1` waits for the sender), `udp://…`
+            or, where FFmpeg has it, `srt://…`; a named pipe; or `-`, standard input.
         audio: read the packets of sound too, into `Source.audio`.
         tracks: which tracks of a file are read with `audio`: its "sound"; the "first" track of sound; or "all", also
             subtitles, data and other videos, into `Source.extras`.
@@ -75,9 +77,8 @@ def open_source(
         stopped: ends every wait for what is live or in real time, and with it the frames, or opening, by CannotOpen.
         latency_s: seconds that live pictures are kept back in real time; auto is as many as their arrival makes
             necessary, which is none where they come steadily.
-        access: how a network is asked for what is there: the transport of RTSP, and how often a web server that gives
-            one JPEG a request.
-        ready: asked in real time before a picture that is due is given: at no it waits, if live for 2 s at most.
+        access: the transport of RTSP, and how often a web server is asked that gives one JPEG a request.
+        ready, held_s: while the first says no, pictures in real time that are due wait, if live for so long at most.
 
     Raises:
         CannotOpen: there is no such thing, it cannot be read, or it has no frames; in real time: its disk hangs.
@@ -85,7 +86,7 @@ def open_source(
     """
     stopped = stopped or Event()
     kept: Kept = tracks if audio and not loop else "none"
-    playing = Playing(latency_s, ready) if realtime else None
+    playing = Playing(latency_s, ready, held_s) if realtime else None
     again = partial(_opened, str(uri), Parts(kept, video_track, deinterlace, hdr), timeouts, stopped, playing, access)
     source = again()
     if loop and source.info.live:
@@ -105,6 +106,8 @@ def _opened(
         return TestPattern(text)
     if is_address(text):
         return open_address(text, parts, timeouts, stopped, playing, access)
+    if is_screen(text):
+        return open_screen(text, timeouts, stopped, playing)
     if not text:
         raise CannotOpen("cannot open a source without a name")  # and not the current folder
     opening = partial(_on_disk, text, parts, timeouts, stopped, playing)

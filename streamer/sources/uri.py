@@ -23,9 +23,14 @@ def is_camera(uri: str) -> bool:
     return re.fullmatch(r"webcam:.+|[0-9]{1,3}|/dev/video[0-9]+", uri) is not None
 
 
+def is_screen(uri: str) -> bool:
+    """Whether this is `screen:`, with or without more."""
+    return uri.startswith("screen:")
+
+
 def comes_by_itself(uri: str) -> bool:
-    """Whether this is an address or a camera, so most likely live, and not a file."""
-    return is_address(uri) or (is_camera(uri) and not Path(uri).is_file())
+    """Whether this is an address, a screen or a camera, so most likely live, and not a file."""
+    return is_address(uri) or is_screen(uri) or (is_camera(uri) and not Path(uri).is_file())
 
 
 def says_what_it_is(uri: str) -> bool:

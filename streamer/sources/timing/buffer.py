@@ -18,8 +18,6 @@ Packet = Any
 
 MAX_BYTES = 64_000_000
 """Packets of so much wait: four minutes of a usual camera. Then pictures are hurried through."""
-MAX_HELD_S = 2.0
-"""A picture that is due waits for its reader for so long at most."""
 MAX_BEHIND_S = 10.0
 """A machine that decodes too slowly goes on from the newest key frame when it is so far behind."""
 MAX_ALONE_S = 2.0
@@ -58,7 +56,7 @@ class Buffer:
             stopped: ends every wait.
         """
         self._packets, self._wait, self._playout, self._stopped = packets, wait, playout, stopped
-        self._ready = playing.ready
+        self._ready, self._held_s = playing.ready, playing.held_s
         self._pictures: deque[Timed] = deque()
         self._sounds: deque[Timed] = deque()
         self._bytes = 0
@@ -105,7 +103,7 @@ class Buffer:
         self._catch_up(now_s - due_s)
         if now_s < due_s:
             return due_s - now_s
-        held = self._ready is not None and now_s - due_s < MAX_HELD_S and not self._ready()
+        held = self._ready is not None and now_s - due_s < self._held_s and not self._ready()
         return HELD_LOOK_S if held else 0.0
 
     def _rest(self, seconds: float) -> None:

@@ -17,6 +17,8 @@ TOLERATED_S = 0.25
 """Pictures that come so unevenly are shown as they come: waiting would make all of them late."""
 MARGIN_S, MARGIN = 0.05, 0.1
 """Added to the delay that would just have been enough, and this share of it."""
+HELD_S = 2.0
+"""A picture that is due waits for its taker for so long, if nothing else is said."""
 REMEMBERED_S = 60.0
 """A delay that was not necessary for so long is reduced."""
 BIN_S = 5.0
@@ -31,6 +33,8 @@ class Playing:
     latency_s: Latency = "auto"
     ready: Callable[[], bool] | None = None
     """False while whoever takes the pictures has no room for another; None is not asked."""
+    held_s: float = HELD_S
+    """A picture that is due waits for room for so long at most."""
 
 
 @dataclass(slots=True)

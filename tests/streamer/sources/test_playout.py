@@ -174,9 +174,10 @@ def test_pictures_wait_for_a_reader_that_has_no_room() -> None:
     assert len(asked) >= 10
 
 
-def test_a_reader_that_never_has_room_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffer, "MAX_HELD_S", 0.05)
-    assert len(times_of(iter(played(fed([(0.0, True), (0.01, True)]), Playing(0.0, lambda: False))))) == 2
+def test_a_reader_that_never_has_room_is_not_waited_for_longer_than_it_was_told() -> None:
+    began_s, held_s = time.monotonic(), 0.5
+    assert len(times_of(iter(played(fed([(0.0, True), (0.01, True)]), Playing(0.0, lambda: False, held_s))))) == 2
+    assert time.monotonic() - began_s >= held_s
 
 
 def test_more_than_may_wait_is_hurried_through(monkeypatch: pytest.MonkeyPatch) -> None:
