@@ -25,7 +25,8 @@ COMMANDS = {
     "run": ("run", "Parse a live stream: show it, record it, publish its masks."),
     "serve": ("serve", "Serve a page and a REST API: pictures in, people and parts out."),
     "fleet": ("fleet", "Run the cameras of a file side by side."),
-    "health": ("health", "Ask the service on this machine whether it is ready."),
+    "top": ("machine", "Show the streams that run on this machine, as they go."),
+    "health": ("machine", "Ask the service on this machine whether it is ready."),
     "watch": ("watch", "Show the masks that streams publish, as they come."),
     "replay": (
         "replay",

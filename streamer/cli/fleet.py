@@ -12,6 +12,7 @@ from streamer.cli.options import Log, LogFormat
 from streamer.cli.run import STATUS_EVERY_S
 from streamer.cli.status import line_of, plan_of, reporting, sum_up
 from streamer.errors import ConfigError, StreamerError
+from streamer.live.card import Telling
 from streamer.live.config import StreamConfig
 from streamer.live.fleet import Fleet, read_fleet
 from streamer.live.stats import Snapshot
@@ -44,13 +45,14 @@ def fleet(
 
 
 def _run(configs: Mapping[str, StreamConfig]) -> None:
-    together = Fleet(configs)
+    together, card = Fleet(configs), Telling(configs)
     for name, config in configs.items():
         tell("started", f"{name}: {plan_of(config)}", {"stream": name})
     tell_worth(any(config.parser.age_gender for config in configs.values()))
     failed: list[str] = []
     try:
-        interrupted = _followed(together, list(configs), failed)
+        with card:
+            interrupted = _followed(together, card, failed)
     finally:
         for name, config in configs.items():
             sum_up(together.stats[name], config, f"{name}: ")
@@ -60,13 +62,15 @@ def _run(configs: Mapping[str, StreamConfig]) -> None:
         raise typer.Exit(130)
 
 
-def _followed(together: Fleet, names: list[str], failed: list[str]) -> bool:
+def _followed(together: Fleet, card: Telling, failed: list[str]) -> bool:
     """Runs them until all have ended, and tells how it goes; True if somebody asked to stop them."""
+    names = together.stats
     with stop_on_interrupt() as asked, Supervisor() as supervisor, reporting(names, named=True) as show, together:
         while not asked() and together.runs:
             time_s = time.monotonic()
             at = together.stats
             show(at)
+            card.tell(at, time_s)
             supervisor.tell(status_of(at), max(each.silent_s for each in at.values()), time_s)
             _tell_ends(together, failed)
             together.wait(STATUS_EVERY_S)

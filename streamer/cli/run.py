@@ -10,6 +10,7 @@ from streamer.cli.console import stop_on_interrupt, tell, tell_worth
 from streamer.cli.options import Given, Log, LogFormat, with_options
 from streamer.cli.status import line_of, plan_of, reporting, sum_up
 from streamer.errors import ConfigError, SinkError
+from streamer.live.card import Telling
 from streamer.live.config import GROUPS, NAME, NOT_LIVE, SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.stream import Stream
 from streamer.processes.systemd import Supervisor
@@ -71,11 +72,13 @@ def _run(settings: StreamConfig) -> None:
 def _followed(live: Stream) -> bool:
     """Runs a stream to its end, and tells how it goes; True if somebody asked to stop it."""
     name = live.config.stream
-    with stop_on_interrupt() as asked, Supervisor() as supervisor, reporting([name]) as show, live:
+    card = Telling({name: live.config})
+    with stop_on_interrupt() as asked, Supervisor() as supervisor, card, reporting([name]) as show, live:
         try:
             while not asked() and not live.join(STATUS_EVERY_S):
                 at = live.stats
                 show({name: at})
+                card.tell({name: at}, time.monotonic())
                 supervisor.tell(line_of(at), at.silent_s, time.monotonic())
             live.stop()
             live.join()

@@ -108,6 +108,21 @@ def family(pid: int, roles: Mapping[str, str]) -> dict[int, str]:
     return found
 
 
+def descendants(pid: int, told_unix_s: float) -> tuple[int, ...]:
+    """A process and all below it; none if it has ended.
+
+    Args:
+        told_unix_s: it lived then: one that began later has the number of a dead one.
+    """
+    try:
+        process = psutil.Process(pid)
+        if process.create_time() > told_unix_s + 1 or process.status() == psutil.STATUS_ZOMBIE:
+            return ()
+        return (pid, *(each.pid for each in process.children(recursive=True)))
+    except psutil.Error:
+        return ()
+
+
 def _pss(process: psutil.Process) -> int | None:
     """Linux alone tells it."""
     try:

@@ -41,6 +41,13 @@ class Parent:
         """Waits for the next message."""
         return self._messages.get()
 
+    def poll(self, wait_s: float) -> bytes | memoryview | None:
+        """The next message, or None if none came in time."""
+        try:
+            return self._messages.get(timeout=wait_s)
+        except queue.Empty:
+            return None
+
     def send(self, body: Body) -> None:
         """Raises ChannelClosed."""
         self._known.wait()

@@ -2,6 +2,7 @@
 
 import faulthandler
 import json
+import time
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pipeline import Look, Parsing, PipelineError
 from pipeline.drawing.overlay import blend
 from pipeline.types import Picture
 from streamer.errors import ConfigError, StreamerError
+from streamer.live.card import EVERY_S, Telling
 from streamer.live.config import SETTINGS, StreamConfig, configured, read_settings
 from streamer.live.fleet import fleet_settings
 from streamer.live.sinks.sink import Drawn, Sink
@@ -52,10 +54,14 @@ def serve(parent: Parent) -> None:
         except (PipelineError, StreamerError) as exc:
             parent.send(packed({"failed": without_password(str(exc))}))
             return
-        with host.stream:
+        with host.stream, Telling({host.name: host.stream.config}) as card:
             parent.send(packed({"ready": True}))
             while True:
-                head, _ = unpacked(parent.receive())
+                message = parent.poll(EVERY_S)
+                card.tell({host.name: host.stream.stats}, time.monotonic())
+                if message is None:
+                    continue
+                head, _ = unpacked(message)
                 if head["what"] == "end":
                     break
                 parent.send(host.answer(head))
@@ -88,7 +94,7 @@ def _given(asked: dict[str, Any]) -> dict[str, object]:
 
 class _Host:
     def __init__(self, config: StreamConfig) -> None:
-        self._look = config.look
+        self.name, self._look = config.stream, config.look
         # Browsers draw for themselves. Effects stay: what they cover is covered before anything leaves here.
         plain = replace(config, look=replace(config.look, opacity=0.0, outline=False, tags=False, legend="off"))
         self._newest = Newest(config.encoding, config.record.keep_free_bytes)
