@@ -35,7 +35,8 @@ MAX_GAP_S = 30.0
 PUNCTUAL_S = 0.03
 """The most punctual packets of a steady source arrive within this of each other."""
 APART_S, APART_IN_BURSTS_S = 0.06, 0.25
-"""Two tracks of which one keeps to its arrival may be so far apart; the second where both come in bursts."""
+"""Two tracks of which one keeps to its arrival may be so far apart. Where both come in bursts, the last packets of one
+are of different moments: a usual step of either is added, up to the second."""
 BURST_PACKET_S = 0.004
 """Packets of a burst come more quickly than this after one another, and four times as quickly as they were made."""
 BURST_S = 0.06
@@ -329,7 +330,8 @@ class LiveClock:
             if other is state or state.arrived_s - other.arrived_s > BESIDE_S or off_s is None or other_s is None:
                 continue
             uneven_s = max(state.delivery.uneven_s, other.delivery.uneven_s)
-            most_s = min(APART_IN_BURSTS_S, APART_S + uneven_s / 2)
+            step_s = max(median_low(each.steps_s or (0.0,)) for each in (state, other))
+            most_s = min(APART_IN_BURSTS_S, APART_S + min(step_s, uneven_s / 2))
             apart_s = off_s - other_s
             if abs(apart_s) > most_s and abs(off_s) >= abs(other_s):
                 state.push((most_s if apart_s > 0 else -most_s) - apart_s)

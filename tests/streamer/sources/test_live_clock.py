@@ -198,6 +198,14 @@ def test_a_clock_that_runs_fast_is_known_in_bursts(who: tuple[int, ...], clock: 
     assert apart_s(*late) < burst_s
 
 
+@pytest.mark.parametrize("burst_s", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("clock", [0.5, 0.84, 0.95, 1.05, 1.2])
+def test_sound_stays_with_its_pictures_in_bursts_of_a_wrong_clock(clock: float, burst_s: float) -> None:
+    """It is corrected for each by itself, and no burst says when its packets were made."""
+    pictures, sounds = Made(lambda track, number, true_s: true_s * clock, in_bursts(burst_s), lasts_s=60).told()
+    assert apart_s(pictures, sounds) <= 2 * IN_STEP_S
+
+
 @pytest.mark.parametrize("piece_s", [2.0, 4.0, 6.0])
 def test_pieces_are_kept_to_the_tick(piece_s: float) -> None:
     def arrives(true_s: float) -> float:
