@@ -302,6 +302,11 @@ class Camera:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "up\n"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def send_signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)
