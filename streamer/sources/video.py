@@ -214,7 +214,7 @@ class Video(Source):
                 if pictures:
                     end.sent(packet)
                 try:
-                    for frame in packet.decode() if pictures else ():
+                    for frame in packet.decode() if packet is not None and pictures else ():
                         end.came(frame)
                         yield frame
                         silence.broken()
