@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Self
+from typing import Any, Self
 
+import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import Size
 from pipeline.types import Picture
 from streamer.media.about import About
 from streamer.media.light import Light
+from streamer.media.turning import turned
 
 _UPRIGHT = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 _AS_STORED = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
@@ -49,6 +52,15 @@ class VideoTags:
         """An upright picture, turned as the video stores it."""
         return _mirrored(_turned(bgr, _AS_STORED.get(self.rotation)), self.mirrored)
 
+    def stored_planes(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """As `stored`, without any conversion: of `pipeline.yuv.YUV_FORMATS`, or with 10 bits."""
+        turn = _AS_STORED.get(self.rotation)
+        return frame if self.is_upright else turned(frame, lambda plane: _mirrored(_turned(plane, turn), self.mirrored))
+
+    def stored_size(self, size: Size) -> Size:
+        """The size that the video stores of upright pictures of this one."""
+        return Size(size.width, size.height) if self.rotation % 180 else size
+
     @property
     def is_upright(self) -> bool:
         """Whether pictures are stored as they are shown."""
@@ -71,13 +83,18 @@ class VideoTags:
         """A stored picture, turned upright."""
         return _turned(_mirrored(bgr, self.mirrored), _UPRIGHT.get(self.rotation))
 
+    def upright_planes(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """As `upright`, without any conversion: of `pipeline.yuv.YUV_FORMATS`, or with 10 bits."""
+        turn = _UPRIGHT.get(self.rotation)
+        return frame if self.is_upright else turned(frame, lambda plane: _turned(_mirrored(plane, self.mirrored), turn))
 
-def _mirrored(bgr: Picture, mirrored: bool) -> Picture:
-    return np.ascontiguousarray(bgr[:, ::-1]) if mirrored else bgr
+
+def _mirrored(pixels: NDArray[Any], mirrored: bool) -> NDArray[Any]:
+    return np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
 
 
-def _turned(bgr: Picture, code: int | None) -> Picture:
-    return bgr if code is None else np.asarray(cv2.rotate(bgr, code), np.uint8)
+def _turned(pixels: NDArray[Any], code: int | None) -> NDArray[Any]:
+    return pixels if code is None else np.asarray(cv2.rotate(pixels, code))
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class Encoder:
         self._fields = self._tags.fields if encoding.details.has_fields and not live else None
         self._field_order = FieldOrder(self._fields) if self._fields is not None else None
         self._rate = info.rate or Fraction(30)
-        self._size = Size(*self._tags.stored(np.empty((*info.frame_size, 3), np.uint8)).shape[:2])
+        self._size = self._tags.stored_size(info.frame_size)
         self._to_yuv = VideoReformatter()
         self._step = max(1, round(1 / (self._rate * info.tags.time_base)))
         self._first_ticks = self._key_ticks = 0
@@ -130,7 +130,7 @@ class Encoder:
         else:
             ticks = max(ticks, self._last_ticks + 1)
             self._durations[self._last_ticks] = ticks - self._last_ticks
-        self._last_duration = max(1, round(duration_s / self._tags.time_base)) if duration_s else self._step
+        self._last_duration = self._ticks_until_end(ticks, duration_s) if duration_s else self._step
         frame = self._encodable(picture)
         frame.pts, frame.time_base = ticks, self._tags.time_base
         if self._field_order is not None:
@@ -167,6 +167,15 @@ class Encoder:
             delay = self._first_ticks - (self._first_dts or 0)
             packets[-1].dts = max(packets[-1].dts, packets[-1].pts - delay)
         return packets
+
+    def _ticks_until_end(self, ticks: int, duration_s: float) -> int:
+        """How long a picture is shown that may be the last. Matroska's milliseconds cut off what a rate of 23.976 has
+        beyond them: then the whole lasts as long as its pictures at that rate."""
+        time_base = self._tags.time_base
+        said = max(1, round(duration_s / time_base))
+        count = round((ticks - self._first_ticks) * time_base * self._rate) + 1
+        at_rate = self._first_ticks + round(count / (self._rate * time_base)) - ticks
+        return at_rate if abs(at_rate - said) <= 1 else said
 
     def _timed(self, packets: list[Packet]) -> list[Packet]:
         """Those that are known to last until the next picture; the last one waits for what comes."""
@@ -243,11 +252,9 @@ class Encoder:
         tags = self._tags
         if isinstance(picture, Yuv420):
             # As the source has it, to the last bit: what is not drawn on is not converted.
-            same = picture.shape == self._size and picture.video.format.name == self._pixels
-            if same and tags.is_upright:
-                return picture.video
-            if picture.shape == self._size and tags.is_upright and self._pixels == DEEP_FORMAT:
-                return picture.deepened()
+            same = picture.video.format.name == self._pixels
+            if (same or self._pixels == DEEP_FORMAT) and tags.stored_size(Size(*picture.shape)) == self._size:
+                return tags.stored_planes(picture.video if same else picture.deepened())
             picture = picture.bgr
         if tags.transfer in HDR and self._pixels == DEEP_FORMAT:
             return hdr_of(self._fitted(tags.stored(picture)), tags.transfer, tags.matrix)

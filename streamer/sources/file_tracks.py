@@ -29,7 +29,7 @@ class Parts:
     deinterlace: bool = False
     """Whole pictures of those that are two fields."""
     hdr: bool = False
-    """HDR as it is, where its pictures are upright; else they become what an ordinary display shows."""
+    """HDR as it is; else its pictures become what an ordinary display shows."""
 
 
 ANY_PARTS = Parts()

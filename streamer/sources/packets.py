@@ -85,16 +85,18 @@ def file_feed(container: InputContainer, name: str, kept: Kept, video_track: int
     tracks = tracks_of(container, name, kept, origin, video_track)
     video, origins = tracks.video, (*tracks.sounds, *tracks.extras)
     copied = copies(origins)
+    rate = _rate(container, video)
     facts = Facts(
         video.time_base,
-        _rate(container, video),
+        rate,
         video.frames or None,
-        duration_s(container, video),
+        _lasts_s(container, video, rate),
         True,
         origin,
         in_decoding_order=container.format.name in _IN_DECODING_ORDER,
         unknown=tracks.unknown,
-        starts_anywhere=starts_anywhere(container),
+        # Times that FFmpeg makes up begin with the first packet, whose picture may not be shown first.
+        starts_anywhere=starts_anywhere(container) or bool(container.format.flags & _NO_TIMES),
     )
     health = Health()
     packets = _file_packets(container, video, dict(zip(origins, copied)), facts, health)
@@ -131,6 +133,14 @@ def _splice(packet: Packet, splicer: Splicer, *, leads: bool) -> None:
         # A time far from that of decoding is damage: it would be hours of nothing, or more than a file can hold.
         near = abs((packet.pts + shift - packet.dts) * time_base) <= MAX_AHEAD_S
         packet.pts = packet.pts + shift if near else None
+
+
+def _lasts_s(container: InputContainer, video: VideoStream, rate: Fraction | None) -> float | None:
+    """How long the pictures are to last. Of an AVI that breaks off, FFmpeg says how long what is left lasts."""
+    lasts_s = duration_s(container, video)
+    if container.format.name in _IN_DECODING_ORDER and video.frames and rate:
+        return max(lasts_s or 0.0, float(video.frames / rate))
+    return lasts_s
 
 
 def _rate(container: InputContainer, video: VideoStream) -> Fraction | None:

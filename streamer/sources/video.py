@@ -292,7 +292,7 @@ class Video(Source):
         if tags.transfer not in HDR:
             return tags
         self._to_sdr = ToSdr(tags.transfer, tags.light)
-        self._keeps_hdr = self._parts.hdr and tags.bits > EIGHT and tags.is_upright and _is_even(first)
+        self._keeps_hdr = self._parts.hdr and tags.bits > EIGHT and _is_even(first)
         if self._keeps_hdr:
             return tags
         _LOG.warning("%s is HDR: it is shown and written as ordinary video", self._name)
@@ -306,10 +306,9 @@ class Video(Source):
     def _picture(self, frame: av.VideoFrame) -> Picture | Yuv420:
         if self._to_sdr is not None and not self._keeps_hdr:
             frame = self._to_sdr.video(frame)
-        plain = self._tags.is_upright and _is_even(frame)
-        if plain and frame.format.name in YUV_FORMATS:
-            return Yuv420(frame)
-        if plain and self._tags.bits > EIGHT:
+        if _is_even(frame) and frame.format.name in YUV_FORMATS:
+            return Yuv420(self._tags.upright_planes(frame))
+        if _is_even(frame) and self._tags.bits > EIGHT:
             return self._deep(frame)
         if any(component.is_alpha for component in frame.format.components):
             bgr = on_white(self._pixels(frame, "bgra"))
@@ -321,6 +320,7 @@ class Video(Source):
         deep = frame
         if frame.format.name != DEEP_FORMAT:
             deep = self._to_deep.reformat(frame, format=DEEP_FORMAT, interpolation=TRUE_COLOURS)
+        deep = self._tags.upright_planes(deep)
         plain = self._to_bgr.reformat(deep, format=YUV_FORMATS[0], interpolation=TRUE_COLOURS)
         return Yuv420(plain, deep, as_shown=None if self._to_sdr is None else self._to_sdr.rgb)
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import Parser, load_parser
-from streamer import Rendering, Stream, StreamConfig, render_file
+from pipeline import Parser, ParserSettings, load_parser
+from streamer import Encoding, Rendering, Stream, StreamConfig, render_file
 from streamer.media.images import read_picture
 from tests.streamer.media.test_broken_end import cut_in, whole
 from tests.streamer.recording.test_containers import singing
@@ -53,6 +53,11 @@ class Kind:
     """Whether other programs complain of what is left of its damage."""
     suffix: str = ".mp4"
     """Of the rendering."""
+    codec: str = "h264"
+    """That it is rendered in."""
+
+    def rendering(self, parser: ParserSettings) -> Rendering:
+        return Rendering(parser, parse_every=self.frames, encoding=Encoding(self.codec))
 
 
 def clip(name: str, **about: Any) -> Make:
@@ -152,6 +157,11 @@ KINDS: dict[tuple[str, str], Kind] = {
     ),
     (CLOCK, "AVI with B-frames"): Kind(clip("in.avi", codec="mpeg4", b_frames=2, ticks=range(0, 15_360, 512)), 30, 1.2),
     (CLOCK, "bare H.264"): Kind(clip("in.h264", ticks=range(12), time_base=Fraction(1, 10)), 12, 1.2),
+    (CLOCK, "bare H.265"): Kind(clip("in.h265", codec="libx265", ticks=range(12), time_base=Fraction(1, 10)), 12, 1.2),
+    (CLOCK, "bare MPEG-2"): Kind(
+        clip("in.m2v", codec="mpeg2video", b_frames=2, ticks=range(12), time_base=Fraction(1, 25)), 12, 0.48
+    ),
+    (CLOCK, "bare VP9"): Kind(clip("in.ivf", codec="libvpx-vp9"), 12, 0.48),
     (CLOCK, "a start at ten hours"): Kind(moved(36_000), 12, 0.48, ("aac",), 0.96),
     (CLOCK, "29.97 pictures a second"): Kind(
         clip("in.mp4", ticks=range(0, 30_030, 1001), time_base=Fraction(1, 30_000)),
@@ -187,6 +197,13 @@ KINDS: dict[tuple[str, str], Kind] = {
         0.2,
         says={"pix_fmt": "yuv420p", "color_transfer": "bt709", "color_primaries": "bt709"},
     ),
+    (SEEN, "HDR of a telephone that was held upright"): Kind(
+        lambda folder: ten_bits(folder / "in.mkv", rotation=90),
+        5,
+        0.2,
+        says={"pix_fmt": "yuv420p10le", "color_transfer": "smpte2084", "color_primaries": "bt2020"},
+        codec="h265",
+    ),
     (SEEN, "interlaced"): Kind(lambda folder: interlaced(folder / "in.mp4"), 8, 0.32, says={"field_order": "tt"}),
     (PICTURES, "animated WebP"): Kind(pictures_one_after_the_other("in.webp", 40, 200, 500), 3, 0.74),
     (PICTURES, "animated PNG"): Kind(pictures_one_after_the_other("in.png", 40, 200, 500), 3, 0.74),
@@ -213,6 +230,9 @@ DETAILS = {
         "sources/test_clocks.py::test_recordings_joined_into_one_file_go_on_as_one",
         "sources/test_clocks.py::test_a_recording_that_was_cut_begins_with_its_first_picture",
         "sources/test_clocks.py::test_others_see_the_rate_and_the_length_of_the_source",
+        "sources/test_clocks.py::test_a_bare_stream_has_the_rate_that_it_says",
+        "sources/test_clocks.py::test_an_avi_without_its_index_is_read_to_its_end",
+        "sources/test_clocks.py::test_milliseconds_leave_the_rate_of_a_film_as_it_is",
         "sources/test_clocks.py::test_each_picture_of_a_gif_is_shown_as_long_as_it_says",
         "test_offline.py::test_a_last_picture_that_stands_for_long_is_no_file_cut_short",
     ),
@@ -224,6 +244,7 @@ DETAILS = {
         "media/test_kinds.py::test_profile_and_exif_are_kept_and_the_orientation_is_not",
         "media/test_broken_end.py::test_all_pictures_before_the_broken_one_are_there",
         "cli/test_cli.py::test_render_a_folder",
+        "test_offline.py::test_an_avi_cut_short_is_told",
     ),
     DAMAGE: (
         "recording/test_containers.py::test_a_damaged_packet_of_sound_is_left_out_and_counted",
@@ -234,6 +255,7 @@ DETAILS = {
         "recording/test_geometry.py::test_the_network_sees_people_in_their_own_shape",
         "recording/test_geometry.py::test_rgb_video_becomes_yuv_that_says_which",
         "recording/test_deep.py::test_hdr_stays_where_the_codec_has_ten_bits",
+        "recording/test_deep.py::test_hdr_that_is_turned_keeps_its_bits_and_its_turn",
         "recording/test_deep.py::test_hdr_is_given_as_an_ordinary_display_shows_it",
         "recording/test_deep.py::test_interlaced_video_keeps_its_flag",
     ),
@@ -284,7 +306,7 @@ def decoded_by_ffmpeg(path: Path) -> tuple[int, str]:
 @every_kind
 def test_it_is_rendered_and_others_read_it(tmp_path: Path, parser: Parser, kind: Kind) -> None:
     source, out = kind.make(tmp_path), tmp_path / f"out{kind.suffix}"
-    done = render_file(source, out, Rendering(parser.settings, parse_every=kind.frames), parser=parser)
+    done = render_file(source, out, kind.rendering(parser.settings), parser=parser)
     assert done.frames == kind.frames
     if kind.suffix == ".png":
         assert read_picture(out).shape[:2] == kind.size

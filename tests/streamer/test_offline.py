@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -100,6 +101,15 @@ def test_a_file_cut_short_is_told(parser: Parser, tmp_path: Path) -> None:
     done = render_file(tmp_path / "half.mkv", tmp_path / "out.mp4", Rendering(parser.settings), parser=parser)
     assert 10 < done.frames < 190
     assert done.missing_s == pytest.approx(8 - done.frames / 25, abs=0.2)
+
+
+def test_an_avi_cut_short_is_told(parser: Parser, tmp_path: Path) -> None:
+    """FFmpeg says of it how long what is left lasts."""
+    whole = Clip(ticks=range(100), time_base=Fraction(1, 25), codec="mpeg4").make(tmp_path / "whole.avi").read_bytes()
+    (tmp_path / "half.avi").write_bytes(whole[: len(whole) // 2])
+    done = render_file(tmp_path / "half.avi", tmp_path / "out.mp4", Rendering(parser.settings), parser=parser)
+    assert 10 < done.frames < 90
+    assert done.missing_s == pytest.approx(4 - done.frames / 25, abs=0.2)
 
 
 def test_a_last_picture_that_stands_for_long_is_no_file_cut_short(parser: Parser, tmp_path: Path) -> None:

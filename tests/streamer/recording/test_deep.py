@@ -9,14 +9,15 @@ import av
 import numpy as np
 import pytest
 
-from pipeline import load_parser
+from pipeline import Size, load_parser
 from pipeline.hdr import HLG, PQ
 from pipeline.yuv import DEEP_FORMAT, Yuv420
 from streamer import Encoding, Recorder, Rendering, open_source, render_file
 from streamer.media.light import Light, light_of
 from streamer.media.packet_queue import PacketQueue
+from streamer.media.tags import VideoTags
 from tests.streamer.recording.test_file import copied, info
-from tests.support.media import Clip, pictures_of, quarters
+from tests.support.media import Clip, pictures_of, quarters, turn_of
 from tests.support.probe import video_of
 
 LIGHT = Light((0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 0.0001, 1000.0), (1000, 400))
@@ -30,13 +31,15 @@ def fine(value: int = 601, colour: int | None = None) -> av.VideoFrame:
     return frame
 
 
-def ten_bits(path: Path, transfer: int = 16, first: int = 401) -> Path:
+def ten_bits(path: Path, transfer: int = 16, first: int = 401, rotation: int = 0) -> Path:
     """A clip of HDR, by default PQ, of values that 8 bits do not have."""
     with av.open(str(path), "w") as file:
         stream: Any = file.add_stream("ffv1", 25)
         stream.height, stream.width, stream.pix_fmt = 64, 96, DEEP_FORMAT
         context = stream.codec_context
         context.colorspace, context.color_range, context.color_primaries, context.color_trc = 9, 1, 9, transfer
+        if rotation:
+            stream.set_display_rotation(rotation)
         for index in range(5):
             frame = fine(first + 4 * index, 512)
             frame.pts, frame.time_base = index, Fraction(1, 25)
@@ -62,6 +65,42 @@ def test_hdr_stays_where_the_codec_has_ten_bits(tmp_path: Path, codec: str, tran
     assert frame.format.name == DEEP_FORMAT
     assert colours_of(frame) == [9, 1, 9, transfer]
     assert abs(float(np.frombuffer(memoryview(frame.planes[0]), np.uint16)[:96].mean()) - 401) < 1
+
+
+def planes_of(frame: av.VideoFrame) -> list[bytes]:
+    size = 2 if frame.format.name == DEEP_FORMAT else 1
+    return [
+        np.frombuffer(memoryview(each), np.uint8).reshape(each.height, -1)[:, : size * each.width].tobytes()
+        for each in frame.planes
+    ]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("pixels", ["yuv420p", DEEP_FORMAT])
+def test_planes_turned_and_turned_back_are_the_same(pixels: str, rotation: int, mirrored: bool) -> None:
+    frame = av.VideoFrame.from_ndarray(quarters(64, 96), format="bgr24").reformat(format=pixels, dst_colorspace=9)
+    frame.colorspace, frame.color_range, frame.color_trc = 9, 1, HLG  # type: ignore[assignment]
+    tags = VideoTags(rotation=rotation, mirrored=mirrored)
+    upright = tags.upright_planes(frame)
+    assert turn_of(upright.to_ndarray(format="bgr24")) == turn_of(tags.upright(quarters(64, 96)))
+    assert Size(upright.height, upright.width) == tags.stored_size(Size(64, 96))
+    back = tags.stored_planes(upright)
+    assert (planes_of(back), colours_of(back)) == (planes_of(frame), colours_of(frame))
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_hdr_that_is_turned_keeps_its_bits_and_its_turn(tmp_path: Path, rotation: int) -> None:
+    """As telephones film it that are held upright."""
+    source = ten_bits(tmp_path / "in.mkv", HLG, rotation=rotation)
+    out = copied(source, tmp_path / "out.mp4", Encoding("h265", crf=1), hdr=True)
+    frame = first_of(out)
+    assert (frame.height, frame.width, frame.format.name) == (64, 96, DEEP_FORMAT)
+    assert colours_of(frame) == [9, 1, 9, HLG]
+    assert abs(float(np.frombuffer(memoryview(frame.planes[0]), np.uint16)[:96].mean()) - 401) < 1
+    with open_source(source, hdr=True) as before, open_source(out, hdr=True) as after:
+        assert after.info.tags.rotation == before.info.tags.rotation == rotation % 360
+        assert after.info.frame_size == before.info.frame_size
 
 
 WHITE_WALL = {PQ: 573, HLG: 721}

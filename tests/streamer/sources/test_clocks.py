@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from streamer import Encoding, Recorder, open_source
+from pipeline import Size
+from streamer import CannotOpen, Encoding, Recorder, SourceInfo, open_source
+from streamer.media.packet_queue import PacketQueue
+from streamer.media.tags import VideoTags
 from streamer.sources.timing.clocks import MAX_AHEAD_S, Splicer
 from tests.support.media import Clip, pts_of, quarters, sound_of
 from tests.support.probe import needs_ffprobe, probe, rate_of, video_of
@@ -173,12 +176,71 @@ def test_times_in_the_order_of_decoding_are_put_in_order(tmp_path: Path, codec: 
     assert [frame.pts_s for frame in frames] == pytest.approx([index / 25 for index in range(30)], abs=0.001)
 
 
-def test_a_bare_stream_has_the_rate_that_it_says(tmp_path: Path) -> None:
-    source = Clip(ticks=range(20), time_base=Fraction(1, 10)).make(tmp_path / "in.h264")
+BARE = {"in.h264": "libx264", "in.h265": "libx265", "in.m2v": "mpeg2video", "in.ivf": "libvpx-vp9"}
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_a_bare_stream_has_the_rate_that_it_says(tmp_path: Path, name: str) -> None:
+    source = Clip(ticks=range(20), time_base=Fraction(1, 30), codec=BARE[name], b_frames=2).make(tmp_path / name)
     with open_source(source) as opened:
         frames = list(opened)
-    assert opened.info.rate == 10
-    assert [frame.pts_s for frame in frames] == pytest.approx([index / 10 for index in range(20)])
+    assert opened.info.rate == 30
+    assert [frame.pts_s for frame in frames] == pytest.approx([index / 30 for index in range(20)], abs=0.001)
+
+
+def test_a_bare_song_is_no_video(tmp_path: Path) -> None:
+    with (
+        av.open(str(Clip(sound="aac").make(tmp_path / "in.ts"))) as source,
+        av.open(str(tmp_path / "a.aac"), "w") as out,
+    ):
+        stream = out.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(audio=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    with pytest.raises(CannotOpen, match=r"a\.aac has no video in it"):
+        open_source(tmp_path / "a.aac")
+
+
+def avi_of(path: Path) -> bytes:
+    """50 pictures, with an index behind them."""
+    data = Clip(ticks=range(50), time_base=Fraction(1, 25), codec="mpeg4").make(path).read_bytes()
+    assert data.count(b"idx1") == 1
+    return data
+
+
+def test_an_avi_without_its_index_is_read_to_its_end(tmp_path: Path) -> None:
+    data = avi_of(tmp_path / "whole.avi")
+    (tmp_path / "in.avi").write_bytes(data[: data.index(b"idx1")])
+    with open_source(tmp_path / "in.avi") as opened:
+        assert [frame.pts_s for frame in opened] == pytest.approx([index / 25 for index in range(50)], abs=0.001)
+
+
+def test_an_avi_that_breaks_off_still_says_how_long_it_was(tmp_path: Path) -> None:
+    data = avi_of(tmp_path / "whole.avi")
+    (tmp_path / "in.avi").write_bytes(data[: 2 * len(data) // 3])
+    with open_source(tmp_path / "in.avi") as opened:
+        assert opened.info.duration_s == pytest.approx(2, abs=0.1)
+        assert 10 < len(list(opened)) < 45
+
+
+def test_milliseconds_leave_the_rate_of_a_film_as_it_is(tmp_path: Path) -> None:
+    """A picture of Matroska's is said to be shown for 41 ms, and takes 41.7."""
+    clip = Clip(ticks=range(0, 48 * 1001, 1001), time_base=Fraction(1, 24_000)).make(tmp_path / "in.mkv")
+    with av.open(str(recorded(clip, tmp_path / "out.mp4"))) as out:
+        video = out.streams.video[0]
+        assert video.duration * video.time_base == Fraction(2002, 1000)
+        assert video.average_rate == Fraction(24_000, 1001)
+
+
+@pytest.mark.parametrize("last_ms", [30, 40, 41, 90])
+def test_the_last_picture_of_a_rate_that_varies_is_shown_as_long_as_it_says(tmp_path: Path, last_ms: int) -> None:
+    about = SourceInfo("in", Size(64, 96), Fraction(25), tags=VideoTags(time_base=Fraction(1, 1000)))
+    with Recorder(tmp_path / "out.mp4", about, PacketQueue(), Encoding(), force=False) as sink:
+        for pts_s in (0.0, 0.04, 0.31, 0.53):
+            sink.write(quarters(64, 96), pts_s, last_ms / 1000)
+    with av.open(str(tmp_path / "out.mp4")) as out:
+        assert out.streams.video[0].duration * out.streams.video[0].time_base == Fraction(530 + last_ms, 1000)
 
 
 @pytest.mark.media
