@@ -107,7 +107,7 @@ def create_app(
         service,
         gate,
         lambda: roles_of(service, app.state.jobs.runner.pid, app.state.hub),
-        lambda: app.state.jobs.store,
+        lambda: app.state.jobs,
         lambda: app.state.hub,
     )
     gate.observe = meter.requests.add

@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from streamer.diagnose.sampler import EVERY_S, Costs, Sampler, rates
 from streamer.version import __version__
 from streamer.web.gate import Gate
-from streamer.web.jobs.store import JobStore
+from streamer.web.jobs.routes import Desk as JobDesk
 from streamer.web.models import CostsAnswer
 from streamer.web.requests import Requests
 from streamer.web.stills.routes import Service
@@ -33,7 +33,7 @@ class Meter:
         service: Service,
         gate: Gate,
         roles: Callable[[], Mapping[int, str]],
-        jobs: Callable[[], JobStore],
+        jobs: Callable[[], JobDesk],
         hub: Callable[[], Hub],
     ) -> None:
         """
@@ -136,6 +136,7 @@ class Meter:
         )
         refused = {"too-busy": self._gate.tally.refused}
         yield counter("m2fp_queue_refused", "Pictures refused.", refused, "reason")
+        yield counter("m2fp_queue_abandoned", "Pictures nobody waited for any more.", {"": pool.abandoned})
         yield counter("m2fp_cache_hits", "Pictures that were known.", {"": desk.keeper.hits})
         yield counter("m2fp_cache_misses", "Pictures that were not known.", {"": desk.keeper.misses})
         yield gauge("m2fp_cache_bytes", "Bytes kept.", {"": desk.keeper.size_bytes})
@@ -143,9 +144,15 @@ class Meter:
         replaced = {"stills": pool.restarts, "stream": hub.restarts()}
         yield counter("m2fp_worker_restarts", "Processes replaced.", replaced, "kind")
         yield gauge("m2fp_worker_ready", "Processes that are ready.", {"stills": len(pool.ready)}, "kind")
-        yield gauge("m2fp_job_states", "Jobs that there are.", self._jobs().counts(), "state")
+        jobs = self._jobs()
+        yield gauge("m2fp_job_states", "Jobs that there are.", jobs.store.counts(), "state")
+        yield summary("m2fp_job_duration_seconds", "Time of jobs, by how they ended.", jobs.runner.durations, "state")
         yield gauge("m2fp_stream_states", "Streams that there are.", hub.states(), "state")
         yield gauge("m2fp_stream_up", "Whether a camera's stream runs.", hub.up(), "stream")
+        events = "stream", "event"
+        yield counter("m2fp_stream_frames", "Frames of cameras, by what became of them.", hub.frames(), *events)
+        ages = "stream", "quantile"
+        yield gauge("m2fp_stream_mask_age_seconds", "Age of masks when shown.", hub.mask_ages_s(), *ages)
         viewers = sum(len(live.viewers) for live in hub.streams.values())
         yield gauge("m2fp_viewers", "Browsers that look at streams.", {"live": viewers}, "kind")
         yield from self._processes()

@@ -46,19 +46,23 @@ def of_requests(requests: Requests) -> Iterator[Metric]:
     yield times
 
 
-def gauge(name: str, about: str, values: Mapping[str, float], label: str = "") -> Metric:
-    """A figure now: one for each value of a label, or one alone, under ""."""
-    family = GaugeMetricFamily(name, about, labels=[label] if label else [])
-    for key, value in values.items():
-        family.add_metric([key] if label else [], value)
-    return family
+Values = Mapping[str, float] | Mapping[tuple[str, ...], float]
+"""A figure for each value of a label, or of several."""
 
 
-def counter(name: str, about: str, values: Mapping[str, float], label: str = "") -> Metric:
+def gauge(name: str, about: str, values: Values, *labels: str) -> Metric:
+    """A figure now: one for each value of the labels, or one alone, under ""."""
+    return _added(GaugeMetricFamily(name, about, labels=labels), values)
+
+
+def counter(name: str, about: str, values: Values, *labels: str) -> Metric:
     """A figure that only grows, as `gauge`."""
-    family = CounterMetricFamily(name, about, labels=[label] if label else [])
+    return _added(CounterMetricFamily(name, about, labels=labels), values)
+
+
+def _added(family: GaugeMetricFamily | CounterMetricFamily, values: Values) -> Metric:
     for key, value in values.items():
-        family.add_metric([key] if label else [], value)
+        family.add_metric([] if key == "" else [key] if isinstance(key, str) else key, value)
     return family
 
 

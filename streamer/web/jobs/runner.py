@@ -36,6 +36,8 @@ class Runner:
         self._stopped = False
         self._running: tuple[str, Child, threading.Event] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self.durations: dict[str, tuple[int, float]] = {}
+        """Number and sum of seconds of the attempts at jobs, by the state that they left the job in."""
 
     def start(self) -> None:
         self._store.recover()
@@ -108,6 +110,7 @@ class Runner:
             return
         self._running = (job.id, child, stop)
         event("job-begun", job=job.id, attempt=job.attempt, pid=child.pid)
+        began_s = loop.time()
         ended: dict[str, object] = {}
         why = ""
         try:
@@ -125,7 +128,7 @@ class Runner:
             with suppress(ShutdownTimeout):
                 code = await loop.run_in_executor(None, lambda: child.close(at_once=not why))
                 why = why and f"{why} with {exit_text(code)}"
-        self._over(job, ended, why)
+        self._over(job, ended, why, loop.time() - began_s)
 
     def _progress(self, job: Job, told: dict[str, object]) -> None:
         done, total = told["done"], told["total"]
@@ -134,7 +137,7 @@ class Runner:
         self._store.progress(job.id, done, total)
         self.changed()
 
-    def _over(self, job: Job, ended: dict[str, object], why: str) -> None:
+    def _over(self, job: Job, ended: dict[str, object], why: str, took_s: float) -> None:
         if "ended" in ended:
             self._store.end(job.id, "done")
         elif "failed" in ended:
@@ -142,7 +145,10 @@ class Runner:
         elif why:
             self._store.again(job.id, {"type": "crashed-thrice", "detail": why})
         found = self._store.get(job.id)
-        event("job-over", logging.INFO, job=job.id, state=found.state if found else "forgotten", why=why)
+        state = found.state if found else "forgotten"
+        event("job-over", logging.INFO, job=job.id, state=state, why=why)
+        count, total_s = self.durations.get(state, (0, 0.0))
+        self.durations[state] = count + 1, total_s + took_s
         if found is None or found.state in ("failed", "cancelled"):
             self._folder.remove(job.id, job.upload)
         elif found.state == "done":

@@ -97,6 +97,8 @@ class Pool:
         self.ready: set[int] = set()
         """The numbers of the processes that wait for pictures, or have one."""
         self.restarts = 0
+        self.abandoned = 0
+        """Wishes that left the line before a process had them: nobody waited any more."""
         self.trouble = ""
         """Why a process could not be started, the last time."""
 
@@ -135,6 +137,7 @@ class Pool:
             return await waiting.future
         finally:
             if self.queue.withdraw(place):
+                self.abandoned += 1
                 self._done(place)
 
     def _done(self, place: Place) -> None:

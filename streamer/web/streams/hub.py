@@ -62,6 +62,16 @@ class Hub:
         running = {live.source for live in self.streams.values() if live.state == "running"}
         return {name: int(name in running) for name in self.cameras}
 
+    def frames(self) -> dict[tuple[str, ...], int]:
+        """Frames by the name of the camera, and by what became of them."""
+        named = [live for live in self.streams.values() if live.source in self.cameras]
+        return {(live.source, event): count for live in named for event, count in live.counted.frames.items()}
+
+    def mask_ages_s(self) -> dict[tuple[str, ...], float]:
+        """The age of masks when they are shown, by the name of the camera and the quantile."""
+        named = [live for live in self.streams.values() if live.source in self.cameras]
+        return {(live.source, quantile): age for live in named for quantile, age in live.counted.mask_age_s.items()}
+
     def states(self) -> dict[str, int]:
         """How many streams there are of each state."""
         found = Counter(live.state for live in self.streams.values())

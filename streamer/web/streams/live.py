@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 from streamer.web.lines import event
 from streamer.web.problems import Problem
+from streamer.web.streams.counted import Counted
 from streamer.web.streams.messages import packed
 from streamer.web.streams.process import Lost, Process, Start, Stopped, started
 from streamer.web.streams.restarts import MAX_FRUITLESS, Clock, Restarts
@@ -53,6 +54,7 @@ class Live:
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: Lost | None = None
         self.restarts = 0
+        self.counted = Counted()
         self.last_death = ""
         """Why a process was started again, the last time."""
         self.recording_trouble = ""
@@ -168,6 +170,7 @@ class Live:
                 self._give_up(f"{MAX_FRUITLESS} processes in a row died before a picture; of the last: {why}")
                 return
             self.restarts, self.last_death = self.restarts + 1, why
+            self.counted.next_process()
             self._hand_out({"restarting": why}, b"")
             await self._clock.pause(pause_s)
             try:
@@ -221,6 +224,8 @@ class Live:
             self.recording_trouble = ""
         if "recording" in head:
             self.recording = head["recording"] or ""
+        if head.get("stats"):
+            self.counted.heard(head["stats"])
         if head.get("ended"):
             self.over = head["ended"]
 

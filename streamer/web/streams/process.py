@@ -83,7 +83,10 @@ class Process:
 
     async def ask(self, asked: dict[str, Any], timeout_s: float) -> tuple[dict[str, Any], bytes]:
         """Its answer, also after somebody who was cancelled before his came. Raises Lost and Stopped."""
-        head, body = await asyncio.shield(asyncio.ensure_future(self._asked(packed(asked), timeout_s)))
+        asking = asyncio.ensure_future(self._asked(packed(asked), timeout_s))
+        # Who was cancelled hears of no failure, and asyncio would write an error to the log.
+        asking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        head, body = await asyncio.shield(asking)
         self.shown = self.shown or bool((head.get("stats") or {}).get("shown"))
         return head, body
 

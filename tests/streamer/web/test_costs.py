@@ -46,6 +46,7 @@ def test_the_figures_are_told(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert found["m2fp_cache_hits_total",] == 1
         assert found["m2fp_job_states", "queued"] == found["m2fp_viewers", "live"] == 0
         assert found["m2fp_parse_stage_seconds_count", "network"] == 1
+        assert found["m2fp_queue_abandoned_total",] == 0
         assert not any("4711" in label for key in found for label in key)
         events = running.ask("GET", "/api/v1/costs").json()
         roles = {process["role"] for sample in events["samples"] for process in sample["processes"]}

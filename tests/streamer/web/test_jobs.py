@@ -182,6 +182,7 @@ def test_a_video_becomes_a_video(tmp_path: Path) -> None:
         assert "event: done" in events
         done = _done(running, job)
         assert done["state"] == "done", done
+        assert 'm2fp_job_duration_seconds_count{state="done"} 1.0' in running.ask("GET", "/metrics").body.decode()
         assert done["links"].keys() == {"self", "events", "video", "masks"}
         video = running.ask("GET", done["links"]["video"])
         assert _frames(video.body, tmp_path) == 12

@@ -206,6 +206,10 @@ def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
         figures = running.ask("GET", "/metrics").body.decode()
         assert 'm2fp_stream_up{stream="street"} 1.0' in figures
         assert 'm2fp_stream_up{stream="covered"} 0.0' in figures
+        shown = re.search(r'm2fp_stream_frames_total\{event="shown",stream="street"\} (\S+)', figures)
+        assert shown is not None
+        assert float(shown[1]) >= len(pictures)
+        assert 'm2fp_stream_mask_age_seconds{quantile="0.95",stream="street"}' in figures
         counts = [head["count"] for head, _ in pictures]
         assert counts == sorted(set(counts))
         assert eventually(lambda: bool(_pictures(running, stream, 1)[0][0]["map"]), 120)
