@@ -49,6 +49,12 @@ def short(pytestconfig: pytest.Config) -> bool:
     return bool(pytestconfig.getoption("--short"))
 
 
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live picture waits for its recording as long as it takes, not for eight seconds, so that none is dropped."""
+    monkeypatch.setattr("streamer.live.stream.UNSEEN_HELD_S", 600.0)
+
+
 @pytest.fixture(autouse=True)
 def only_marked_tests_start_processes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quick tier stays quick on a busy machine: there, a process takes a second to begin."""

@@ -361,7 +361,7 @@ def _published(enough: Callable[[], bool]) -> Iterator[str]:
     thread = threading.Thread(target=send, name="publisher")
     thread.start()
     try:
-        yield addresses.get(timeout=10)
+        yield addresses.get(timeout=120)
     finally:
         over.set()
-        thread.join(10)
+        thread.join(120)

@@ -52,7 +52,7 @@ def reader(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
 
 @pytest.mark.process
 def test_each_reader_prints_the_golden_lines(reader: list[str]) -> None:
-    done = subprocess.run([*reader, str(GOLDEN)], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([*reader, str(GOLDEN)], capture_output=True, text=True, check=False, timeout=120)
     assert (done.stdout, done.returncode) == (LINES, 0), done.stderr
 
 
@@ -67,7 +67,7 @@ def test_each_reader_prints_a_live_stream(reader: list[str], tmp_path: Path) -> 
 
         assert eventually(heard, 60)
         publisher.close("the source ended")
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     lines = (tmp_path / "lines").read_text().splitlines()
     assert lines[-1] == "door end: the source ended"
     assert lines[0] == f"door schema two: {', '.join(TWO_CLASSES.names)}"

@@ -331,7 +331,7 @@ def test_it_is_rendered_and_others_read_it(tmp_path: Path, parser: Parser, kind:
 def test_it_is_played_and_recorded(tmp_path: Path, kind: Kind) -> None:
     source, out = kind.make(tmp_path), tmp_path / "run.mp4"
     with Stream(StreamConfig(str(source), size=(96, 128), record=str(out))) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     stats = stream.stats
     assert stats.captured == kind.frames
     assert (stats.drops.no_sink, stats.sinks_ended) == (0, ())

@@ -44,7 +44,9 @@ class Served:
     def address(self) -> str:
         return f"http://{self.host}:{self.port}"
 
-    def ask(self, method: str, path: str, body: bytes | None = None, timeout_s: float = 60.0, **headers: str) -> Answer:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, timeout_s: float = 120.0, **headers: str
+    ) -> Answer:
         connection = http.client.HTTPConnection(self.host, self.port, timeout=timeout_s)
         try:
             connection.request(method, path, body, {**self.headers, **headers})
@@ -92,7 +94,7 @@ def served(
     finally:
         process.terminate()
         try:
-            process.wait(30)
+            process.wait(120)
         finally:
             process.kill()
             process.wait()

@@ -197,7 +197,7 @@ import av, threading
 from pipeline.yuv import Yuv420
 
 def convert(picture, together, size):
-    together.wait(20)
+    together.wait(120)
     for _ in range(3):
         picture.scaled(*size)
 

@@ -188,7 +188,7 @@ def test_no_other_thread_is_woken_for_it() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     assert done.stdout.split()[1] == "True"
 

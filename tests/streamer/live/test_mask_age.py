@@ -43,7 +43,7 @@ def test_a_size_that_was_given_and_masks_of_any_age_are_left_alone(
         record=str(tmp_path / "out.mp4"),
     )
     with Stream(config) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert stream.stats.size == (size or network_size(Size(240, 320), 256 * 448))
 
 
@@ -57,7 +57,7 @@ def test_small_people_are_parsed_larger_where_there_is_time_for_it(
         str(sample("street.mp4")), max_mask_age_s=60.0, mask_wait_s=0.5, record=str(tmp_path / "out.mp4")
     )
     with Stream(config) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert stream.stats.size is not None
     assert (stream.stats.size.area > 2 * 288 * 384) is larger
     assert stream.stats.shown == 80
@@ -70,7 +70,7 @@ def test_exact_shows_every_frame_with_masks(tmp_path: Path) -> None:
         str(sample("street.mp4")), size=(288, 384), sync="exact", parse_hz=4, mask_ttl_s=8.0, record=str(out)
     )
     with Stream(config) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     stats = stream.stats
     assert (stats.shown, stats.drops.total, stats.waiting) == (80, 0, 0)
     assert len(pts_of(out)) == 80
@@ -85,7 +85,7 @@ def test_a_still_scene_is_parsed_now_and_then_and_its_masks_stay_young(tmp_path:
         # What is not repeated: the first, and one of those a second or more later.
         assert eventually(lambda: stream.stats.parsed - stream.stats.repeated >= 2 and stream.stats.repeated > 2, 60)
         stream.stop()
-        assert stream.join(60)
+        assert stream.join(120)
     assert stream.stats.repeated > stream.stats.parsed / 2
 
 
@@ -94,7 +94,7 @@ def test_where_something_moves_everything_is_parsed(tmp_path: Path) -> None:
     # Once through: played again, a slow machine sees its first picture once more while that is still parsed.
     film(scene, [person_scene(100 + 2 * index) for index in range(120)])
     with Stream(StreamConfig(str(scene), size=(96, 192), record=str(tmp_path / "out.mp4"))) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert stream.stats.parsed > 0
     assert stream.stats.repeated == 0
 

@@ -93,6 +93,7 @@ def test_the_scenes_tell_covered_from_uncovered(scenes: Scenes) -> None:
 
 
 @pytest.mark.parametrize("sync", ["live", "exact"])
+@pytest.mark.usefixtures("whole")
 def test_nothing_that_is_kept_shows_a_face(scenes: Scenes, camera: str, tmp_path: Path, sync: str) -> None:
     out = tmp_path / "out.mkv"
     config = StreamConfig(
@@ -121,7 +122,7 @@ def test_nothing_that_is_kept_shows_a_face(scenes: Scenes, camera: str, tmp_path
         looked()
         stream.clip(tmp_path / "last.mkv")
         stream.stop()
-        assert stream.join(20)
+        assert stream.join(120)
     kept = {path.name: pictures_of(path) for path in (out, tmp_path / "first.mkv", tmp_path / "last.mkv")}
     kept |= {path.name: [cv2.imread(str(path))] for path in snapshots}
     assert len(kept["out.mkv"]) > 110
@@ -149,7 +150,7 @@ def test_live_a_face_that_the_parser_does_not_see_is_hidden(scenes: Scenes, tmp_
         shown = stream.stats.shown
         assert eventually(lambda: stream.stats.shown > shown + 20, 120)
         stream.stop()
-        assert stream.join(20)
+        assert stream.join(120)
     shown = 0
     for picture in pictures_of(out):
         red = np.abs(picture.astype(int) - RED).max(axis=-1) < 60

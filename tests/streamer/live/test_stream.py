@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import psutil
@@ -36,9 +37,9 @@ from streamer.live.render import RenderLoop
 from streamer.live.stream import RING_FRAMES
 from streamer.masks.sidecar import Sidecar
 from streamer.sources.open import sample
-from tests.support.media import Clip, hang_up, http, pictures_of, pts_of, serving, spread
+from tests.support.media import Clip, free_port, hang_up, http, pictures_of, pts_of, serving, spread
 from tests.support.paths import ROOT
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, fair_time
 
 pytestmark = pytest.mark.process
 
@@ -49,30 +50,37 @@ SMALL = {"size": (96, 128)}
 
 
 def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+    return f"tcp://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture
 def in_time() -> Iterator[None]:
     """The test stops a stream as its last act: it and what it started must be gone soon after."""
     yield
-    began = time.monotonic()
-    assert eventually(lambda: not psutil.Process().children(recursive=True), 2 * BACK_WITHIN_S)
-    assert time.monotonic() - began < 2 * BACK_WITHIN_S
+    before = {each.pid for each in psutil.Process().children(recursive=True)}
+    with fair_time() as spent_s:
+        assert eventually(lambda: not before & {each.pid for each in psutil.Process().children(recursive=True)})
+        assert spent_s() < 2 * BACK_WITHIN_S
+
+
+def recorded(growing: Path) -> int:
+    """How many pictures a file has that is being written."""
+    try:
+        return len(pts_of(growing))
+    except av.error.FFmpegError:
+        return 0
 
 
 def stopping_takes(stream: Stream) -> float:
-    began = time.monotonic()
-    stream.stop()
-    return time.monotonic() - began
+    with fair_time() as spent_s:
+        stream.stop()
+        return spent_s()
 
 
 def test_every_frame_of_a_source_is_shown_and_accounted_for(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     with Stream(StreamConfig("test:size=240x320,rate=30,frames=60", record=str(out))) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     stats = stream.stats
     assert (stats.captured, stats.shown, stats.drops.total, stats.waiting) == (60, 60, 0, 0)
     assert 0 < stats.parsed <= 60
@@ -96,7 +104,7 @@ def test_what_is_recorded_waits_until_the_recording_is_set_up(tmp_path: Path, mo
             assert not eventually(lambda: stream.stats.captured > RING_FRAMES - 1, 0.5)
         finally:
             made.set()
-        assert stream.join(60)
+        assert stream.join(120)
     assert (stream.stats.captured, stream.stats.shown, len(pts_of(out))) == (60, 60, 60)
 
 
@@ -104,7 +112,7 @@ def test_the_recording_carries_masks_of_its_own_frames(tmp_path: Path) -> None:
     """With a wait for them long enough for any machine, a frame after the network is loaded has its own."""
     config = StreamConfig(str(sample("street.mp4")), size=(288, 384), record=str(tmp_path / "out.mp4"), mask_wait_s=0.5)
     with Stream(config) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert stream.stats.shown == 80
     assert stream.stats.mask_age.p50_s == 0
     assert stream.stats.parsed > 20
@@ -115,7 +123,7 @@ def test_a_legend_below_makes_every_picture_of_a_recording_higher(tmp_path: Path
     out = tmp_path / "out.mp4"
     look = {"legend": "below", "opacity": 0.0, "outline": False, "tags": False}
     with Stream(StreamConfig("test:size=240x320,rate=30,frames=40", record=str(out), crf=1, **look, **SMALL)) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     high, wide = drawn_size(Size(240, 320), Look(legend="below"), CIHP)
     pictures = pictures_of(out)
     assert high > 240
@@ -130,7 +138,7 @@ def test_masks_too_old_are_not_drawn(tmp_path: Path) -> None:
         "test:size=240x320,rate=30,frames=40", parse_hz=0.01, mask_ttl_s=0.2, record=str(tmp_path / "out.mp4"), **SMALL
     )
     with Stream(config) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert stream.stats.parsed <= 2  # the first, and the last once no more can come
     assert stream.stats.mask_age.p99_s <= 0.2
 
@@ -138,13 +146,13 @@ def test_masks_too_old_are_not_drawn(tmp_path: Path) -> None:
 def test_parse_hz_is_kept(tmp_path: Path) -> None:
     config = StreamConfig("test:size=240x320,rate=30,frames=90", parse_hz=5, record=str(tmp_path / "out.mp4"), **SMALL)
     with Stream(config) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert 5 <= stream.stats.parsed <= 16
 
 
 def test_a_stream_without_sinks_says_so() -> None:
     with Stream(StreamConfig("test:size=240x320,frames=20", **SMALL)) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert stream.stats.drops.no_sink == stream.stats.captured == 20
     assert stream.stats.waiting == 0
 
@@ -152,10 +160,10 @@ def test_a_stream_without_sinks_says_so() -> None:
 def test_subscribers_see_what_is_parsed(tmp_path: Path) -> None:
     address = free_address()
     seen: list[Parsing] = []
-    with subscribe(address, timeout_s=30) as heard:
+    with subscribe(address, timeout_s=120) as heard:
         with Stream(StreamConfig(str(sample("street.mp4")), size=(288, 384), publish=address, stream="door")) as stream:
             seen.extend(heard)
-            assert stream.join(30)
+            assert stream.join(120)
     assert heard.end_reason == "ended"
     assert heard.end_totals is not None
     assert heard.end_totals.captured == 80
@@ -191,7 +199,7 @@ def test_duration_and_loop(tmp_path: Path) -> None:
         "test:size=64x64,rate=30,frames=10", loop=True, duration_s=1.0, record=str(tmp_path / "out.mp4"), **SMALL
     )
     with Stream(config) as stream:
-        assert stream.join(60)
+        assert stream.join(120)
     assert 25 <= stream.stats.captured <= 32
     assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
 
@@ -206,7 +214,7 @@ def test_opencv_leaves_the_cores_to_the_network(cores: int, monkeypatch: pytest.
     try:
         with one:
             with other:
-                assert eventually(lambda: min(one.stats.captured, other.stats.captured) > 0, 30)
+                assert eventually(lambda: min(one.stats.captured, other.stats.captured) > 0)
                 assert cv2.getNumThreads() == held
             assert cv2.getNumThreads() == held
         assert cv2.getNumThreads() == cores  # as the program had it that the streams are a part of
@@ -219,7 +227,7 @@ def test_a_number_of_opencv_threads_that_was_chosen_meanwhile_stays() -> None:
     cv2.setNumThreads(2)
     try:
         with Stream(StreamConfig("test:size=64x64", **SMALL)) as stream:
-            assert eventually(lambda: stream.stats.captured > 0, 30)
+            assert eventually(lambda: stream.stats.captured > 0)
             cv2.setNumThreads(3)
         assert cv2.getNumThreads() == 3
     finally:
@@ -232,7 +240,7 @@ def test_a_number_of_opencv_threads_that_was_chosen_meanwhile_stays() -> None:
 @pytest.mark.usefixtures("in_time")
 def test_stopping_in_the_middle_completes_the_recording(tmp_path: Path) -> None:
     with Stream(StreamConfig("test:size=240x320,rate=30", record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
-        assert eventually(lambda: stream.stats.shown > 20, 30)
+        assert eventually(lambda: stream.stats.shown > 20)
         assert not stream.join(0.1)
         assert stopping_takes(stream) < 2 * BACK_WITHIN_S
         assert stopping_takes(stream) < 0.5  # twice is once
@@ -244,7 +252,7 @@ def test_stopping_in_the_middle_completes_the_recording(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("in_time")
 def test_stopping_before_the_worker_is_up() -> None:
     with Stream(StreamConfig("test:size=240x320,rate=30")) as stream:
-        assert eventually(lambda: stream.stats.captured > 0, 30)
+        assert eventually(lambda: stream.stats.captured > 0)
         assert stopping_takes(stream) < 2 * BACK_WITHIN_S
     assert stream.stats.parsed == 0
 
@@ -259,8 +267,8 @@ def test_stopping_at_once() -> None:
 def test_stopping_during_a_long_inference() -> None:
     config = StreamConfig("test:size=240x320,rate=30", size=(1600, 1600), runtime="onnx", threads=1)
     with Stream(config) as stream:
-        assert eventually(lambda: bool(psutil.Process().children()), 30)
-        assert eventually(lambda: stream.stats.captured > 30, 30)
+        assert eventually(lambda: bool(psutil.Process().children()))
+        assert eventually(lambda: stream.stats.captured > 30)
         assert stopping_takes(stream) < 2 * BACK_WITHIN_S
 
 
@@ -269,14 +277,14 @@ def test_stopping_from_another_thread_while_somebody_joins() -> None:
     with Stream(StreamConfig("test:size=240x320,rate=30", **SMALL)) as stream:
         stopper = threading.Timer(0.5, stream.stop)
         stopper.start()
-        assert stream.join(30)
+        assert stream.join(120)
         stopper.join()
 
 
 def test_a_stream_is_started_once() -> None:
     stream = Stream(StreamConfig("test:size=64x64,frames=2", **SMALL))
     with stream:
-        stream.join(30)
+        stream.join(120)
         with pytest.raises(ConfigError, match="started once"):
             stream.start()
 
@@ -287,7 +295,7 @@ def test_a_stream_is_started_once() -> None:
 def failing(config: StreamConfig) -> Stream:
     stream = Stream(config)
     with stream:
-        stream.join(60)
+        stream.join(120)
     return stream
 
 
@@ -321,7 +329,7 @@ main()
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 1
     *_, error = done.stderr.splitlines()  # the first says where it goes
@@ -374,7 +382,7 @@ def test_a_network_that_cannot_be_loaded(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert done.returncode == 1
     *_, error = done.stderr.splitlines()
@@ -384,22 +392,23 @@ def test_a_network_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("in_time")
 @pytest.mark.parametrize(
-    ("number", "at_least"), [(signal.SIGKILL, 1), (signal.SIGSTOP, 200)], ids=["killed", "stopped"]
+    ("number", "at_least_hz"), [(signal.SIGKILL, 0), (signal.SIGSTOP, 20)], ids=["killed", "stopped"]
 )
 def test_a_lost_worker_is_replaced_and_the_picture_plays_on(
-    tmp_path: Path, number: signal.Signals, at_least: int
+    tmp_path: Path, number: signal.Signals, at_least_hz: int
 ) -> None:
     """One that was stopped is given ten seconds to answer, in which 300 frames come."""
     with Stream(StreamConfig("test:size=240x320,rate=30", record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
-        assert eventually(lambda: stream.stats.parsed > 3, 30)
+        assert eventually(lambda: stream.stats.parsed > 3)
         (worker,) = psutil.Process().children()
         parsed, shown = stream.stats.parsed, stream.stats.shown
-        worker.send_signal(number)
-        assert eventually(lambda: stream.stats.worker_restarts == 1, 30)
-        assert eventually(lambda: stream.stats.parsed > parsed + 3, 30)
-        assert stream.stats.shown >= shown + at_least
+        with fair_time() as spent_s:
+            worker.send_signal(number)
+            assert eventually(lambda: stream.stats.worker_restarts == 1, 300)
+            assert stream.stats.shown >= shown + at_least_hz * spent_s()
+        assert eventually(lambda: stream.stats.parsed > parsed + 3 and stream.stats.shown > shown)
         stream.stop()
-        assert stream.join(5)
+        assert stream.join(120)
     assert stream.stats.drops.behind == 0
 
 
@@ -412,7 +421,7 @@ def test_what_hides_people_hides_all_until_somebody_is_known(tmp_path: Path) -> 
         assert eventually(lambda: stream.stats.parsed > 3, 60)
         assert eventually(lambda: stream.stats.shown > 60, 60)
         stream.stop()
-        assert stream.join(10)
+        assert stream.join(120)
     covered = [bool((abs(each.astype(int) - (0, 0, 255)) < 30).all()) for each in pictures_of(out)]
     assert covered[0]
     assert not covered[-1]
@@ -423,7 +432,7 @@ def test_what_hides_people_hides_all_until_somebody_is_known(tmp_path: Path) -> 
 def test_a_network_that_never_ran_is_not_tried_again() -> None:
     with Stream(StreamConfig("test:size=64x64,rate=30", runtime="onnx", precision="bf16", **SMALL)) as stream:
         with pytest.raises(RuntimeUnavailable, match="does not support bf16"):
-            stream.join(60)
+            stream.join(120)
     assert stream.stats.worker_restarts == 0
 
 
@@ -437,21 +446,21 @@ def test_a_worker_without_memory_is_replaced(tmp_path: Path, runtime: str) -> No
 
     def answer(connection: socket.socket) -> None:
         spread(small.read_bytes(), 1.0, then=hang_up)(connection)
-        turned.wait(60)
+        turned.wait(120)
         spread(large.read_bytes(), 20.0)(connection)
 
     with serving(answer) as port:
         config = StreamConfig(f"tcp://127.0.0.1:{port}", runtime=runtime, stall_after_s=60.0)
         with Stream(config) as stream:
-            assert eventually(lambda: stream.stats.parsed > 0, 30)
+            assert eventually(lambda: stream.stats.parsed > 0)
             worker = next(each for each in psutil.Process().children() if "inference" in " ".join(each.cmdline()))
             had = worker.memory_info().vms
             worker.rlimit(psutil.RLIMIT_AS, (had, had))
             turned.set()
-            assert eventually(lambda: stream.stats.worker_restarts == 1, 30)
-            assert eventually(lambda: stream.newest is not None and stream.newest.frame_size == (160, 96), 30)
+            assert eventually(lambda: stream.stats.worker_restarts == 1)
+            assert eventually(lambda: stream.newest is not None and stream.newest.frame_size == (160, 96))
             stream.stop()
-            assert stream.join(5)
+            assert stream.join(120)
 
 
 @pytest.mark.usefixtures("in_time")
@@ -477,11 +486,11 @@ def test_ctrl_c_to_the_whole_group(tmp_path: Path) -> None:
         start_new_session=True,
     ) as process:
         recording = tmp_path / "out.mp4"
-        assert eventually(lambda: recording.exists() and recording.stat().st_size > 0, 30)
-        began = time.monotonic()
-        os.killpg(process.pid, signal.SIGINT)
-        out, errors = process.communicate(timeout=20)
-    assert time.monotonic() - began < 2 * BACK_WITHIN_S
+        assert eventually(lambda: recording.exists() and recorded(recording) > 5)
+        with fair_time() as spent_s:
+            os.killpg(process.pid, signal.SIGINT)
+            out, errors = process.communicate(timeout=120)
+            assert spent_s() < 2 * BACK_WITHIN_S
     assert process.returncode == 130
     assert "goes to the file out.mp4, without a window" in errors.splitlines()[0]
     assert "Traceback" not in errors
@@ -493,11 +502,11 @@ def test_ctrl_c_to_the_whole_group(tmp_path: Path) -> None:
 def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
     with subprocess.Popen([*COMMAND, "run", "test:size=240x320", "--record", "out.mp4"], cwd=tmp_path) as process:
         parent = psutil.Process(process.pid)
-        assert eventually(lambda: bool(parent.children()), 30)
+        assert eventually(lambda: bool(parent.children()))
         (worker,) = parent.children()
         process.kill()
         process.wait()
-        assert eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 5)
+        assert eventually(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
 
 # What the README shows
@@ -522,7 +531,7 @@ def test_the_readmes_stream_and_subscriber(
     streaming = threading.Thread(target=lambda: exec(source.replace("tcp://127.0.0.1:5556", address), {}))
     streaming.start()
     exec(reader.replace("tcp://127.0.0.1:5556", address), {})
-    streaming.join(30)
+    streaming.join(120)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 10
     assert re.fullmatch(r"\d+ \[[\d, ]*\]", lines[-1])

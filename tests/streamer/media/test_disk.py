@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 SIZE = Size(64, 96)
 
 

@@ -15,7 +15,7 @@ from streamer import Stream, StreamConfig
 
 source, record = sys.argv[1:]
 with Stream(StreamConfig(source, size=(96, 128), record=record, publish="tcp://127.0.0.1:*", segment_s=1.0)) as stream:
-    assert stream.join(80)
+    assert stream.join(120)
 print(stream.stats.captured, stream.stats.shown, stream.stats.parsed > 0)
 """
 PUBLISH = """

@@ -112,7 +112,7 @@ def killed(
         assert writer.stdout is not None
         lines = [writer.stdout.readline() for _ in range(after)]
         if complete:
-            lines += writer.communicate(timeout=60)[0].splitlines(keepends=True)
+            lines += writer.communicate(timeout=120)[0].splitlines(keepends=True)
         else:
             writer.kill()
             lines += writer.stdout.readlines()

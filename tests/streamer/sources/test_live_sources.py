@@ -310,7 +310,7 @@ def test_a_connection_that_breaks(clip: Path) -> None:
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(clip.read_bytes())
-        seen.wait(60)
+        seen.wait(120)
         cut(connection)
 
     with serving(answer) as port:

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ def test_a_named_pipe_is_read_to_its_end(tmp_path: Path, fifo: Path) -> None:
     writer.start()
     with open_source(fifo) as source:
         assert sum(1 for _ in source) == frames > 0
-    writer.join(30)
+    writer.join(120)
 
 
 def test_a_pipe_that_nobody_writes_into_is_told(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,13 +50,12 @@ def test_a_pipe_that_nobody_writes_into_is_told(fifo: Path, monkeypatch: pytest.
     assert told.value.cause is Cause.TIMEOUT
 
 
-def test_waiting_for_a_writer_can_be_stopped(fifo: Path) -> None:
+def test_waiting_for_a_writer_can_be_stopped(fifo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipe, "WRITER_S", float("inf"))
     stop = threading.Event()
     stop.set()
-    began_s = time.monotonic()
     with pytest.raises(CannotOpen, match="it was stopped"):
         open_source(fifo, stopped=stop)
-    assert time.monotonic() - began_s < pipe.WRITER_S
 
 
 def test_standard_input(tmp_path: Path) -> None:
@@ -71,7 +69,7 @@ def test_standard_input(tmp_path: Path) -> None:
     done = subprocess.run(command, stdin=cat.stdout, env=environment, capture_output=True, text=True, check=True)
     assert cat.stdout is not None
     cat.stdout.close()
-    cat.wait(30)
+    cat.wait(120)
     assert done.stdout == f"standard input {frames}\n"
 
 
@@ -80,7 +78,7 @@ def test_what_is_no_video_is_told_with_a_cure(fifo: Path) -> None:
     writer.start()
     with pytest.raises(CannotOpen, match="send MPEG-TS or Matroska"):
         open_source(fifo)
-    writer.join(30)
+    writer.join(120)
 
 
 def test_a_protocol_that_ffmpeg_lacks_is_told() -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -23,9 +24,12 @@ from hypothesis import strategies as st
 from pipeline import Frame, Size
 from streamer import CannotOpen, SinkError, Source, SourceInfo, SourceLost, Stream, StreamConfig, open_source
 from streamer.errors import Cause, Loss
+from streamer.live.ring import FrameRing
 from streamer.live.stats import Stats
 from streamer.media.packet_queue import PacketQueue
+from streamer.sources import reconnect
 from streamer.sources.network import Timeouts
+from streamer.sources.playback import Stopped
 from streamer.sources.reconnect import Connector, Reconnecting
 from streamer.sources.source import Health
 from streamer.sources.timing.seams import ABSENT, MAX_ABSENT_WAIT_S, MAX_WAIT_S, MIN_WAIT_S, Backoff, Seam
@@ -55,14 +59,17 @@ from tests.support.media import (
     spread,
 )
 from tests.support.paths import ROOT
-from tests.support.waiting import eventually
+from tests.support.waiting import Clock, eventually, fair_time
 
-SHORT = Timeouts(open_s=10.0, read_s=0.4, segment_s=0.4)
+PATIENT = Timeouts(open_s=60.0, read_s=60.0, segment_s=60.0)
+"""Where nothing falls silent: the test's own machine may be busy."""
+SHORT = replace(PATIENT, read_s=0.4)
 STOP_WITHIN_S = 3.0
 """From any state, as promised."""
 BACK_WITHIN_S = 2.0
-"""From a camera that is up again to its first picture, as promised; the test's own machine may be busy."""
+"""From a camera that is up again to its first picture, as promised."""
 SLACK_S = 2.0
+"""Of fair time, beside what is promised."""
 STUCK_COSTS_S = 1.5
 """Of two ways to end a process that does not answer, each is tried for 0.8 s before the third."""
 SMALL = {"size": (96, 128)}
@@ -80,7 +87,7 @@ class Hasty(Backoff):
 def connector(
     attempts: Callable[[float], Source],
     for_s: float | None,
-    stopped: threading.Event | None = None,
+    stopped: Stopped | None = None,
     stats: Stats | None = None,
     backoff: Backoff | None = None,
 ) -> Connector:
@@ -95,11 +102,18 @@ def connector(
     )
 
 
-def lasting(url: str, *, for_s: float | None = 10.0, audio: bool = False, stats: Stats | None = None) -> Source:
-    """A source that is connected to again, as the capture thread has it, but with less patience."""
+def lasting(
+    url: str,
+    *,
+    for_s: float | None = 120.0,
+    audio: bool = False,
+    stats: Stats | None = None,
+    timeouts: Timeouts = PATIENT,
+) -> Source:
+    """A source that is connected to again, as the capture thread has it."""
     stopped = threading.Event()
     connects = connector(
-        lambda within_s: open_source(url, audio=audio, timeouts=SHORT, stopped=stopped), for_s, stopped, stats
+        lambda within_s: open_source(url, audio=audio, timeouts=timeouts, stopped=stopped), for_s, stopped, stats
     )
     source = connects.first()
     assert source is not None
@@ -113,6 +127,41 @@ def take(frames: Iterator[Frame], number: int) -> list[Frame]:
 def goes_on(frames: Sequence[Frame]) -> bool:
     """Whether numbers and times only grow."""
     return all(later.index > earlier.index and later.pts_s >= earlier.pts_s for earlier, later in pairwise(frames))
+
+
+def connections_of(frames: Sequence[Frame]) -> int:
+    """How many connections they came over, of a camera with 25 a second; their times are as they must be.
+
+    By the camera's clock within a connection; a new one begins where ours is, unless the old one ran ahead of it.
+    """
+    gaps_s = [later.pts_s - each.pts_s for each, later in pairwise(frames)]
+    begins = [place + 1 for place, gap_s in enumerate(gaps_s) if gap_s != pytest.approx(0.04)]
+    zero_s = min(each.captured_s - each.pts_s for each in frames[: begins[0] if begins else None])
+    for place in begins:
+        expected_s = max(frames[place - 1].pts_s, frames[place].captured_s - zero_s)
+        assert frames[place].pts_s == pytest.approx(expected_s, abs=0.1)
+    return 1 + len(begins)
+
+
+class Put(list[Frame]):
+    """The frames that were captured, without their pictures."""
+
+    def __init__(self) -> None:
+        self.at_s: list[float] = []
+        """When each was put into the ring, a moment after it was captured."""
+
+
+@pytest.fixture
+def put(monkeypatch: pytest.MonkeyPatch) -> Put:
+    kept, usual = Put(), FrameRing.put
+
+    def noted(ring: FrameRing, frame: Frame) -> None:
+        kept.append(replace(frame, picture=quarters(2, 2)))
+        kept.at_s.append(time.monotonic())
+        usual(ring, frame)
+
+    monkeypatch.setattr(FrameRing, "put", noted)
+    return kept
 
 
 def pulled(connection: socket.socket) -> None:
@@ -218,6 +267,13 @@ def test_whatever_connections_say_it_only_grows(connections: list[list[tuple[flo
 # How often to try
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(reconnect, "time", made)
+    return made
+
+
 class Attempts:
     """What opening answers, one after the other; the last again and again."""
 
@@ -255,27 +311,23 @@ def test_it_is_tried_again_when_asked_for_or_when_it_was_there_before(cause: Cau
         assert for_a_while.made == once_lost.made == 3
 
 
-def test_it_is_given_up_in_time_and_the_cause_is_told() -> None:
+def test_it_is_given_up_in_time_and_the_cause_is_told(clock: Clock) -> None:
     refused = CannotOpen("cannot open rtsp://door/1: nobody listens there", Cause.REFUSED)
-    began = time.monotonic()
     with pytest.raises(SourceLost, match=r"nobody listens there; it did not come back in 0\.2 s") as lost:
-        connector(Attempts(refused), 0.2).again(LOSS)
+        connector(Attempts(refused), 0.2, clock).again(LOSS)
+    assert clock.now_s == pytest.approx(1000.2)
     with pytest.raises(CannotOpen, match=r"nobody listens there; it did not come back in 0\.2 s"):
-        connector(Attempts(refused), 0.2).first()
+        connector(Attempts(refused), 0.2, clock).first()
     assert lost.value.cause is Cause.REFUSED
-    assert 0.4 <= time.monotonic() - began < 0.4 + SLACK_S
+    assert clock.now_s == pytest.approx(1000.4)
 
 
-def test_stopping_ends_the_wait_for_the_next_attempt() -> None:
-    stopped = threading.Event()
+def test_stopping_ends_the_wait_for_the_next_attempt(clock: Clock) -> None:
+    clock.stops_s = 1000.2
     attempts = Attempts(CannotOpen("no", Cause.REFUSED))
-    waiting = connector(attempts, None, stopped, backoff=Backoff(lambda: 1.0))
-    stopper = threading.Timer(0.2, stopped.set)
-    stopper.start()
-    began = time.monotonic()
+    waiting = connector(attempts, None, clock, backoff=Backoff(lambda: 1.0))
     assert waiting.again(LOSS) is None
-    assert time.monotonic() - began < MAX_ABSENT_WAIT_S
-    stopper.join()
+    assert clock.now_s == clock.stops_s
     assert waiting.first() is None
     assert attempts.made == 0
 
@@ -298,17 +350,12 @@ def test_stopping_ends_the_wait_for_the_next_attempt() -> None:
 def test_frames_go_on(clip: Path, scheme: str, make: Callable[[Path, Answer], Answer], then: Answer) -> None:
     stats = Stats()
     with serving(make(clip, then)) as port:
-        with lasting(f"{scheme}://door:{PASSWORD}@127.0.0.1:{port}/1", stats=stats) as source:
+        timeouts = SHORT if then is hold else PATIENT
+        with lasting(f"{scheme}://door:{PASSWORD}@127.0.0.1:{port}/1", stats=stats, timeouts=timeouts) as source:
             frames = take(iter(source), 25)
     assert goes_on(frames)
     assert [each.index for each in frames] == list(range(25))
-    gaps_s = [later.pts_s - each.pts_s for each, later in pairwise(frames)]
-    # By the camera's clock within a connection; a new one begins where ours is, unless the old one ran ahead of it.
-    begins = [place + 1 for place, gap_s in enumerate(gaps_s) if gap_s != pytest.approx(0.04)]
-    zero_s = min(each.captured_s - each.pts_s for each in frames[: begins[0]])
-    for place in begins:
-        expected_s = max(frames[place - 1].pts_s, frames[place].captured_s - zero_s)
-        assert frames[place].pts_s == pytest.approx(expected_s, abs=0.1)
+    assert connections_of(frames) > 1
     at = stats.snapshot(time.monotonic())
     assert at.last_loss is not None
     assert PASSWORD not in repr(at) + at.last_loss.why
@@ -360,7 +407,7 @@ def test_damage_is_counted_over_all_connections() -> None:
 def test_half_a_jpeg_is_not_shown(then: Answer) -> None:
     jpegs = [jpeg(quarters(64, 96, shade=shade)) for shade in range(12)]
     with serving(by_turns(broken_jpeg(jpegs, then), motion_jpeg(jpegs, then=hold))) as port:
-        with lasting(f"http://127.0.0.1:{port}/1") as source:
+        with lasting(f"http://127.0.0.1:{port}/1", timeouts=SHORT if then is hold else PATIENT) as source:
             frames = take(iter(source), 20)
     assert goes_on(frames)
     of_first = next(place for place in range(1, 20) if frames[place].captured_s - frames[place - 1].captured_s > 0.05)
@@ -442,8 +489,8 @@ def test_a_sender_that_begins_with_something_else_is_waited_for(clip: Path) -> N
     """Over TCP nothing says what comes, and what it is may change."""
     answers = by_turns(raw(b"220 ready\r\n"), raw(random.Random(0).randbytes(300_000)), raw(clip.read_bytes(), hold))
     with serving(answers) as port, Stream(StreamConfig(f"tcp://127.0.0.1:{port}", **SMALL)) as stream:
-        assert eventually(lambda: stream.stats.last_loss is not None, 30)
-        assert eventually(lambda: stream.stats.captured > 3, 30)
+        assert eventually(lambda: stream.stats.last_loss is not None)
+        assert eventually(lambda: stream.stats.captured > 3)
         loss = stream.stats.last_loss
     assert loss is not None
     assert loss.cause is Cause.CODEC
@@ -486,7 +533,8 @@ def test_twenty_quick_losses_leave_nothing_behind(clip: Path) -> None:
 def test_the_process_of_a_connection_is_replaced(long: Path, number: signal.Signals, says: str) -> None:
     stats = Stats()
     with serving(rtsp(long, then=hold, pace=in_time())) as port:
-        with lasting(f"rtsp://127.0.0.1:{port}/1", stats=stats) as source:
+        timeouts = SHORT if number == signal.SIGSTOP else PATIENT
+        with lasting(f"rtsp://127.0.0.1:{port}/1", stats=stats, timeouts=timeouts) as source:
             frames = iter(source)
             take(frames, 5)
             (process,) = psutil.Process().children()
@@ -501,9 +549,9 @@ def test_the_process_of_a_connection_is_replaced(long: Path, number: signal.Sign
 
 
 def stopping_takes(stream: Stream) -> float:
-    began = time.monotonic()
-    stream.stop()
-    return time.monotonic() - began
+    with fair_time() as spent_s:
+        stream.stop()
+        return spent_s()
 
 
 @pytest.mark.process
@@ -519,7 +567,7 @@ def test_stopping_while_it_connects_to_a_black_hole(scheme: str, stuck: bool) ->
         if stuck:
             psutil.Process().children()[0].suspend()
         assert stopping_takes(stream) < STOP_WITHIN_S
-        assert stream.join(1)
+        assert stream.join(120)
 
 
 @pytest.mark.process
@@ -528,7 +576,7 @@ def test_stopping_while_nobody_listens() -> None:
         assert eventually(lambda: stream.stats.offline_since_s is not None)
         assert "nobody listens there" in str(stream.stats.last_loss)
         assert stopping_takes(stream) < STOP_WITHIN_S
-        assert stream.join(1)
+        assert stream.join(120)
 
 
 @pytest.mark.process
@@ -537,12 +585,12 @@ def test_stopping_while_it_is_silent(clip: Path, stuck: bool) -> None:
     """A process that was stopped is as deaf as one that looks up a name or waits for a driver."""
     with serving(rtsp(clip, then=hold)) as port:
         with Stream(StreamConfig(f"rtsp://127.0.0.1:{port}/1", **SMALL)) as stream:
-            assert eventually(lambda: stream.stats.captured > 8, 30)
+            assert eventually(lambda: stream.stats.captured > 8)
             for child in psutil.Process().children():
                 if stuck and "demux" in " ".join(child.cmdline()):
                     child.suspend()
             assert stopping_takes(stream) < STOP_WITHIN_S
-            assert stream.join(1)
+            assert stream.join(120)
 
 
 @pytest.mark.process
@@ -551,13 +599,13 @@ def test_ctrl_c_before_there_was_a_picture(tmp_path: Path, number: int) -> None:
     with black_hole() as port:
         command = [*COMMAND, "run", f"rtsp://door:{PASSWORD}@127.0.0.1:{port}/1", "--record", "out.mp4"]
         with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-            assert eventually(lambda: bool(psutil.Process(run.pid).children()), 30)
+            assert eventually(lambda: bool(psutil.Process(run.pid).children()))
             children = psutil.Process(run.pid).children()
             assert PASSWORD not in str([child.cmdline() for child in children])
-            began = time.monotonic()
-            run.send_signal(number)
-            out, errors = run.communicate(timeout=20)
-    assert time.monotonic() - began < STOP_WITHIN_S
+            with fair_time() as spent_s:
+                run.send_signal(number)
+                out, errors = run.communicate(timeout=120)
+                assert spent_s() < STOP_WITHIN_S
     assert run.returncode == 130
     assert errors.count("\n") == 1  # what the stream would have done
     assert PASSWORD not in errors
@@ -571,10 +619,12 @@ def test_a_killed_parent_leaves_no_connection(long: Path, tmp_path: Path, connec
     with serving(rtsp(long, then=hold, pace=in_time()) if connected else hold) as port:
         command = [*COMMAND, "run", f"rtsp://127.0.0.1:{port}/1", "--record", "out.mp4", "--size", "96x128"]
         with subprocess.Popen(command, cwd=tmp_path) as run:
-            assert eventually(lambda: len(psutil.Process(run.pid).children()) == 1 + connected, 30)
+            assert eventually(lambda: len(psutil.Process(run.pid).children()) == 1 + connected)
             children = psutil.Process(run.pid).children()
-            run.kill()
-        assert eventually(lambda: all(gone(child) for child in children), 2 + SLACK_S)
+            with fair_time() as spent_s:
+                run.kill()
+                assert eventually(lambda: all(gone(child) for child in children))
+                assert spent_s() < 2 + SLACK_S
 
 
 def gone(process: psutil.Process) -> bool:
@@ -585,7 +635,7 @@ def gone(process: psutil.Process) -> bool:
 def test_the_duration_ends_a_stream_that_is_offline(clip: Path) -> None:
     with serving(by_turns(rtsp(clip), hold)) as port:
         with Stream(StreamConfig(f"rtsp://127.0.0.1:{port}/1", duration_s=1.0, **SMALL)) as stream:
-            assert stream.join(20)
+            assert stream.join(120)
     assert stream.stats.captured == 12
 
 
@@ -593,60 +643,68 @@ def test_the_duration_ends_a_stream_that_is_offline(clip: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_camera_that_is_killed_and_comes_back_is_recorded_at_the_right_times(long: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("whole")
+def test_a_camera_that_is_killed_and_comes_back_is_recorded_at_the_right_times(
+    long: Path, tmp_path: Path, put: Put
+) -> None:
     out = tmp_path / "out.mp4"
     with Camera(long) as camera, Stream(StreamConfig(camera.url, record=str(out), **SMALL)) as stream:
-        assert eventually(lambda: stream.stats.captured > 20, 30)
+        assert eventually(lambda: stream.stats.captured > 20)
         camera.kill()
-        assert eventually(lambda: stream.stats.offline_since_s is not None, 10)
-        assert eventually(lambda: (stream.stats.offline_since_s or 0) > 1.5, 10)
+        assert eventually(lambda: stream.stats.offline_since_s is not None)
+        assert eventually(lambda: (stream.stats.offline_since_s or 0) > 1.5)
         assert not stream.join(0)
         had = stream.stats.captured
         camera.start()
-        began = time.monotonic()
-        assert eventually(lambda: stream.stats.captured > had, 20)
-        assert time.monotonic() - began < BACK_WITHIN_S + SLACK_S
-        assert eventually(lambda: stream.stats.captured > had + 20, 20)
+        with fair_time() as spent_s:
+            assert eventually(lambda: stream.stats.captured > had)
+            assert spent_s() < BACK_WITHIN_S + SLACK_S
+        assert eventually(lambda: stream.stats.captured > had + 20)
         stream.stop()
-        assert stream.join(5)
+        assert stream.join(120)
         stats = stream.stats
     assert stats.reconnects == 1
     assert stats.offline_since_s is None
     times = [float(each) for each in pts_of(out)]
     assert len(times) == stats.shown
-    gap_s = max(later - each for each, later in pairwise(times))
-    assert gap_s == pytest.approx(stats.offline_s, abs=0.5)
-    assert stats.captured == stats.shown + stats.drops.total
+    assert stats.captured == stats.shown + stats.drops.total == len(put)
+    due = np.array([each.pts_s for each in put])
+    assert max(np.abs(due - (time_s + due[0])).min() for time_s in times) < 0.002
+    back = max(range(1, len(put)), key=lambda place: put[place].pts_s - put[place - 1].pts_s)
+    zero_s = min(each.captured_s - each.pts_s for each in put[:back])
+    assert put[back].pts_s == pytest.approx(put[back].captured_s - zero_s, abs=0.1)
+    assert 1.5 < stats.offline_s <= put.at_s[back] - put[back - 1].captured_s
+    assert max(later - each for each, later in pairwise(times)) > 1.5
 
 
 @pytest.mark.process
 def test_a_camera_that_freezes_is_noticed_and_taken_up_again(long: Path) -> None:
     """The loss is told of when a little of the time is left, which it takes to see it and end the connection."""
     with Camera(long, "tcp") as camera, Stream(StreamConfig(camera.url, stall_after_s=1.0, **SMALL)) as stream:
-        assert eventually(lambda: stream.stats.captured > 5, 30)
-        camera.send_signal(signal.SIGSTOP)
-        began = time.monotonic()
-        assert eventually(lambda: stream.stats.offline_since_s is not None, 20)
-        assert time.monotonic() - began < 1 + SLACK_S
+        assert eventually(lambda: stream.stats.captured > 5)
+        with fair_time() as spent_s:
+            camera.send_signal(signal.SIGSTOP)
+            assert eventually(lambda: stream.stats.offline_since_s is not None)
+            assert spent_s() < 1 + SLACK_S
         assert stream.stats.last_loss is not None
         assert "no picture for 0.96 s" in stream.stats.last_loss.why
         had = stream.stats.captured
-        camera.send_signal(signal.SIGCONT)
-        began = time.monotonic()
-        assert eventually(lambda: stream.stats.captured > had, 20)
-        assert time.monotonic() - began < BACK_WITHIN_S + SLACK_S
+        with fair_time() as spent_s:
+            camera.send_signal(signal.SIGCONT)
+            assert eventually(lambda: stream.stats.captured > had)
+            assert spent_s() < BACK_WITHIN_S + SLACK_S
 
 
 @pytest.mark.process
 def test_a_process_that_is_stuck_is_noticed_as_soon(long: Path) -> None:
     """It hears of no mild way to end it, and is given no time for them."""
     with Camera(long) as camera, Stream(StreamConfig(camera.url, stall_after_s=3.0, **SMALL)) as stream:
-        assert eventually(lambda: stream.stats.captured > 5, 30)
-        began = time.monotonic()
-        next(each for each in psutil.Process().children() if "demux" in " ".join(each.cmdline())).suspend()
-        assert eventually(lambda: stream.stats.offline_since_s is not None, 20)
-        assert time.monotonic() - began < 3 + STUCK_COSTS_S
-        assert eventually(lambda: stream.stats.reconnects == 1, 20)
+        assert eventually(lambda: stream.stats.captured > 5)
+        with fair_time() as spent_s:
+            next(each for each in psutil.Process().children() if "demux" in " ".join(each.cmdline())).suspend()
+            assert eventually(lambda: stream.stats.offline_since_s is not None)
+            assert spent_s() < 3 + STUCK_COSTS_S
+        assert eventually(lambda: stream.stats.reconnects == 1)
 
 
 @pytest.mark.process
@@ -657,14 +715,14 @@ def test_a_dead_stream_beside_others_costs_them_nothing(long: Path, tmp_path: Pa
     with Camera(long, "tcp") as camera:
         frozen = Stream(StreamConfig(camera.url, stall_after_s=1.0, **SMALL))
         with well, absent, frozen:
-            assert eventually(lambda: well.stats.parsed > 0 and frozen.stats.captured > 5, 30)
+            assert eventually(lambda: well.stats.parsed > 0 and frozen.stats.captured > 5)
             camera.send_signal(signal.SIGSTOP)
             dead = (absent, frozen)
-            assert eventually(lambda: all(each.stats.offline_since_s is not None for each in dead), 20)
+            assert eventually(lambda: all(each.stats.offline_since_s is not None for each in dead))
             before = well.stats
-            assert eventually(lambda: well.stats.shown > before.shown + 40, 30)
+            assert eventually(lambda: well.stats.shown > before.shown + 40)
             assert well.stats.last_loss is None
-    assert well.join(1)
+    assert well.join(120)
     assert len(pts_of(tmp_path / "out.mp4")) == well.stats.shown
 
 
@@ -672,15 +730,15 @@ def test_a_dead_stream_beside_others_costs_them_nothing(long: Path, tmp_path: Pa
 def test_mpeg_ts_over_udp_that_falls_silent(clip: Path) -> None:
     port = free_port()
     body = clip.read_bytes()
-    with Stream(StreamConfig(f"udp://127.0.0.1:{port}", stall_after_s=1.0, **SMALL)) as stream:
+    with Stream(StreamConfig(f"udp://127.0.0.1:{port}", stall_after_s=3.0, **SMALL)) as stream:
         with datagrams(body, 0.5, port):
-            assert eventually(lambda: stream.stats.captured > 20, 30)
-        assert eventually(lambda: stream.stats.last_loss is not None, 20)
+            assert eventually(lambda: stream.stats.captured > 20)
+        assert eventually(lambda: stream.stats.last_loss is not None)
         assert stream.stats.last_loss is not None
         assert stream.stats.last_loss.cause is Cause.TIMEOUT
         had = stream.stats.captured
         with datagrams(body, 0.5, port):
-            assert eventually(lambda: stream.stats.captured > had + 10, 30)
+            assert eventually(lambda: stream.stats.captured > had + 10)
         assert stream.stats.reconnects == 1
 
 
@@ -700,7 +758,8 @@ def test_a_flood_is_counted_and_not_kept(long: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_recording_that_goes_on_through_all_of_it(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("whole")
+def test_a_recording_that_goes_on_through_all_of_it(tmp_path: Path, put: Put) -> None:
     def part(name: str, start: int = 0, **kind: object) -> bytes:
         times = range(start, start + 25 * 3600, 3600)
         return Clip(ticks=times, time_base=Fraction(1, 90_000), **kind).make(tmp_path / name).read_bytes()
@@ -721,22 +780,22 @@ def test_a_recording_that_goes_on_through_all_of_it(tmp_path: Path) -> None:
     with serving(answers) as port:
         config = StreamConfig(f"tcp://127.0.0.1:{port}", record=str(out), stall_after_s=0.7, **SMALL)
         with Stream(config) as stream:
-            assert eventually(lambda: stream.stats.captured > 0, 30)
-            began = time.monotonic()
-            assert eventually(lambda: stream.stats.reconnects >= 4, 60)
+            assert eventually(lambda: stream.stats.captured > 0)
+            assert eventually(lambda: stream.stats.reconnects >= 4)
             had = stream.stats.captured
-            assert eventually(lambda: stream.stats.captured > had + 3, 30)
-            lasted_s = time.monotonic() - began
+            assert eventually(lambda: stream.stats.captured > had + 3)
             stream.stop()
-            assert stream.join(5)
+            assert stream.join(120)
             stats = stream.stats
     times = [float(each) for each in pts_of(out)]
     assert len(times) == stats.shown
     assert times == sorted(set(times))
-    assert times[-1] - times[0] == pytest.approx(lasted_s, abs=1.5)
+    assert stats.captured == stats.shown + stats.drops.total == len(put)
+    assert times[-1] - times[0] == pytest.approx(put[len(times) - 1].captured_s - put[0].captured_s, abs=1.5)
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("whole")
 def test_another_size_goes_into_the_same_recording(tmp_path: Path) -> None:
     """Letterboxed into the first one, parsed in its own."""
     out = tmp_path / "out.mp4"
@@ -748,13 +807,13 @@ def test_another_size_goes_into_the_same_recording(tmp_path: Path) -> None:
             f"tcp://127.0.0.1:{port}", record=str(out), crf=1, hide=("Hair",), stall_after_s=60.0, **SMALL
         )
         with Stream(config) as stream:
-            assert eventually(lambda: stream.stats.parsed > 0, 30)
+            assert eventually(lambda: stream.stats.parsed > 0)
             parsing.set()
-            assert eventually(lambda: stream.newest is not None and stream.newest.frame_size == (128, 96), 30)
+            assert eventually(lambda: stream.newest is not None and stream.newest.frame_size == (128, 96))
             parsed = stream.stats.parsed
-            assert eventually(lambda: stream.stats.parsed > parsed + 3, 30)
+            assert eventually(lambda: stream.stats.parsed > parsed + 3)
             stream.stop()
-            assert stream.join(5)
+            assert stream.join(120)
     pictures = pictures_of(out)
     assert {each.shape for each in pictures} == {(96, 128, 3)}
     assert pictures[0][5, 5].max() > 100
@@ -763,6 +822,7 @@ def test_another_size_goes_into_the_same_recording(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("whole")
 def test_masks_of_another_size_are_not_drawn(tmp_path: Path) -> None:
     """Only one of the first pictures is parsed; then there are others."""
     out, ticks = tmp_path / "out.mp4", range(0, 512 * 50, 512)
@@ -774,24 +834,25 @@ def test_masks_of_another_size_are_not_drawn(tmp_path: Path) -> None:
             f"tcp://127.0.0.1:{port}", parse_hz=0.01, mask_ttl_s=60.0, stall_after_s=60.0, record=str(out), **SMALL
         )
         with Stream(config) as stream:
-            assert eventually(lambda: stream.stats.parsed == 1 and stream.stats.shown >= 40, 30)
+            assert eventually(lambda: stream.stats.parsed == 1 and stream.stats.shown >= 40)
             parsed.set()
-            assert eventually(lambda: stream.stats.shown > 60, 30)  # of which 50 are small
+            assert eventually(lambda: stream.stats.shown > 60)  # of which 50 are small
             masks = stream.stats.mask_age
-            assert eventually(lambda: stream.stats.shown > 90, 30)
+            assert eventually(lambda: stream.stats.shown > 90)
             assert stream.stats.parsed == 1
             assert stream.stats.mask_age == masks
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("whole")
 def test_a_recording_of_sound_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
     sung = Clip(sound="aac", ticks=range(0, 512 * 25, 512)).make(tmp_path / "sung.ts").read_bytes()
     with serving(by_turns(spread(sung, 1.0, then=hang_up), spread(sung, 1.0))) as port:
         with Stream(StreamConfig(f"tcp://127.0.0.1:{port}", record=str(out), **SMALL)) as stream:
-            assert eventually(lambda: stream.stats.reconnects == 1 and stream.stats.shown > 40, 30)
+            assert eventually(lambda: stream.stats.reconnects == 1 and stream.stats.shown > 40)
             stream.stop()
-            assert stream.join(5)
+            assert stream.join(120)
     (track,) = sound_of(out)
     times = [float(time_s) for time_s, _ in track]
     pictures = [float(each) for each in pts_of(out)]
@@ -807,7 +868,7 @@ def test_the_end_of_a_recording_is_the_end(clip: Path, tmp_path: Path, place: st
     with serving(http(film.read_bytes())) as port:
         source = str(film) if place == "disk" else f"http://127.0.0.1:{port}/{film.name}"
         with Stream(StreamConfig(source, reconnect_for_s=float("inf"), **SMALL)) as stream:
-            assert stream.join(30)
+            assert stream.join(120)
     assert stream.stats.captured == 12
     assert stream.stats.last_loss is None
 
@@ -816,26 +877,26 @@ def test_the_end_of_a_recording_is_the_end(clip: Path, tmp_path: Path, place: st
 def test_never_again(clip: Path) -> None:
     with serving(rtsp(clip, then=hang_up)) as port:
         with Stream(StreamConfig(f"rtsp://127.0.0.1:{port}/1", reconnect_for_s=0, **SMALL)) as stream:
-            assert stream.join(30)
+            assert stream.join(120)
     with serving(rtsp(clip, then=hold)) as port:
         with Stream(
             StreamConfig(f"rtsp://127.0.0.1:{port}/1", reconnect_for_s=0, stall_after_s=0.4, **SMALL)
         ) as stream:
             with pytest.raises(SourceLost, match=r"no picture for 0\.384 s$"):
-                stream.join(30)
+                stream.join(120)
     with Stream(StreamConfig(f"rtsp://127.0.0.1:{free_port()}/1", reconnect_for_s=0, **SMALL)) as stream:
         with pytest.raises(CannotOpen, match=r"nobody listens there$"):
-            stream.join(30)
+            stream.join(120)
 
 
 @pytest.mark.process
 def test_not_for_long(clip: Path) -> None:
     with Stream(StreamConfig(f"rtsp://127.0.0.1:{free_port()}/1", reconnect_for_s=1.0, **SMALL)) as stream:
         with pytest.raises(CannotOpen, match="did not come back in 1 s"):
-            stream.join(30)
+            stream.join(120)
     with serving(rtsp(None, "401 X")) as port, Stream(StreamConfig(f"rtsp://127.0.0.1:{port}/1", **SMALL)) as stream:
         with pytest.raises(CannotOpen, match="password is wrong") as caught:
-            stream.join(30)
+            stream.join(120)
     assert caught.value.cause is Cause.AUTH
 
 
@@ -848,7 +909,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_stream(tmp_path: Path) -> No
     code = f"""
 import resource, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.support.waiting import eventually
+from tests.support.waiting import Clock, eventually, fair_time
 from streamer import SinkError, Stream, StreamConfig
 from streamer.sources.open import sample
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -860,7 +921,7 @@ with Stream(config) as stream:
     assert eventually(lambda: stream.stats.sinks_ended, 60)
     before = stream.stats
     print(stream.stats.sinks_ended[-1].why)
-    assert eventually(lambda: stream.stats.parsed > before.parsed + 5, 30)
+    assert eventually(lambda: stream.stats.parsed > before.parsed + 5)
     stream.stop()
     at = stream.stats
     assert at.captured == at.shown + at.drops.total and at.drops.no_sink, at
@@ -889,4 +950,4 @@ def test_a_recording_that_cannot_begin_ends_the_stream(tmp_path: Path) -> None:
     stream = Stream(config)
     (tmp_path / "out.mp4").touch()  # that there is one already would be told before
     with stream, pytest.raises(SinkError, match="--force overwrites it"):
-        stream.join(30)
+        stream.join(120)

@@ -5,13 +5,7 @@ import pytest
 from streamer.errors import Cause, SourceLost
 from streamer.sources.timing import silence
 from streamer.sources.timing.silence import MAX_LOOK_S, Silence
-
-
-class Clock:
-    now_s = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now_s
+from tests.support.waiting import Clock
 
 
 @pytest.fixture

@@ -232,9 +232,9 @@ def test_a_job_is_cancelled_at_once(tmp_path: Path) -> None:
         for job in (waiting, running_one):
             assert running.ask("DELETE", job["links"]["self"]).status == 204
             assert _state(running, job) == "cancelled"
-        assert eventually(lambda: not process.is_running(), 30)
+        assert eventually(lambda: not process.is_running())
         data = tmp_path / "data"
-        assert eventually(lambda: not list((data / "results").iterdir()) + list((data / "uploads").iterdir()), 30)
+        assert eventually(lambda: not list((data / "results").iterdir()) + list((data / "uploads").iterdir()))
 
 
 @pytest.mark.process

@@ -395,7 +395,7 @@ def test_a_deadline_ends_a_request_on_time_and_frees_its_place_when_the_process_
 
     def hold(asked: Asked) -> None:
         taken.set()
-        assert held.wait(60)
+        assert held.wait(120)
 
     async def work(running: Running) -> None:
         try:
@@ -448,6 +448,6 @@ def test_too_many_are_refused_late_with_the_time_to_come_back() -> None:
         assert (await running.client.post(PARSE, content=street())).status_code == 200
 
     def hold(asked: Asked) -> None:
-        assert held.wait(60)
+        assert held.wait(120)
 
     _run(work, before=hold)

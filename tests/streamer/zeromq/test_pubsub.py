@@ -27,7 +27,7 @@ from tests.support.paths import ROOT
 
 SIZE = Size(4, 5)
 FREE_PORT = "tcp://127.0.0.1:*"
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 """For what happens in milliseconds; only a failure waits as long."""
 FIRST, SECOND = UUID(int=1), UUID(int=2)
 A_SECOND_LATER = itertools.count(int(time.monotonic()))
@@ -595,14 +595,14 @@ def test_nobody_there() -> None:
 
 
 def test_silence_after_a_heartbeat(station: Station) -> None:
-    with heard(station, timeout_s=1.0) as subscription:
+    with heard(station, timeout_s=3.0) as subscription:
         threading.Event().wait(0.3)
         began_s = time.monotonic()
         station.heartbeat()
         with pytest.raises(SourceLost, match="not even a heartbeat"):
             next(iter(subscription))
-        # The heartbeat set the clock back, or it would have been 0.7.
-        assert time.monotonic() - began_s >= 1.0
+        # The heartbeat set the clock back, or it would have been 2.7.
+        assert time.monotonic() - began_s >= 3.0
 
 
 def test_what_the_thread_dies_of_is_raised_in_the_loop() -> None:

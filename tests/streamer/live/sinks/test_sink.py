@@ -153,9 +153,9 @@ def test_another_sink_is_one_row(tmp_path: Path, fails: bool) -> None:
     with Stream(config, rows) as stream:
         if fails:
             with pytest.raises(SinkError, match="nobody looks"):
-                stream.join(60)
+                stream.join(120)
         else:
-            assert stream.join(60)
+            assert stream.join(120)
     assert stream.stats.shown == 20
     assert sink.got == ([] if fails else list(range(20)))
     assert stream.stats.sinks_ended == ((SinkEnd("memory", "nobody looks"),) if fails else ())

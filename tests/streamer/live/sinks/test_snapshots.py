@@ -1,5 +1,6 @@
 """Pictures and clips of a running stream, by call; and how a stream goes on when its recording cannot."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def keys_of(path: Path) -> int:
 
 def test_a_picture_and_a_clip_of_a_recording_by_call(tmp_path: Path) -> None:
     with Stream(StreamConfig(PATTERN, record=str(tmp_path / "out.mp4"), **SMALL)) as stream:
-        assert eventually(lambda: stream.stats.shown > 30, 30)
+        assert eventually(lambda: stream.stats.shown > 30)
         stream.snapshot(tmp_path / "now.png")
         stream.clip(tmp_path / "clip.mp4")
         with pytest.raises(SinkError, match=r"clip\.mp4 exists"):
@@ -35,7 +36,7 @@ def test_a_picture_and_a_clip_of_a_recording_by_call(tmp_path: Path) -> None:
         with pytest.raises(SinkError, match="no folder"):
             stream.snapshot(tmp_path / "no" / "now.png")
         stream.stop()
-        assert stream.join(5)
+        assert stream.join(120)
         stream.clip(tmp_path / "end.mp4")
     assert next(iter(open_source(tmp_path / "now.png"))).size == (240, 320)
     assert len(pts_of(tmp_path / "clip.mp4")) > 25
@@ -47,7 +48,7 @@ def test_clips_of_what_is_neither_recorded_nor_seen(tmp_path: Path) -> None:
     clip = Clip(size=(240, 320), ticks=range(0, 500 * 512, 512), sound="libmp3lame").make(tmp_path / "source.mp4")
     config = StreamConfig(str(clip), publish=f"ipc://{tmp_path}/sock", clip_seconds=2, **SMALL)
     with Stream(config) as stream:
-        assert eventually(lambda: stream.stats.shown > 100, 30)
+        assert eventually(lambda: stream.stats.shown > 100)
         stream.clip(tmp_path / "clip.mp4")
     assert 2 <= pts_of(tmp_path / "clip.mp4")[-1] < 4.1
     assert len(sound_of(tmp_path / "clip.mp4")[0]) > 40  # a second of it: the file has its sound behind its pictures
@@ -56,7 +57,7 @@ def test_clips_of_what_is_neither_recorded_nor_seen(tmp_path: Path) -> None:
 def test_nothing_is_kept_unasked(tmp_path: Path) -> None:
     config = StreamConfig(PATTERN, record=str(tmp_path / "out.mp4"), clip_seconds=0, **SMALL)
     with Stream(config) as stream:
-        assert eventually(lambda: stream.stats.shown > 5, 30)
+        assert eventually(lambda: stream.stats.shown > 5)
         with pytest.raises(SinkError, match="--clip-seconds"):
             stream.clip(tmp_path / "clip.mp4")
     with Stream(StreamConfig(PATTERN, publish=f"ipc://{tmp_path}/sock", **SMALL)) as stream:
@@ -98,15 +99,15 @@ def test_clips_go_on_when_the_files_cannot(tmp_path: Path) -> None:
         **SMALL,
     )
     with Stream(config) as stream:
-        assert eventually(lambda: len(list(folder.iterdir())) > 1, 30)
+        assert eventually(lambda: len(list(folder.iterdir())) > 1)
         shutil.rmtree(folder)
-        assert eventually(lambda: stream.stats.sinks_ended, 30)
+        assert eventually(lambda: stream.stats.sinks_ended)
         shown = stream.stats.shown
-        assert eventually(lambda: stream.stats.shown > shown + 30, 30)
+        assert eventually(lambda: stream.stats.shown > shown + 30)
         stream.clip(tmp_path / "clip.mp4")
         stream.stop()
         with pytest.raises(SinkError, match=r"cannot write .*door"):
-            stream.join(5)
+            stream.join(120)
     assert stream.stats.drops.no_sink == 0
     assert len(pts_of(tmp_path / "clip.mp4")) > 30
 
@@ -117,7 +118,7 @@ def test_a_recording_that_ends_for_lack_of_space_leaves_the_rest(tmp_path: Path)
         PATTERN, record=str(tmp_path / "out.mp4"), keep_free_bytes=10**18, publish=f"ipc://{tmp_path}/sock", **SMALL
     )
     with Stream(config) as stream, pytest.raises(SinkError, match=r"out\.mp4: its disk has .* of --keep-free"):
-        stream.join(30)
+        stream.join(120)
     assert not (tmp_path / "out.mp4").exists()
 
 
@@ -133,6 +134,7 @@ def test_files_of_a_camera_from_the_command_line(
             main()
     assert not done.value.code
     files = sorted(tmp_path.glob("door-*.mp4"))
-    assert len(files) == 3
+    lasted_s = sum(float(pts_of(path)[-1]) + 0.04 for path in files)
+    assert len(files) == math.ceil(lasted_s / 2 - 0.02) >= 2
     assert all(pts_of(path)[0] < 0.05 and keys_of(path) for path in files)
     assert "door-*.mp4: " in capsys.readouterr().out

@@ -87,14 +87,14 @@ def saved(screen: str, window: str, folder: Path, key: str, what: str) -> bool:
 
 def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
     with viewing(screen, tmp_path, "--clip-seconds", "5") as (viewer, window):
-        assert eventually(lambda: saved(screen, window, tmp_path, "c", "clip-*.mp4"), 30)
+        assert eventually(lambda: saved(screen, window, tmp_path, "c", "clip-*.mp4"))
 
         def is_over() -> bool:
             press(screen, window, "q")
             return viewer.poll() is not None
 
-        assert eventually(is_over, 30)
-        out, errors = viewer.communicate(timeout=20)
+        assert eventually(is_over)
+        out, errors = viewer.communicate(timeout=120)
     assert viewer.returncode == 0
     first, second, *others = errors.splitlines()
     assert "goes to a window" in first
@@ -105,7 +105,7 @@ def test_keys_reach_the_stream(screen: str, tmp_path: Path) -> None:
 
 def press_close(screen: str, window: str) -> None:
     press = [sys.executable, "-c", PRESS_CLOSE, screen, window]
-    subprocess.run(press, capture_output=True, check=False, timeout=20)
+    subprocess.run(press, capture_output=True, check=False, timeout=120)
 
 
 def test_a_window_that_is_closed_ends_a_stream_that_has_nothing_else(screen: str, tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_a_window_that_is_closed_ends_a_stream_that_has_nothing_else(screen: str
             press_close(screen, window)
             return viewer.poll() is not None
 
-        assert eventually(is_over, 20)
-        out, errors = viewer.communicate(timeout=20)
+        assert eventually(is_over)
+        out, errors = viewer.communicate(timeout=120)
     assert viewer.returncode == 0
     assert "Traceback" not in errors
     assert "window" not in out
@@ -130,11 +130,11 @@ def test_a_window_that_is_closed_does_not_end_a_recording(screen: str, tmp_path:
             press_close(screen, window)
             return xdotool(screen, "search", "--onlyvisible", "--name", "streamer") == ""
 
-        assert eventually(is_closed, 30)
+        assert eventually(is_closed)
         had = growing.stat().st_size
-        assert eventually(lambda: growing.stat().st_size > had, 30)
+        assert eventually(lambda: growing.stat().st_size > had)
         viewer.send_signal(signal.SIGINT)
-        out, errors = viewer.communicate(timeout=60)
+        out, errors = viewer.communicate(timeout=120)
     assert viewer.returncode == 130
     assert "\nthe window ended: it was closed\n" in errors
     assert "\nthe window ended: it was closed\n" in out
@@ -173,7 +173,7 @@ def test_a_display_that_refuses_us_ends_the_window_alone(tmp_path: Path, monkeyp
             assert eventually(lambda: stream.stats.shown > shown + 20, 60)
             stream.stop()
             with pytest.raises(SinkError, match=f"no display answers at {locked}, or it refuses this user"):
-                stream.join(10)
+                stream.join(120)
     assert [sink.name for sink in stream.stats.sinks_ended] == ["window"]
     assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
 
@@ -186,7 +186,7 @@ def test_a_display_that_dies_ends_the_window_alone(tmp_path: Path) -> None:
             had = growing.stat().st_size
             assert eventually(lambda: growing.stat().st_size > had + 10_000, 60)
             viewer.send_signal(signal.SIGINT)
-            out, errors = viewer.communicate(timeout=60)
+            out, errors = viewer.communicate(timeout=120)
     assert f"the window ended: the display {dying} went away" in out
     assert errors.splitlines()[-1].startswith(f"error: the display {dying} went away")
     assert f"out.mp4: {len(pts_of(growing))} frames" in out
