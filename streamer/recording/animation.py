@@ -13,6 +13,7 @@ from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
+from streamer.media.failures import WRITING_FAILS
 from streamer.media.paths import check_target, partial_name
 from streamer.media.tags import SourceInfo
 
@@ -51,7 +52,7 @@ class Animation:
         self._graph = _palettes(self._size, self._ticks) if self._is_gif else None
         try:
             self._open()
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             raise self._error(exc) from exc
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
@@ -102,19 +103,19 @@ class Animation:
             for each in [frame] if self._graph is None else _through(self._graph, frame):
                 plain = each is None or self._is_gif
                 self._file.mux(self._stream.encode(each if plain else each.reformat(format=self._stream.pix_fmt)))
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             raise self._error(exc) from exc
 
     def _complete(self) -> None:
         try:
             self._close()
             self._at.replace(self.path)
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             self._at.unlink(missing_ok=True)
             raise self._error(exc) from exc
 
     def _discard(self) -> None:
-        with suppress(OSError, ValueError):  # what cannot be completed is removed next
+        with suppress(*WRITING_FAILS):  # what cannot be completed is removed next
             self._close()
         self._at.unlink(missing_ok=True)
 
@@ -124,7 +125,7 @@ class Animation:
         finally:
             break_circle(self._file)
 
-    def _error(self, exc: OSError | ValueError) -> SinkError:
+    def _error(self, exc: Exception) -> SinkError:
         return SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}")
 
 

@@ -13,6 +13,7 @@ from av.stream import Stream
 
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
+from streamer.media.failures import WRITING_FAILS
 from streamer.media.priority import same_priority
 from streamer.recording.codecs import CODECS, EDITING
 from streamer.recording.encoder import Packet, Tracks
@@ -83,7 +84,7 @@ def containers_for(tracks: Tracks) -> list[str]:
     found = []
     for suffix, kind in CONTAINERS.items():
         recoded = {each: recoder.stream for each, recoder in conversions(kind, tracks).items()}
-        with suppress(OSError, ValueError):
+        with suppress(*WRITING_FAILS):
             try_header(kind, tracks, dict(enumerate(tracks.sounds, start=1)) | recoded)
             found.append(suffix)
     return found
@@ -102,7 +103,7 @@ def converted(track: int, tracks: Tracks, kind: Container) -> dict[int, Recoder]
     """The recoder of a track of sound; empty where nothing decodes such sound."""
     try:
         recoder = Recoder(tracks.sounds[track - 1], kind.coding)
-    except (OSError, ValueError):
+    except WRITING_FAILS:
         return {}
     recoder.stream.metadata.update(tracks.sounds[track - 1].metadata)
     recoder.stream.disposition = tracks.sounds[track - 1].disposition
@@ -227,7 +228,7 @@ def takes(kind: Container, track: Stream) -> bool:
         container = _in_memory(kind)
         _add_copy(container, track)
         container.start_encoding()
-    except (OSError, ValueError):
+    except WRITING_FAILS:
         return False
     return True
 
@@ -248,6 +249,6 @@ def _encodes(kind: Container, codec: str) -> bool:
         stream.height, stream.width, stream.pix_fmt = 64, 64, details.pixels
         with same_priority():
             container.start_encoding()
-    except (OSError, ValueError):
+    except WRITING_FAILS:
         return False
     return True

@@ -26,6 +26,7 @@ from pipeline.yuv import DEEP_FORMAT, TRUE_COLOURS, Yuv420
 from streamer.errors import SinkError
 from streamer.media.about import About
 from streamer.media.circles import break_circle
+from streamer.media.failures import WRITING_FAILS
 from streamer.media.fields import FieldOrder
 from streamer.media.priority import same_priority
 from streamer.media.tags import SourceInfo, VideoTags
@@ -192,7 +193,7 @@ class Encoder:
         try:
             with nullcontext() if self._stream.codec_context.is_open else same_priority():
                 packets = self._stream.encode(frame)
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             raise SinkError(f"cannot encode a picture: {getattr(exc, 'strerror', None) or exc}") from exc
         if self._live:
             for packet in packets:
@@ -206,7 +207,7 @@ class Encoder:
             self._add_pictures(container)
             with same_priority():
                 container.start_encoding()
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             size, codec = self._size, self._encoding.codec
             raise SinkError(f"cannot encode {size.height}x{size.width} as {codec}: {exc}") from exc
         finally:

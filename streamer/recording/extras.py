@@ -11,6 +11,7 @@ from av.container import OutputContainer
 from av.stream import Disposition, Stream
 
 from streamer.media.about import Cover
+from streamer.media.failures import WRITING_FAILS
 from streamer.recording.encoder import Packet, Tracks
 from streamer.recording.subtitles import TextRecoder
 
@@ -73,7 +74,7 @@ class Extras:
                 self.copied[number] = stream
                 continue
             if stream.type == "subtitle":
-                with suppress(OSError, ValueError):
+                with suppress(*WRITING_FAILS):
                     self.recoded[number] = TextRecoder(stream, holds.subtitles)
                     continue
             left_out.append(name)

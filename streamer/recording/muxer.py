@@ -11,6 +11,7 @@ from av.stream import Stream
 
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
+from streamer.media.failures import WRITING_FAILS
 from streamer.media.paths import partial_name
 from streamer.recording.containers import (
     EARLY_FRAGMENTS,
@@ -116,7 +117,7 @@ class Muxer:
                 self._write(track, self._recoded[track].finish())
             self._close()
             self._at.replace(self.path)
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             raise self._error(exc) from exc
 
     def keep(self) -> None:
@@ -165,7 +166,7 @@ class Muxer:
             return
         try:
             self._write(track, self._converted(track, packet))
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             raise self._error(exc) from exc
 
     def _converted(self, track: int, packet: Packet) -> list[Packet]:
@@ -228,7 +229,7 @@ class Muxer:
             each.time_base = time_base
         return bare
 
-    def _error(self, exc: OSError | ValueError) -> SinkError:
+    def _error(self, exc: Exception) -> SinkError:
         return SinkError(f"cannot write {self.path}: {getattr(exc, 'strerror', None) or exc}")
 
     def _options(self) -> dict[str, str]:
@@ -243,14 +244,14 @@ class Muxer:
         templates = {each: self._template(each) for each in sounds}
         try:
             try_header(self._kind, self._tracks, templates, self._extras)
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             raise SinkError(f"cannot write {self.path}: {why_not(self.path, self._tracks)} ({exc})") from exc
         return templates
 
     def _open(self, sounds: dict[int, Stream]) -> None:
         try:
             opened = open_container(self._file, self._kind, self._tracks, sounds, self._extras, self._options())
-        except (OSError, ValueError) as exc:
+        except WRITING_FAILS as exc:
             raise self._error(exc) from exc
         self._container, self._streams, self._first = opened
         if self._began is not None:

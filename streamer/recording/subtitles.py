@@ -6,6 +6,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 from av.subtitles.subtitle import AssSubtitle, SubtitleSet
 
+from streamer.media.failures import WRITING_FAILS
 from streamer.recording.encoder import Packet
 from streamer.recording.transcode import decoder_of
 
@@ -39,7 +40,7 @@ class TextRecoder:
         """One, or none if nothing is shown. Raises OSError or ValueError."""
         try:
             lines = [each.ass for each in self._decoder.decode(packet) if isinstance(each, AssSubtitle)]
-        except (OSError, ValueError):
+        except WRITING_FAILS:
             self.damaged += 1
             return []
         if not any(lines):

@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from streamer.errors import CannotOpen, Cause
 from streamer.media.about import About, Chapter, Cover, described, tags_of_file, tags_of_track
+from streamer.media.failures import WRITING_FAILS
 from streamer.sources.demuxer.main import is_known
 
 Kept = Literal["none", "sound", "first", "all"]
@@ -152,7 +153,7 @@ def _is_made(stream: Stream) -> bool:
 def _can_be_copied(stream: Stream) -> bool:
     try:
         copies([stream])
-    except (OSError, ValueError):
+    except WRITING_FAILS:
         return False
     return True
 

@@ -1,5 +1,6 @@
 """What each kind of file takes is known before the first picture, and sound of every kind gets into it."""
 
+import subprocess
 import time
 from fractions import Fraction
 from pathlib import Path
@@ -91,6 +92,23 @@ def test_sound_of_every_kind_of_file_is_kept_or_converted(
     assert float(sum(Fraction(each.samples, each.sample_rate) for each in frames)) == pytest.approx(1.0, abs=0.1)
     peak = max(float(np.abs(each.to_ndarray().astype(np.float64)).max()) for each in frames)
     assert peak > 0.2 * (np.iinfo(frames[0].to_ndarray().dtype).max if frames[0].to_ndarray().dtype.kind == "i" else 1)
+
+
+@pytest.mark.media
+@pytest.mark.process
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), (".mkv", "truehd")])
+def test_sound_that_a_file_takes_as_an_experiment_only_is_converted(tmp_path: Path, suffix: str, codec: str) -> None:
+    """Dolby TrueHD of Blu-rays, which FFmpeg writes into .mp4 for those who ask for experiments."""
+    plain, source = singing(tmp_path / "plain.mkv", "mpeg4", "pcm_s16le", "stereo"), tmp_path / "in.mkv"
+    made = ["-c:v", "copy", "-c:a", "truehd", "-strict", "experimental"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(plain), *made, str(source)], check=True)
+    with open_source(source, audio=True) as opened:
+        with Recorder(tmp_path / f"out{suffix}", opened.info, opened.audio, Encoding(), force=False) as sink:
+            for frame in opened:
+                sink.write(frame.bgr, frame.pts_s)
+    with av.open(str(tmp_path / f"out{suffix}")) as out:
+        (track,) = out.streams.audio
+        assert (track.codec_context.name, track.codec_context.channels) == (codec, 2)
 
 
 @pytest.mark.parametrize(
