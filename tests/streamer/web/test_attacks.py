@@ -97,6 +97,14 @@ def test_a_name_that_was_led_here_gets_nothing(browser: Browser, running: Served
             ].map((each) => each.then((answer) => answer.status)))"""
         )
         assert statuses == [421, 421, 421]
+        opened_one = watched.page.evaluate(
+            """() => new Promise((done) => {
+              const socket = new WebSocket(`ws://${location.host}/api/v1/streams/s_1/live`);
+              socket.onopen = () => done(true);
+              socket.onclose = () => done(false);
+            })"""
+        )
+        assert opened_one is False
 
 
 def test_its_own_page_gets_everything(browser: Browser, running: Served, tmp_path: Path) -> None:

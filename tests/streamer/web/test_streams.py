@@ -27,7 +27,7 @@ from streamer.web.settings import LiveSettings
 from streamer.web.streams.host import stream_config
 from streamer.web.streams.live import MAX_CREDIT, Live, Viewer
 from streamer.web.streams.messages import packed, unpacked
-from tests.support.browser import chromium, opened
+from tests.support.browser import Watched, chromium, opened
 from tests.support.paths import STREET
 from tests.support.served import Answer, Served, served
 from tests.support.service import portrait
@@ -524,4 +524,24 @@ def test_the_browsers_own_camera(tmp_path: Path) -> None:
                 return float((drawn & seen).sum() / (drawn | seen).sum())
 
             assert eventually(lambda: overlap() > 0.9, 120), overlap()
+            _hidden_its_camera_is_not_parsed(watched)
             assert watched.complaints == []
+
+
+def _hidden_its_camera_is_not_parsed(watched: Watched) -> None:
+    parsed = lambda: sum("/parse?" in each for each in watched.requests)  # noqa: E731
+    _turned(watched.page, hidden=True)
+    # The one picture that is on its way still comes; then the page looks every 200 ms whether it is shown again.
+    watched.page.evaluate(
+        """() => {
+          window.looks = 0;
+          const own = setTimeout;
+          window.setTimeout = (work, ms, ...more) => { window.looks += ms === 200; return own(work, ms, ...more); };
+        }"""
+    )
+    watched.page.wait_for_function("() => window.looks > 1")
+    before = parsed()
+    watched.page.wait_for_function("() => window.looks > 8")
+    assert parsed() == before
+    _turned(watched.page, hidden=False)
+    assert eventually(lambda: watched.page.evaluate("true") and parsed() > before, 120)

@@ -6,6 +6,8 @@ import { Recordings } from "./recordings.js";
 
 const CREDIT = 2;
 const STALE_MS = 1000;
+// Of masks as they were shown, for the median and the 95th percentile.
+const MAX_AGES = 100;
 const SMALL = { width: 448, height: 256 };
 
 export function Live({ words, labels }) {
@@ -90,6 +92,7 @@ function webcam(hand) {
   video.muted = true;
   video.playsInline = true;
   const small = document.createElement("canvas");
+  const ages = [];
   let parsed = 0;
   let began = performance.now();
 
@@ -118,12 +121,16 @@ function webcam(hand) {
     if (over) return;
     const now = performance.now();
     const fresh = newest && now - newest.taken < STALE_MS;
+    if (fresh) ages.push((now - newest.taken) / 1000);
+    while (ages.length > MAX_AGES) ages.shift();
+    const sorted = [...ages].sort((one, other) => one - other);
+    const quantile = (share) => sorted[Math.floor(share * (sorted.length - 1))] ?? null;
     const hz = (1000 * parsed) / Math.max(1, now - began);
     if (now - began > 5000) { began = now - 1000; parsed = Math.round(hz); }
     hand({
       picture: video, maps: fresh ? newest.maps : null,
       head: { people: [], picture: { width: video.videoWidth, height: video.videoHeight }, label_set: "cihp" },
-      stats: { parsed_hz: hz, mask_age_p50_s: fresh ? (now - newest.taken) / 1000 : 0, mask_age_p95_s: 0 },
+      stats: { parsed_hz: hz, mask_age_p50_s: quantile(0.5), mask_age_p95_s: quantile(0.95) },
     });
     video.requestVideoFrameCallback(show);
   }
@@ -193,8 +200,10 @@ function Shown({ words, labels, feed, children }) {
     <div class="stage"><canvas ref=${canvas} id="live" width="640" height="360" role="img" aria-label=${words.t("live")}></canvas></div>
     <p class="status soft" role="status">${failed ? words.t(failed) : ended ? words.t("ended", { why: ended })
       : restarting ? words.t("restarting", { why: restarting })
-      : stats ? `${words.t("rates", { shown: words.number(stats.shown, 1), parsed: words.number(stats.parsed_hz, 1) })}. ${
-        words.t("age", { age: milliseconds(stats.mask_age_p50_s), p95: milliseconds(stats.mask_age_p95_s) })}`
+      : stats ? `${words.t("rates", { shown: words.number(stats.shown, 1), parsed: words.number(stats.parsed_hz, 1) })}${
+        words.language === "zh" ? "。" : ". "}${
+        stats.mask_age_p50_s === null || stats.parsed === 0 ? words.t("no_masks")
+          : words.t("age", { age: milliseconds(stats.mask_age_p50_s), p95: milliseconds(stats.mask_age_p95_s) })}`
         : words.t("connecting")}</p>
     ${children?.(recording)}</div>
     <section class="card"><label class="field"><span>${words.t("opacity")}</span>

@@ -30,7 +30,7 @@ export function Recordings({ words }) {
 function Row({ words, file, remove }) {
   const [sure, setSure] = useState(false);
   const [shown, setShown] = useState(false);
-  const about = `${words.t(file.kind)}, ${file.source}`;
+  const about = `${words.t(file.kind)}${words.language === "zh" ? "：" : ", "}${file.source}`;
   return html`<li class="file"><div class="row">
       <strong>${about}</strong>
       <span class="number">${new Date(file.changed).toLocaleString(words.language)}</span>
