@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.drawing.layers import Colour, Layer, layers
 from pipeline.drawing.selection import Mask, On, Region, connected, joined, regions, selected
-from pipeline.drawing.shares import AROUND_CELLS, Share, covering, keeping
+from pipeline.drawing.shares import AROUND_CELLS, Share, covering, keeping, widened
 from pipeline.geometry import Size
 from pipeline.types import Parsing, Picture
 from pipeline.yuv import Yuv420
@@ -27,6 +27,8 @@ CELLS = 6
 MIN_CELL_PX = 4
 WHOLE_CELLS = 12
 """The same of a whole picture, of which no person is known."""
+MOVED_CELLS = 2
+"""Cells of the map around what lingers that are hidden besides: it has been moved, and not to the cell."""
 BACKGROUND_SHARE = 1 / 40
 """How far a background is blurred, of the shorter side of the picture."""
 
@@ -141,7 +143,7 @@ def _covered(picture: AnyForm, parsing: Parsing | None, on: On, lingering: Mask 
         for layer in layers(done):
             layer.pixels[:] = treat(layer, layer.pixels, cell)
         return done
-    more = () if lingering is None else connected(lingering)
+    more = () if lingering is None else connected(widened(lingering, MOVED_CELLS))
     for region in joined(regions(parsing, on), more, AROUND_CELLS):
         share, cell = covering(region, parsing.map_size, size), _cell(region, parsing.map_size, size)
         for layer in layers(done):

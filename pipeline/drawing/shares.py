@@ -51,8 +51,7 @@ def covering(region: Region, map_size: Size, size: Size) -> Share:
     mask = np.zeros((box.bottom - box.top, box.right - box.left), np.uint8)
     left, top = region.box.left - box.left, region.box.top - box.top
     mask[top : top + region.mask.shape[0], left : left + region.mask.shape[1]] = region.mask
-    around = 2 * AROUND_CELLS + 1
-    mask = np.asarray(cv2.dilate(mask, np.ones((around, around), np.uint8)), np.uint8)
+    mask = widened(mask, AROUND_CELLS)
     # Softened by less than it was widened, so that all of the region keeps 255 when it is enlarged, too.
     mask = np.asarray(cv2.blur(mask, (AROUND_CELLS + 1, AROUND_CELLS + 1), borderType=cv2.BORDER_REPLICATE), np.uint8)
     area = _even(reach(box, map_size, size), size)
@@ -91,6 +90,20 @@ def keeping(brightness: NDArray[np.uint8], mask: Mask) -> Share | None:
     full = np.asarray(cv2.add(line, cv2.resize(start, shape), dtype=cv2.CV_8U), np.uint8)
     half = cv2.resize(full, (-(-shape[0] // 2), -(-shape[1] // 2)), interpolation=cv2.INTER_AREA)
     return Share(area, full, np.asarray(half, np.uint8))
+
+
+def widened(mask: Mask, cells: int) -> Mask:
+    """What is selected, and so many cells to each side of it."""
+    left, top, width, height = cv2.boundingRect(mask)
+    if not width:
+        return mask
+    box = grown(Box(left, top, left + width, top + height), cells, Size(*mask.shape))
+    wide = np.zeros_like(mask)
+    here = np.s_[box.top : box.bottom, box.left : box.right]
+    side = 2 * cells + 1
+    # The border of what is cut out for it is nothing, not its neighbours.
+    wide[here] = cv2.dilate(mask[here], np.ones((side, side), np.uint8))
+    return wide
 
 
 def grown(box: Box, cells: int, map_size: Size) -> Box:

@@ -272,18 +272,21 @@ def _parts(blob: _Blob, known: Mask) -> Iterator[Spot]:
     missed = np.asarray(cv2.bitwise_and(placed.mask, cv2.bitwise_not(placed.of(known))), np.uint8)
     if cv2.countNonZero(missed) < MIN_CELLS:
         return
-    count, parts, found = _components(missed)
+    # Mostly little is missed of somebody: only there its parts are counted.
+    beside, below, wide, high = cv2.boundingRect(missed)
+    count, parts, found = _components(missed[below : below + high, beside : beside + wide])
     regions: NDArray[np.integer] | None = None
     for number in range(1, count):
         across, down, wide, high, area = found[number].tolist()
         if area < MIN_CELLS:
             continue
-        inside = np.s_[down : down + high, across : across + wide]
-        part = np.asarray(cv2.inRange(parts[inside], number, number), np.uint8)
+        part = np.asarray(cv2.inRange(parts[down : down + high, across : across + wide], number, number), np.uint8)
+        down, across = down + below, across + beside
         if not _is_thick(part):
             if regions is None:
                 _, regions, wholes = _components(placed.mask)
-            if area < MIN_SHARE * wholes[regions[inside][part > 0][0], cv2.CC_STAT_AREA]:
+            there = regions[down : down + high, across : across + wide][part > 0][0]
+            if area < MIN_SHARE * wholes[there, cv2.CC_STAT_AREA]:
                 continue
         left, top = placed.box.left + across, placed.box.top + down
         yield Spot(Box(left, top, left + wide, top + high), part)

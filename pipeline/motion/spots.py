@@ -1,6 +1,5 @@
 """Spots: where a map has something, and only there."""
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -26,14 +25,16 @@ class Spot:
     def at(self, size: Size, map_size: Size) -> "Spot | None":
         """The same on a picture of another size: of each of its pixels the nearest cell. None where it has no pixel."""
         rows, columns = _nearest(map_size.height, size.height), _nearest(map_size.width, size.width)
-        top, bottom = bisect_left(rows, self.box.top), bisect_left(rows, self.box.bottom)
-        left, right = bisect_left(columns, self.box.left), bisect_left(columns, self.box.right)
-        down, across = np.array(rows[top:bottom], np.intp), np.array(columns[left:right], np.intp)
-        mask = self.mask[down - self.box.top][:, across - self.box.left]
+        top, bottom = rows.searchsorted((self.box.top, self.box.bottom)).tolist()
+        left, right = columns.searchsorted((self.box.left, self.box.right)).tolist()
+        mask = self.mask.take(rows[top:bottom] - self.box.top, axis=0)
+        mask = mask.take(columns[left:right] - self.box.left, axis=1)
         return Spot(Box(left, top, right, bottom), mask) if mask.any() else None
 
 
 @lru_cache(maxsize=8)
-def _nearest(cells: int, pixels: int) -> tuple[int, ...]:
-    """Of each of so many pixels the nearest cell, as `cv2.INTER_NEAREST` takes it."""
-    return tuple(int(pixel * (cells / pixels)) for pixel in range(pixels))
+def _nearest(cells: int, pixels: int) -> NDArray[np.intp]:
+    """Of each of so many pixels the nearest cell, as `cv2.INTER_NEAREST` takes it; not to be written to."""
+    nearest = np.array([int(pixel * (cells / pixels)) for pixel in range(pixels)], np.intp)
+    nearest.setflags(write=False)
+    return nearest
