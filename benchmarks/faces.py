@@ -2,6 +2,7 @@
 
     python -m benchmarks.faces cover FOLDER --seconds 60
     python -m benchmarks.faces speed
+    python -m benchmarks.faces labelled FOLDER
 
 `cover` hides the faces of made-up crowds (see `benchmarks.crowds`, which says what the folder has in it) as `streamer
 render --effect fill --on Face` does, and as `streamer run` does with `--live`, and compares the picture with where the
@@ -11,6 +12,9 @@ large as a face that is to be seen.
 
 `speed` is processor time a frame of 720p (the bundled street clip, enlarged) on one thread, in turns: OpenCV's
 `FaceDetectorYN` and our detector on the same input, and ours as `--faces` and `--on Face` use it.
+
+`labelled` is recall by the height of faces, and how far guesses of age and gender are off by age, gender and group, on
+pictures with labels: see `benchmarks.labelled_faces`.
 """
 
 import argparse
@@ -25,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.crowds import FRAME, RATE, Shot, Truth, backgrounds, cut_outs, scenes
+from benchmarks.labelled_faces import add_arguments, measure
 from pipeline import FaceDetector, Frame, Look, Parser, Parsing, load_parser
 from pipeline.drawing.overlay import draw
 from pipeline.drawing.selection import selected
@@ -201,6 +206,9 @@ def main() -> None:
     timed = tasks.add_parser("speed", help="processor time a frame")
     timed.set_defaults(task=speed)
     timed.add_argument("--frames", type=int, default=40)
+    labelled = tasks.add_parser("labelled", help="recall, and guesses of age and gender, on labelled pictures")
+    labelled.set_defaults(task=measure)
+    add_arguments(labelled)
     given = parser.parse_args()
     given.task(given)
 
