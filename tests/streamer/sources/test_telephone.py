@@ -16,6 +16,8 @@ from streamer.media.packet_queue import PacketQueue
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.live import LiveRecorder
 from streamer.recording.segments import Filing
+from streamer.sources import video
+from streamer.sources.timing.live_clock import LiveClock
 from tests.streamer.recording.test_recording import LOST_MOST_S, killed
 from tests.support.clicks import ALWAYS, flashing, seen_and_heard
 from tests.support.media import Clip, by_turns, hang_up, hold, pts_of, raw, serving, sound_of, spread
@@ -184,7 +186,13 @@ def test_a_clip_has_it_whatever_is_recorded(tmp_path: Path, suffix: str) -> None
 
 
 @pytest.mark.usefixtures("whole")
-def test_a_camera_that_is_lost_comes_back_with_it(tmp_path: Path) -> None:
+def test_a_camera_that_is_lost_comes_back_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock is believed: this machine may send in bursts, which is not what is tested."""
+
+    def believing(**settings: Any) -> LiveClock:
+        return LiveClock(**settings | {"by_arrival": False})
+
+    monkeypatch.setattr(video, "LiveClock", believing)
     body = flashing(tmp_path / "source.flv", 3.0, (0.6, 2.0)).read_bytes()
     out = tmp_path / "out.mp4"
     with serving(by_turns(spread(body, 3.0, then=hang_up), spread(body, 3.0, then=hold))) as port:
