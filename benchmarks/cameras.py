@@ -127,7 +127,8 @@ def pieces(seconds: float, piece_s: int, folder: Path) -> bool:
             stats = stream.stats
     times_s = [float(each) for each in media.pts_of(out)]
     gap_s = max(later - each for each, later in pairwise(times_s))
-    lost = stats.captured - len(times_s) + round(sum(max(0.0, b - a - 1.5 / 30) for a, b in pairwise(times_s)) * 30)
+    lost = stats.captured - stats.drops.at_end - len(times_s)
+    lost += round(sum(max(0.0, b - a - 1.5 / 30) for a, b in pairwise(times_s)) * 30)
     settled = delays[len(delays) // 4 :]
     print(f"HLS of 720p30 in pieces of {piece_s} s, recorded for {times_s[-1] - times_s[0] + 1 / 30:.1f} s")
     print(f"  {stats.captured} captured, {len(times_s)} recorded, {lost} lost; {gap_s * 1e3:.0f} ms apart at most")

@@ -1,4 +1,8 @@
-"""Cameras whose clock is wrong, and those whose pictures come in bursts or pieces. Each has sound."""
+"""Cameras whose clock is wrong, and those whose pictures come in bursts or pieces. Each has sound.
+
+Of the pictures that were captured, those count as ones to keep that were not still to be drawn when the stream was
+stopped.
+"""
 
 import math
 import sys
@@ -101,14 +105,15 @@ def clocks(place: Place) -> Iterator[Row]:
                 stream.stop()
                 stats = stream.stats
         got = recorded(out)
-        took_s = stats.captured / RATE  # more than was waited: those of the first moment come at once
+        kept = stats.captured - stats.drops.at_end
+        took_s = kept / RATE  # more than was waited: those of the first moment come at once
         yield Row(
             f"camera's clock is wrong: {name}",
             "as long as it took, to 1 %; each picture kept; sound within 100 ms",
-            f"{got.lasts_s:.2f} s of {took_s:.2f} s, {len(got.times_s)} of {stats.captured} pictures,"
+            f"{got.lasts_s:.2f} s of {took_s:.2f} s, {len(got.times_s)} of {kept} pictures,"
             f" sound {got.apart_s * 1e3:.0f} ms off",
             abs(got.lasts_s - took_s) <= 0.01 * took_s + place.slack_s
-            and (place.short or len(got.times_s) == stats.captured)
+            and (place.short or len(got.times_s) == kept)
             and got.apart_s <= MAX_APART_S + place.slack_s,
         )
 
@@ -160,12 +165,13 @@ def longest_pause_s(stream: Stream, seconds: float) -> float:
 
 def _even(what: str, got: Recorded, stats: Snapshot, pause_s: float, place: Place) -> Row:
     late_s = stats.shown_after.p50_s + stats.delay_s
+    kept = stats.captured - stats.drops.at_end
     return Row(
         what,
         f"each picture kept by its own time; shown without a pause of {MAX_PAUSE_S:g} s; sound within 100 ms",
-        f"{len(got.times_s)} of {stats.captured} pictures, {got.gap_s * 1e3:.0f} ms apart at most; longest pause"
+        f"{len(got.times_s)} of {kept} pictures, {got.gap_s * 1e3:.0f} ms apart at most; longest pause"
         f" {pause_s * 1e3:.0f} ms, {late_s:.1f} s late; sound {got.apart_s * 1e3:.0f} ms off",
-        len(got.times_s) == stats.captured
+        len(got.times_s) == kept
         and got.gap_s < 1.5 / RATE
         and pause_s <= MAX_PAUSE_S + place.slack_s
         and got.apart_s <= MAX_APART_S,
