@@ -78,7 +78,11 @@ def street(path: Path, rate: int, seconds: float) -> Path:
 def busy_with_others(began: tuple[float, float]) -> str:
     """How much of the machine others took, since `clocks` was read."""
     all_s, ours_s = (after - before for after, before in zip(clocks(), began))
-    return f"others took {max(0.0, all_s - ours_s):.0f} s of processor time, load {os.getloadavg()[0]:.1f}"
+    return f"it and the cameras took {ours_s:.0f} s of processor time; {others_text(max(0.0, all_s - ours_s))}"
+
+
+def others_text(spent_s: float) -> str:
+    return f"others took {spent_s:.0f} s, load {os.getloadavg()[0]:.1f}"
 
 
 def clocks() -> tuple[float, float]:
@@ -117,7 +121,7 @@ def pieces(seconds: float, piece_s: int, folder: Path) -> bool:
             if number < 30 and packet.size:
                 packet.stream = stream
                 made.mux(packet)
-    began = clocks()
+    began, spent_s = clocks(), sum(os.times()[:4])
     with media.Camera(clip, "hls", (*HLS, "--piece", str(piece_s))) as camera:
         Event().wait(3.5 * piece_s)  # who comes early finds one piece alone, and waits for the next
         with Stream(StreamConfig(camera.url, record=str(out), force=True)) as stream:
@@ -134,7 +138,9 @@ def pieces(seconds: float, piece_s: int, folder: Path) -> bool:
     print(f"  {stats.captured} captured, {len(times_s)} recorded, {lost} lost; {gap_s * 1e3:.0f} ms apart at most")
     print(f"  shown {stats.shown / (times_s[-1] - times_s[0] + 1 / 30):.2f}/s of their own time")
     print(f"  kept back {min(settled):.2f} to {max(settled):.2f} s after the first quarter; {stats.parsed} parsed")
-    print(f"  {busy_with_others(began)}")
+    ours_s = sum(os.times()[:4]) - spent_s  # its processes have ended, and are counted with it
+    others_s = max(0.0, clocks()[0] - began[0] - ours_s)
+    print(f"  it and the camera took {ours_s:.0f} s of processor time; {others_text(others_s)}")
     return lost == 0
 
 

@@ -1,9 +1,9 @@
 """Screens that die, refuse or are not there, while a stream has a window and is recorded."""
 
 import os
+import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -12,6 +12,8 @@ from tests.support.display import display
 
 PACKAGE = "xvfb"
 """Debian's, which has a screen that nobody sees."""
+COOKIE = b"\1\0\0\0\0\0\0\x12MIT-MAGIC-COOKIE-1\0\x10" + bytes(16)
+"""A file of cookies as Xauthority(3) has them. Of an empty one Xvfb takes everybody in."""
 NO_SCREEN = {"DISPLAY": "", "WAYLAND_DISPLAY": "", "XAUTHORITY": "/nonexistent"}
 
 
@@ -39,7 +41,7 @@ def windows(place: Place) -> Iterator[Row]:
     with display() as (name, server), environment(NO_SCREEN | {"DISPLAY": name}):
         yield _ends_alone(place, "the X server is killed", server)
     cookies = place.folder / "cookies"
-    cookies.write_bytes(b"")
+    cookies.write_bytes(COOKIE)
     with display("-auth", str(cookies)) as (name, _), environment(NO_SCREEN | {"DISPLAY": name}):
         yield _ends_alone(place, "the X server asks for a cookie that nobody has")
     with environment(NO_SCREEN | {"WAYLAND_DISPLAY": "wayland-9"}):
@@ -49,7 +51,7 @@ def windows(place: Place) -> Iterator[Row]:
 
 
 def _ends_alone(place: Place, what: str, server: "subprocess.Popen[bytes] | None" = None) -> Row:
-    out = str(place.folder / f"window-{threading.get_native_id()}-{len(what)}.mp4")
+    out = str(place.folder / f"window-{'-'.join(re.findall('[a-zA-Z]+', what))}.mp4")
     with running(PATTERN, window=True, record=out) as stream:
         captured(stream, 45)
         before = stream.stats
