@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from streamer.processes.child import Child, exit_text
 from streamer.processes.framing import ChannelClosed
 from streamer.sources.demuxer.protocol import (
+    BEGUN,
     CORRUPT,
     ENDED,
     FAILED,
@@ -32,6 +33,9 @@ from streamer.sources.timing.buffer import Wait
 
 WAIT_S = 0.05
 """Maximum delay in noticing that nothing comes."""
+START_S = 30.0
+"""Time for the process to start, beside that for the camera, which gets all of its own: a busy machine is no silent
+camera."""
 LEAVE_S = 0.3
 """Time to say goodbye to the camera, when nobody wants its packets any more."""
 
@@ -62,7 +66,7 @@ class RemoteFeed:
             files: descriptors that the process has as well.
 
         Raises:
-            RemoteSilent: after `limit_s`, or when stopped.
+            RemoteSilent: after `limit_s` from when the process began, or when stopped.
             RemoteFailed: it cannot be.
         """
         self._heard_s = time.monotonic()
@@ -75,7 +79,7 @@ class RemoteFeed:
         except OSError as exc:
             raise RemoteFailed(Failed("OSError", 0, f"no process for it can be started: {exc.strerror}")) from exc
         try:
-            self._set_up(self._opened(time.monotonic() + limit_s, stopped))
+            self._set_up(self._opened(limit_s, stopped))
         except BaseException:
             self.close()
             raise
@@ -98,8 +102,11 @@ class RemoteFeed:
         # Where nothing comes, FFmpeg waits for it, and would not get to its goodbye; maybe nothing else does either.
         self._child.close(at_once=time.monotonic() - self._heard_s > LEAVE_S)
 
-    def _opened(self, until_s: float, stopped: Stopped) -> Opened:
-        while (message := self._receive()) is None:
+    def _opened(self, limit_s: float, stopped: Stopped) -> Opened:
+        until_s = time.monotonic() + START_S + limit_s
+        while (message := self._receive()) is None or message[0] == BEGUN:
+            if message is not None:
+                until_s = time.monotonic() + limit_s
             if stopped.is_set() or time.monotonic() > until_s:
                 raise RemoteSilent
         if message[0] != OPENED:

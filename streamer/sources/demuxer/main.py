@@ -27,7 +27,7 @@ from msgspec.structs import replace
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
 from streamer.sources.demuxer.jpegs import fetched
-from streamer.sources.demuxer.protocol import ENDED, FAILED, OPENED, PACKET, Failed, Opened, Request, packet_head
+from streamer.sources.demuxer.protocol import BEGUN, ENDED, FAILED, OPENED, PACKET, Failed, Opened, Request, packet_head
 
 MAX_DECODED = 200
 """Maximum number of packets that are decoded to find out a recording's rotation."""
@@ -75,6 +75,7 @@ def serve(parent: Parent) -> None:
     """Opens what the parent asks for and sends its packets. See `streamer.processes.parent`."""
     request = msgspec.msgpack.decode(parent.receive(), type=Request)
     with suppress(ChannelClosed):  # the parent wants no more
+        _send(parent, BEGUN)
         try:
             with ExitStack() as stack:
                 _pour_any(request, _reached(request.url, stack), parent)

@@ -1,7 +1,7 @@
 """The messages between a stream and the process that holds its camera's connection.
 
-The stream sends one, a `Request`. Each message of the process is one byte that says its kind, and a body: what came of
-the request, then packets as FFmpeg has them, then how it ended.
+The stream sends one, a `Request`. Each message of the process is one byte that says its kind, and a body: that it
+begins, what came of the request, then packets as FFmpeg has them, then how it ended.
 """
 
 import struct
@@ -10,8 +10,8 @@ import av
 import msgspec
 from av.stream import Stream
 
-OPENED, PACKET, ENDED, FAILED = range(4)
-"""Kinds, with their bodies: an `Opened`, a packet, nothing, a `Failed`. All but packets are in msgpack."""
+BEGUN, OPENED, PACKET, ENDED, FAILED = range(5)
+"""Kinds, with their bodies: nothing, an `Opened`, a packet, nothing, a `Failed`. All but packets are in msgpack."""
 PACKET_HEAD = struct.Struct(">BBqqq")
 """Before the bytes of a packet: the stream's number (0 is the video), flags, pts, dts, duration."""
 KEY, CORRUPT, NO_PTS, NO_DTS = 1, 2, 4, 8

@@ -17,9 +17,11 @@ import pytest
 
 from streamer import CannotOpen, ConfigError, SourceLost, open_source
 from streamer.errors import Cause
+from streamer.sources import connection
 from streamer.sources.devices.webcam import Camera, OpenCvCamera
 from streamer.sources.network import Timeouts
 from streamer.sources.uri import is_camera, without_password
+from tests.support import late_demuxer
 from tests.support.clicks import flashing
 from tests.support.media import (
     NO_LENGTH,
@@ -118,6 +120,23 @@ def test_what_is_not_a_video() -> None:
     with serving(http(b"<html>Welcome</html>", "Content-Type: text/html\r\n")) as port:
         with pytest.raises(CannotOpen, match="not a video"):
             open_source(f"http://127.0.0.1:{port}/", timeouts=PATIENT)
+
+
+def test_a_busy_machine_is_no_silent_camera(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The camera's time begins when the process that asks it does."""
+    monkeypatch.setattr(connection, "_MODULE", late_demuxer.__name__)
+    timeouts = replace(PATIENT, open_s=6.0)
+    assert timeouts.open_s < late_demuxer.LATE_S
+    with serving(raw(clip.read_bytes())) as port:
+        with open_source(f"tcp://127.0.0.1:{port}", timeouts=timeouts) as source:
+            assert next(iter(source)).index == 0
+
+
+def test_a_process_that_never_begins_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_MODULE", late_demuxer.__name__)
+    monkeypatch.setattr(connection, "START_S", 0.5)
+    with serving(hold) as port, pytest.raises(CannotOpen, match="no answer in"):
+        open_source(f"tcp://127.0.0.1:{port}", timeouts=replace(PATIENT, open_s=0.5))
 
 
 @pytest.mark.parametrize("scheme", ["rtsp", "rtmp", "http", "tcp", "udp"])
