@@ -25,6 +25,7 @@ from pipeline.network.letterbox import Letterbox  # noqa: E402
 from pipeline.network.quantize import RANGES_KEY  # noqa: E402
 from streamer.sources.open import open_source, sample  # noqa: E402
 from training.batches import make_batch  # noqa: E402
+from training.commands.train import missed_share  # noqa: E402
 from training.log import Log, plot  # noqa: E402
 from training.losses import Losses, Truth, Weights, offset, outlines, overlap, somebody  # noqa: E402
 from training.measure import measure, validation_crowds  # noqa: E402
@@ -321,6 +322,42 @@ class TestScenes:
         stock = stock_of([photo(), *photos], 1.0, lambda strip: True, lambda bgr: wrong[int(bgr[0, 0, 0])])
         assert [int(bgr[0, 0, 0]) for bgr in stock.nobody] == list(shades)
         assert stock.nobody_chances == pytest.approx([1 / 16, 5 / 16, 10 / 16])
+
+    def test_whoever_is_missed_is_drawn_more_often(self) -> None:
+        bgr, labels = drawn()
+        persons = np.where(labels == FACE, np.uint8(1), np.uint8(2))
+        life = [make_photo(f"life/{name}", bgr, labels, False, persons) for name in ("seen", "half", "missed")]
+        none = make_photo("life/none", bgr, np.zeros_like(labels), True, np.zeros_like(labels))
+        unseen = {"life/seen": 0.0, "life/half": 0.5, "life/missed": 1.0}
+        stock = stock_of([photo(), *life, none], 1.0, lambda strip: True, missed=lambda each: unseen[each.name])
+        assert stock.ordinary == pytest.approx([0, 1 / 7.5, 2.5 / 7.5, 4 / 7.5, 0])
+
+    def test_a_parser_that_sees_nobody_misses_all_and_one_that_sees_half_a_half(self) -> None:
+        shown = photo()
+        where = PERSON[shown.labels]
+
+        class Seeing:
+            def __init__(self, instances: NDArray[np.bool_]) -> None:
+                self.instances = instances.astype(np.uint8)[::2, ::2]
+
+            def still(self, frame: Frame) -> "Seeing":
+                return self
+
+        rows = np.flatnonzero(where.any(axis=1))
+        above = np.arange(len(where))[:, None] < np.median(np.repeat(rows, where.sum(axis=1)[rows]))
+        shares = [missed_share(shown, Seeing(each)) for each in (where, np.zeros_like(where), where & above)]  # type: ignore[arg-type]
+        assert shares == pytest.approx([0, 1, 0.5], abs=0.05)
+
+    def test_hands_fill_a_frame_now_and_then(self) -> None:
+        bgr, labels = (np.tile(each, (1, 4) + (1,) * (each.ndim - 2)) for each in drawn())
+        labels[:, :240] = 0
+        labels[40:80, 10:50] = LEFT_ARM  # far from the rest: it fills no view of all of somebody
+        persons = np.where(labels > 0, np.uint8(1), np.uint8(0))
+        stock = stock_of([photo(), make_photo("life/one", bgr, labels, False, persons)], 1.0, lambda strip: True)
+        mix = Mix(portraits=0.0, ordinary=1.0, crowds=0.0)
+        scenes = [Painter(stock, Size(96, 128), np.random.default_rng(n), mix=mix).scene() for n in range(60)]
+        filled = [np.mean(scene.labels == arm) for scene in scenes for arm in (LEFT_ARM, RIGHT_ARM)]
+        assert max(filled) > 0.2
 
     def test_strips_with_somebody_are_no_background(self) -> None:
         assert not stock_of([photo()], 1.0, lambda strip: False).backgrounds

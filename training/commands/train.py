@@ -37,7 +37,7 @@ from training.network.export import add_int8_ranges, export
 from training.network.lite_net import NARROW, LiteNet, Shape
 from training.network.narrow import narrowed
 from training.network.weights import load_onnx
-from training.pack import Pack, read_pack
+from training.pack import PERSON, Pack, Photo, read_pack
 from training.parsing import parser_with
 from training.scenes.compose import Scene
 from training.scenes.stock import Stock, stock_of
@@ -113,6 +113,7 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
             annotated_share=3.0,
             is_empty=lambda strip: _shows_nobody(strip, looker),
             mistaken=lambda bgr: _somebody_share(bgr, ready),
+            missed=lambda photo: missed_share(photo, ready),
         )
         start = _start(options, stock, device)
     settings = Settings(
@@ -184,6 +185,13 @@ def _shows_nobody(strip: Picture, parser: Parser) -> bool:
 def _somebody_share(bgr: Picture, parser: Parser) -> float:
     instances = parser.still(Frame.still(bgr)).instances
     return np.count_nonzero(instances) / instances.size
+
+
+def missed_share(photo: Photo, parser: Parser) -> float:
+    """The share of the pixels of a photo's people that a parser takes for nobody's."""
+    seen = parser.still(Frame.still(photo.bgr)).instances != 0
+    people = cv2.resize(PERSON[photo.labels].view(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST) != 0
+    return 1.0 - int(np.count_nonzero(seen & people)) / max(1, int(np.count_nonzero(people)))
 
 
 def _steps(

@@ -114,11 +114,20 @@ def _relit(bgr: Picture, rng: Generator) -> Picture:
     colour = rng.random()
     if colour < 0.12:
         lit = cv2.cvtColor(cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        if colour < 0.03:
+            lit = _two_toned(np.asarray(lit, np.uint8), rng)
     elif colour < 0.42:
         grey = cv2.cvtColor(cv2.cvtColor(lit, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
         kept = rng.uniform(0.4, 1.5)
         lit = cv2.addWeighted(lit, kept, grey, 1 - kept, 0)
     return np.asarray(lit, np.uint8)
+
+
+def _two_toned(bgr: Picture, rng: Generator) -> Picture:
+    """From one colour to another, as posters are and what coloured lamps light."""
+    dark, light = rng.uniform(0, 110, 3), rng.uniform(130, 256, 3)
+    table = np.asarray(dark + np.linspace(0, 1, 256)[:, None] * (light - dark), np.uint8)
+    return np.asarray(cv2.LUT(bgr, np.ascontiguousarray(table[None])), np.uint8)
 
 
 def _night(bgr: Picture, rng: Generator) -> Picture:

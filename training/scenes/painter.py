@@ -8,9 +8,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pipeline.geometry import Size
-from pipeline.labels import CIHP
+from pipeline.labels import CIHP, PART_GROUPS
 from pipeline.types import Picture
-from training.pack import HEADS, IGNORED, PERSON, Photo
+from training.pack import HEADS, IGNORED, PERSON, UNKNOWN_SIDES, Photo
 from training.scenes.augment import View, develop
 from training.scenes.compose import Scene, empty, paste_person, paste_thing, place_photo, side_by_side, thing
 from training.scenes.stock import Stock
@@ -23,8 +23,11 @@ _THING_IN_FRONT = 0.03
 """Of scenes. With three times as many, dark sleeves on clips were taken for something in front of somebody."""
 _IN_FRONT = 0.06
 """Of scenes: those with something wide in front, such as a desk."""
-_SMALL_HEAD = 120
-"""A head of fewer pixels does not fill a frame."""
+_HEADS = tuple(CIHP.id_of(name) for name in HEADS)
+_LIMBS = (*(CIHP.id_of(name) for group in ("arms", "legs", "shoes") for name in PART_GROUPS[group]), *UNKNOWN_SIDES)
+"""Hands on a keyboard, and a foot on a board, are somebody, too."""
+_SMALL = 120
+"""A head or a limb of fewer pixels does not fill a frame."""
 _MAX_ENLARGED = 3.0
 """An ordinary picture is not enlarged more than so many times."""
 
@@ -108,11 +111,11 @@ class Painter:
         return place_photo(empty(bgr), photo, self._look_around(photo))
 
     def _look_around(self, photo: Photo) -> View:
-        """A view of an ordinary picture: a head, somebody, or all of it."""
+        """A view of an ordinary picture: a head, a limb, somebody, or all of it."""
         rng, how = self._rng, self._rng.random()
-        heads = _blobs(np.isin(photo.labels, [CIHP.id_of(name) for name in HEADS])) if how < 0.2 else []
-        if heads:
-            return self._closer(heads[int(rng.integers(len(heads)))], rng.uniform(0.25, 1.15))
+        near = _blobs(np.isin(photo.labels, _HEADS if how < 0.16 else _LIMBS)) if how < 0.26 else []
+        if near:
+            return self._closer(near[int(rng.integers(len(near)))], rng.uniform(0.25, 1.15))
         if how < 0.6:
             numbers = [each for each in np.unique(photo.persons) if each not in (0, IGNORED)]
             somebody = photo.persons == rng.choice(numbers) if numbers else PERSON[photo.labels]
@@ -188,7 +191,7 @@ class Painter:
         how = rng.random()
         if photo.anybody and how < 0.75:
             focus, share = _box_of(PERSON[photo.labels]), rng.uniform(0.65, 1.2)
-        head = np.isin(photo.labels, [CIHP.id_of(name) for name in HEADS])
+        head = np.isin(photo.labels, _HEADS)
         if photo.anybody and how < 0.2 and np.count_nonzero(head) > 60:
             focus, share = _box_of(head), rng.uniform(0.2, 0.6)
         elif photo.anybody and how < 0.3:
@@ -268,7 +271,7 @@ def _blobs(mask: NDArray[np.bool_]) -> list[tuple[float, float, float, float]]:
     return [
         (float(left), float(top), float(left + width), float(top + height))
         for left, top, width, height, area in stats[1:]
-        if area > _SMALL_HEAD
+        if area > _SMALL
     ]
 
 

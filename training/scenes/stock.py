@@ -28,6 +28,9 @@ _HARD, _MOST_HARD = 80.0, 10.0
 """A picture without people is drawn more often by so many times the share of it that a parser takes for somebody, and
 not more than so many times as often as one in which it sees nobody."""
 
+_MISSED = 3.0
+"""An ordinary picture is drawn more often by so many times the share of its people that a parser does not see."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stock:
@@ -57,6 +60,7 @@ def stock_of(
     annotated_share: float,
     is_empty: Callable[[Picture], bool],
     mistaken: Callable[[Picture], float] = lambda bgr: 0.0,
+    missed: Callable[[Photo], float] = lambda photo: 0.0,
 ) -> Stock:
     """Sorts a pack's photos into what scenes are made of.
 
@@ -65,6 +69,8 @@ def stock_of(
         annotated_share: how much more often a photo labelled by people is drawn than another.
         is_empty: whether nobody is in a strip of background: annotators skip who passes by far behind.
         mistaken: the share of a picture without people that a parser takes for somebody: hard pictures are drawn
+            more often.
+        missed: the share of the people in an ordinary picture whom a parser does not see: such pictures are drawn
             more often.
     """
     made = np.array([photo.synthetic for photo in photos])
@@ -78,6 +84,7 @@ def stock_of(
     lone = chances * [photo.alone and _is_whole(photo) and not photo.synthetic for photo in photos]
     chances *= [not photo.ordinary for photo in photos]
     ordinary = np.array([_ordinary_chance(photo) for photo in photos])
+    ordinary *= [1 + _MISSED * missed(photo) if chance else 1.0 for photo, chance in zip(photos, ordinary, strict=True)]
     # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
     strips = [strip for photo in taken for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
     bags = [(photo, where) for photo in taken if (where := bag_of(photo)) is not None]
