@@ -38,6 +38,16 @@ def fair_time() -> Iterator[Callable[[], float]]:
             busy.kill()
 
 
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Holds what is done in it to so much fair time, whether it succeeds or raises."""
+    with fair_time() as spent_s:
+        try:
+            yield
+        finally:
+            assert spent_s() < seconds
+
+
 class Clock:
     """Time, and whether somebody wants no more: a wait takes as long as it says, to the tick, and nothing else does.
 

@@ -112,8 +112,9 @@ def test_it_is_not_counted_over_a_network_either(tmp_path: Path) -> None:
             camera, _, _ = watch(open_, 3.5)
         finally:
             opened.set()
-    settled_s = [each for each in sent_s if SETTLED_S <= each - sent_s[0] <= 3.5]
-    assert camera.frames > 60
+    came_s = [each for each in sent_s if each - sent_s[0] <= 3.5]
+    settled_s = [each for each in came_s if each - sent_s[0] >= SETTLED_S]
+    assert camera.frames > 0.8 * (50 + len(came_s))  # 50 were there before
     assert camera.hz == pytest.approx((len(settled_s) - 1) / (settled_s[-1] - settled_s[0]), rel=0.15)
 
 

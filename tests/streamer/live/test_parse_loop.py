@@ -9,7 +9,7 @@ import pytest
 from pipeline import CIHP, Parsing, Size
 from streamer.live.latest import LatestParsings
 from streamer.live.parse import Pace
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_S, eventually
 
 NOBODY = Parsing(
     np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint8), (), CIHP, 0, 0.0, 0.0, Size(4, 4), 0.0, carried_from=0
@@ -40,7 +40,9 @@ def test_no_pace_is_always_due() -> None:
 
 def waiting_for(newest: LatestParsings, frame_index: int) -> "tuple[threading.Thread, list[Parsing | None]]":
     got: list[Parsing | None] = []
-    thread = threading.Thread(target=lambda: got.append(newest.wait_for(frame_index, 10.0)))
+    # For longer than the tests wait: what is waited for without need is not there in their time.
+    wait_s = 5 * PATIENCE_S
+    thread = threading.Thread(target=lambda: got.append(newest.wait_for(frame_index, wait_s)), daemon=True)
     thread.start()
     return thread, got
 
@@ -53,7 +55,7 @@ def test_a_frame_that_is_being_parsed_is_waited_for() -> None:
     newest.begin(2)
     assert not got
     newest.end(of(2))
-    thread.join(120)
+    thread.join(PATIENCE_S)
     assert got[0] is not None
     assert got[0].frame_index == 2
 
@@ -75,7 +77,7 @@ def test_one_that_fails_is_not_waited_for_any_longer() -> None:
     newest.begin(2)
     thread, got = waiting_for(newest, 2)
     newest.end(None)
-    thread.join(120)
+    thread.join(PATIENCE_S)
     assert got == [None]
 
 

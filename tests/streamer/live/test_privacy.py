@@ -15,7 +15,7 @@ from pipeline import Frame, ParserSettings, load_parser
 from streamer import Stream, StreamConfig, open_source
 from streamer.sources.open import sample
 from tests.support.media import Clip, hang_up, pictures_of, serving, spread
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, within
 
 pytestmark = pytest.mark.process
 
@@ -122,7 +122,8 @@ def test_nothing_that_is_kept_shows_a_face(scenes: Scenes, camera: str, tmp_path
         looked()
         stream.clip(tmp_path / "last.mkv")
         stream.stop()
-        assert stream.join(120)
+        with within(20):
+            assert stream.join(120)
     kept = {path.name: pictures_of(path) for path in (out, tmp_path / "first.mkv", tmp_path / "last.mkv")}
     kept |= {path.name: [cv2.imread(str(path))] for path in snapshots}
     assert len(kept["out.mkv"]) > 110
@@ -150,7 +151,8 @@ def test_live_a_face_that_the_parser_does_not_see_is_hidden(scenes: Scenes, tmp_
         shown = stream.stats.shown
         assert eventually(lambda: stream.stats.shown > shown + 20, 120)
         stream.stop()
-        assert stream.join(120)
+        with within(20):
+            assert stream.join(120)
     shown = 0
     for picture in pictures_of(out):
         red = np.abs(picture.astype(int) - RED).max(axis=-1) < 60

@@ -59,7 +59,7 @@ from tests.support.media import (
     spread,
 )
 from tests.support.paths import ROOT
-from tests.support.waiting import Clock, eventually, fair_time
+from tests.support.waiting import Clock, eventually, fair_time, within
 
 PATIENT = Timeouts(open_s=60.0, read_s=60.0, segment_s=60.0)
 """Where nothing falls silent: the test's own machine may be busy."""
@@ -567,7 +567,8 @@ def test_stopping_while_it_connects_to_a_black_hole(scheme: str, stuck: bool) ->
         if stuck:
             psutil.Process().children()[0].suspend()
         assert stopping_takes(stream) < STOP_WITHIN_S
-        assert stream.join(120)
+        with within(1):
+            assert stream.join(120)
 
 
 @pytest.mark.process
@@ -576,7 +577,8 @@ def test_stopping_while_nobody_listens() -> None:
         assert eventually(lambda: stream.stats.offline_since_s is not None)
         assert "nobody listens there" in str(stream.stats.last_loss)
         assert stopping_takes(stream) < STOP_WITHIN_S
-        assert stream.join(120)
+        with within(1):
+            assert stream.join(120)
 
 
 @pytest.mark.process
@@ -590,7 +592,8 @@ def test_stopping_while_it_is_silent(clip: Path, stuck: bool) -> None:
                 if stuck and "demux" in " ".join(child.cmdline()):
                     child.suspend()
             assert stopping_takes(stream) < STOP_WITHIN_S
-            assert stream.join(120)
+            with within(1):
+                assert stream.join(120)
 
 
 @pytest.mark.process
@@ -635,7 +638,8 @@ def gone(process: psutil.Process) -> bool:
 def test_the_duration_ends_a_stream_that_is_offline(clip: Path) -> None:
     with serving(by_turns(rtsp(clip), hold)) as port:
         with Stream(StreamConfig(f"rtsp://127.0.0.1:{port}/1", duration_s=1.0, **SMALL)) as stream:
-            assert stream.join(120)
+            with within(20):
+                assert stream.join(120)
     assert stream.stats.captured == 12
 
 
@@ -651,8 +655,10 @@ def test_a_camera_that_is_killed_and_comes_back_is_recorded_at_the_right_times(
     with Camera(long) as camera, Stream(StreamConfig(camera.url, record=str(out), **SMALL)) as stream:
         assert eventually(lambda: stream.stats.captured > 20)
         camera.kill()
-        assert eventually(lambda: stream.stats.offline_since_s is not None)
-        assert eventually(lambda: (stream.stats.offline_since_s or 0) > 1.5)
+        with within(10):
+            assert eventually(lambda: stream.stats.offline_since_s is not None)
+        with within(10):
+            assert eventually(lambda: (stream.stats.offline_since_s or 0) > 1.5)
         assert not stream.join(0)
         had = stream.stats.captured
         camera.start()
@@ -661,7 +667,8 @@ def test_a_camera_that_is_killed_and_comes_back_is_recorded_at_the_right_times(
             assert spent_s() < BACK_WITHIN_S + SLACK_S
         assert eventually(lambda: stream.stats.captured > had + 20)
         stream.stop()
-        assert stream.join(120)
+        with within(5):
+            assert stream.join(120)
         stats = stream.stats
     assert stats.reconnects == 1
     assert stats.offline_since_s is None
@@ -722,7 +729,8 @@ def test_a_dead_stream_beside_others_costs_them_nothing(long: Path, tmp_path: Pa
             before = well.stats
             assert eventually(lambda: well.stats.shown > before.shown + 40)
             assert well.stats.last_loss is None
-    assert well.join(120)
+    with within(1):
+        assert well.join(120)
     assert len(pts_of(tmp_path / "out.mp4")) == well.stats.shown
 
 
@@ -785,7 +793,8 @@ def test_a_recording_that_goes_on_through_all_of_it(tmp_path: Path, put: Put) ->
             had = stream.stats.captured
             assert eventually(lambda: stream.stats.captured > had + 3)
             stream.stop()
-            assert stream.join(120)
+            with within(5):
+                assert stream.join(120)
             stats = stream.stats
     times = [float(each) for each in pts_of(out)]
     assert len(times) == stats.shown
@@ -813,7 +822,8 @@ def test_another_size_goes_into_the_same_recording(tmp_path: Path) -> None:
             parsed = stream.stats.parsed
             assert eventually(lambda: stream.stats.parsed > parsed + 3)
             stream.stop()
-            assert stream.join(120)
+            with within(5):
+                assert stream.join(120)
     pictures = pictures_of(out)
     assert {each.shape for each in pictures} == {(96, 128, 3)}
     assert pictures[0][5, 5].max() > 100
@@ -852,7 +862,8 @@ def test_a_recording_of_sound_goes_on(tmp_path: Path) -> None:
         with Stream(StreamConfig(f"tcp://127.0.0.1:{port}", record=str(out), **SMALL)) as stream:
             assert eventually(lambda: stream.stats.reconnects == 1 and stream.stats.shown > 40)
             stream.stop()
-            assert stream.join(120)
+            with within(5):
+                assert stream.join(120)
     (track,) = sound_of(out)
     times = [float(time_s) for time_s, _ in track]
     pictures = [float(each) for each in pts_of(out)]
@@ -909,7 +920,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_stream(tmp_path: Path) -> No
     code = f"""
 import resource, signal, sys
 sys.path.insert(0, {str(ROOT)!r})
-from tests.support.waiting import Clock, eventually, fair_time
+from tests.support.waiting import Clock, eventually, fair_time, within
 from streamer import SinkError, Stream, StreamConfig
 from streamer.sources.open import sample
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -21,7 +21,7 @@ from streamer.sources.timing.live_clock import LiveClock
 from tests.streamer.recording.test_recording import LOST_MOST_S, killed
 from tests.support.clicks import ALWAYS, flashing, seen_and_heard
 from tests.support.media import Clip, by_turns, hang_up, hold, pts_of, raw, serving, sound_of, spread
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, within
 
 pytestmark = pytest.mark.process
 
@@ -199,7 +199,8 @@ def test_a_camera_that_is_lost_comes_back_with_it(tmp_path: Path, monkeypatch: p
         with Stream(StreamConfig(f"tcp://127.0.0.1:{port}", record=str(out), **SMALL)) as stream:
             assert eventually(lambda: stream.stats.reconnects == 1 and stream.stats.shown > 140)
             stream.stop()
-            assert stream.join(120)
+            with within(5):
+                assert stream.join(120)
     together(out, 4)
 
 

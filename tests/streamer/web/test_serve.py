@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.served import Served, served
 from tests.support.service import black, street
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, within
 
 pytestmark = pytest.mark.process
 WORKER = "streamer.stills.main"
@@ -113,7 +113,8 @@ def test_it_ends_when_told_to_and_leaves_nothing(tmp_path: Path) -> None:
         tree = [psutil.Process(running.process.pid), *running.children(WORKER)]
         running.process.terminate()
         assert running.process.wait(120) == 0
-        assert eventually(lambda: not any(each.is_running() for each in tree))
+        with within(10):
+            assert eventually(lambda: not any(each.is_running() for each in tree))
         assert running.lines()[-1]["message"] == "ended"
 
 
@@ -122,7 +123,8 @@ def test_without_its_service_the_process_ends(tmp_path: Path) -> None:
         assert running.ready()
         tree = running.children(WORKER)
         running.process.kill()
-        assert eventually(lambda: not any(each.is_running() for each in tree))
+        with within(10):
+            assert eventually(lambda: not any(each.is_running() for each in tree))
 
 
 def test_its_health_is_asked_for(running: Served) -> None:

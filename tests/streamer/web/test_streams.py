@@ -31,7 +31,7 @@ from tests.support.browser import Watched, chromium, opened
 from tests.support.paths import STREET
 from tests.support.served import Answer, Served, served
 from tests.support.service import portrait
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, within
 
 HOST = "streamer.web.streams.host"
 
@@ -337,7 +337,8 @@ def test_a_camera_that_is_not_there_is_ended_and_its_password_is_nowhere(tmp_pat
         bodies = [
             running.ask("GET", where).body for where in (path, "/api/v1/streams", f"{path}/frame.jpg", "/metrics")
         ]
-        assert running.ask("DELETE", path).status == 204
+        with within(60):
+            assert running.ask("DELETE", path).status == 204
         for source in ("nobody", "/etc/passwd", "rtsp://127.0.0.1:9/x", "http://169.254.169.254/"):
             answer = running.ask("POST", "/api/v1/streams", json.dumps({"source": source}).encode(),
                                  **{"Content-Type": "application/json"})  # fmt: skip

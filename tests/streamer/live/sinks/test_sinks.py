@@ -13,7 +13,7 @@ import zmq
 
 from streamer import SinkError, Stream, StreamConfig, subscribe
 from streamer.live.stats import SinkEnd
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, within
 
 pytestmark = pytest.mark.process
 
@@ -42,7 +42,8 @@ def test_a_publisher_that_fails_does_not_end_a_recording(tmp_path: Path) -> None
         assert eventually(lambda: stream.stats.parsed > before.parsed + 5)
         stream.stop()
         with pytest.raises(SinkError, match=f"cannot publish at {address}"):
-            stream.join(120)
+            with within(10):
+                stream.join(120)
     assert [each.name for each in stream.stats.sinks_ended] == ["publisher"]
 
 
@@ -68,7 +69,8 @@ def test_a_message_that_nobody_would_take_ends_the_publisher(tmp_path: Path) -> 
             assert eventually(lambda: stream.stats.shown > shown + 30)
             stream.stop()
             with pytest.raises(SinkError, match="no subscriber would take this mask"):
-                stream.join(120)
+                with within(10):
+                    stream.join(120)
     assert seen
     assert heard.end_reason == "failed"
     assert heard.end_totals is not None

@@ -14,7 +14,7 @@ from streamer import SinkError, Stream, StreamConfig
 from streamer.live.sinks.window import Window
 from tests.support.display import display
 from tests.support.media import pts_of
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, within
 
 pytestmark = [pytest.mark.process, pytest.mark.screen]
 
@@ -173,7 +173,8 @@ def test_a_display_that_refuses_us_ends_the_window_alone(tmp_path: Path, monkeyp
             assert eventually(lambda: stream.stats.shown > shown + 20, 60)
             stream.stop()
             with pytest.raises(SinkError, match=f"no display answers at {locked}, or it refuses this user"):
-                stream.join(120)
+                with within(10):
+                    stream.join(120)
     assert [sink.name for sink in stream.stats.sinks_ended] == ["window"]
     assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
 
