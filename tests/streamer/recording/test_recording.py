@@ -84,8 +84,11 @@ sys.path.insert(0, {str(ROOT)!r})
 from contextlib import suppress
 from pathlib import Path
 from streamer import SourceLost, open_source
+from streamer.media.disk import Disk
 from streamer.media.packet_queue import PacketQueue
 from tests.streamer.recording.test_recording import live
+# What is told of is in the file: how far the disk's thread is behind pictures that come at once is the machine's.
+Disk.begin = Disk.do
 source, out, from_s, until_s = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
 with open_source(source, audio=True) as opened:
     queue = PacketQueue(opened.audio.streams)
