@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -15,6 +17,7 @@ from pipeline import BadPicture, PipelineError, RuntimeUnavailable, Size, Unknow
 from pipeline.lite.model import FILE as LITE
 from pipeline.network.options import PRECISIONS, RUNTIMES, RunOptions
 from pipeline.network.runtime import Network, compile_network
+from tests.support.paths import PEOPLE
 
 SIZE = Size(64, 96)
 F32_AGREE = 1e-3
@@ -22,7 +25,7 @@ F32_AGREE = 1e-3
 BF16_AGREE = 0.05
 """Share of the largest logit: bf16 keeps 8 bits, 0.4 % a rounding, and errors of some dozens of layers add up."""
 BF16_SAME_CLASS = 0.95
-"""Share of cells of a noisy picture: where two classes are nearly level, either may win."""
+"""Share of cells: where two classes are nearly level, either may win."""
 
 
 def noise(seed: int, size: Size = SIZE) -> NDArray[np.uint8]:
@@ -104,7 +107,10 @@ def test_bf16_agrees_or_is_refused() -> None:
     larger = Size(128, 192)  # where the network sees enough to be sure of anything
     network = compile_network(LITE, larger, options)
     assert network.precision == "bf16"
-    picture = noise(2, larger)
+    # Noise is not what rounding is judged by: of some of it, AMX's is nearly twice as far off, and means nothing.
+    with av.open(str(PEOPLE)) as film:
+        first = next(film.decode(video=0)).to_ndarray(format="bgr24")
+    picture = cv2.resize(first, (larger.width, larger.height)).astype(np.uint8)
     exact = run(compile_network(LITE, larger, RunOptions("onnx")), picture)
     rounded = run(network, picture)
     for one, other in zip(rounded, exact):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import matplotlib.font_manager  # noqa: F401 - makes its list of fonts, by a program that a quick test must not start
 import numpy as np
 import pytest
 
