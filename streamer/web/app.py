@@ -24,8 +24,9 @@ from streamer.web.costs import root as scrape
 from streamer.web.costs import router as costs
 from streamer.web.described import described
 from streamer.web.gate import API, Gate
+from streamer.web.jobs.accepting import Desk as JobDesk
 from streamer.web.jobs.files import Folder
-from streamer.web.jobs.routes import Desk as JobDesk
+from streamer.web.jobs.pictures import PictureJobs
 from streamer.web.jobs.routes import router as videos
 from streamer.web.jobs.runner import Runner
 from streamer.web.jobs.store import JobStore
@@ -85,7 +86,7 @@ def create_app(
         openapi_url=f"{API}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(pool, settings),
+        lifespan=_lifespan(pool, settings, PictureJobs(desk, pool.queue)),
         root_path=access.root_path,
         redirect_slashes=False,
     )
@@ -124,11 +125,11 @@ def _stills(settings: ServeSettings, workers: int) -> StillSettings:
     )
 
 
-def _lifespan(pool: Pool, settings: ServeSettings) -> Any:
+def _lifespan(pool: Pool, settings: ServeSettings, pictures: PictureJobs) -> Any:
     @asynccontextmanager
     async def live(app: FastAPI) -> AsyncIterator[None]:
         pool.start()
-        app.state.jobs = jobs = _jobs(settings)
+        app.state.jobs = jobs = _jobs(settings, pictures)
         jobs.runner.start()
         app.state.hub = hub = Hub(
             settings.live.cameras,
@@ -146,7 +147,7 @@ def _lifespan(pool: Pool, settings: ServeSettings) -> Any:
     return live
 
 
-def _jobs(settings: ServeSettings) -> JobDesk:
+def _jobs(settings: ServeSettings, pictures: PictureJobs) -> JobDesk:
     """Raises ConfigError."""
     given, root = settings.jobs, f"{settings.access.root_path}{API}"
     folder = Folder(given.folder)
@@ -155,7 +156,7 @@ def _jobs(settings: ServeSettings) -> JobDesk:
         store = JobStore(folder.base, time.time)
     except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"the folder for videos, {folder.root}, cannot be used: {exc}; --data names another") from exc
-    runner = Runner(store, folder, settings.work.precision, given.keep_results_s, time.time)
+    runner = Runner(store, folder, settings.work.precision, given.keep_results_s, pictures.do, time.time)
     return JobDesk(store, runner, folder, given.keep_free_bytes, given.data_max_bytes, root)
 
 

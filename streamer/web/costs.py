@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from streamer.diagnose.sampler import EVERY_S, Costs, Sampler, rates
 from streamer.version import __version__
 from streamer.web.gate import Gate
-from streamer.web.jobs.routes import Desk as JobDesk
+from streamer.web.jobs.accepting import Desk as JobDesk
 from streamer.web.models import CostsAnswer
 from streamer.web.requests import Requests
 from streamer.web.stills.routes import Service

@@ -93,6 +93,33 @@ JOB: dict[str, Any] = {
         "events": "/api/v1/jobs/j_Unr2e5z0D-Mg9VUvt9u_/events",
     },
 }
+LATER: dict[str, Any] = {
+    "id": "j_TdHqLMcdZrQkQaS0Uq5c",
+    "kind": "picture",
+    "state": "done",
+    "position": None,
+    "attempt": 1,
+    "created": "2026-11-29T20:24:18.666+00:00",
+    "started": "2026-11-29T20:24:18.671+00:00",
+    "ended": "2026-11-29T20:24:18.790+00:00",
+    "progress": None,
+    "problem": None,
+    "request": {
+        "parser": "lite",
+        "size": None,
+        "effect": [],
+        "on": "all",
+        "first_frame": False,
+        "faces": False,
+        "detail": {"masks": "rle", "parts": [], "min_score": 0.0, "labels": "none"},
+        "show": None,
+    },
+    "links": {
+        "self": "/api/v1/jobs/j_TdHqLMcdZrQkQaS0Uq5c",
+        "events": "/api/v1/jobs/j_TdHqLMcdZrQkQaS0Uq5c/events",
+        "result": "/api/v1/jobs/j_TdHqLMcdZrQkQaS0Uq5c/result",
+    },
+}
 STREAM: dict[str, Any] = {
     "id": "s_ae6eaf00e9c1f7dc",
     "source": "door",

@@ -23,6 +23,7 @@ from starlette.responses import Response
 
 from streamer.web.bodies import MULTIPART_EXTRA_BYTES, WHOLE_S, Receive, counted, refuse_early
 from streamer.web.lines import event
+from streamer.web.prefer import later
 from streamer.web.problems import Problem, answer, of_status
 from streamer.web.settings import LOOPBACK, ServeSettings
 from streamer.web.stills.pool import Pool
@@ -41,6 +42,8 @@ COOKIE = "m2fp_session"
 API = "/api/v1"
 QUEUED = (f"{API}/parse", f"{API}/parse/batch", f"{API}/faces")
 """What takes a place in the queue."""
+MAY_BE_JOBS = QUEUED[:2]
+"""What `Prefer: respond-async` makes a job of, which takes none."""
 OPEN = ("/", "/docs", "/healthz", "/readyz", "/session", f"{API}/openapi.json")
 """What is given without a token: nothing of anybody's is there."""
 OPEN_FOLDERS = ("/page/", "/problems/")
@@ -64,7 +67,7 @@ HEADERS = {
 
 PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, DELETE, PATCH",
-    "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, X-Deadline-S, Cache-Control",
+    "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, Prefer, X-Deadline-S, Cache-Control",
     "access-control-max-age": "600",
 }
 """The answer to a page of another origin that was let in."""
@@ -186,6 +189,8 @@ class Gate:
         """Takes a place in the queue, or raises Problem, late."""
         if visit.method != "POST" or visit.path not in QUEUED:
             return
+        if visit.path in MAY_BE_JOBS and visit.prefer_later():
+            return
         queue = self.pool.queue
         if not self.pool.ready:
             detail = self.pool.trouble or "the network is being loaded"
@@ -244,6 +249,11 @@ class _Visit:
         """The kind of picture for the queue's expectations: the parser and size asked for."""
         query = parse_qs(self._scope["query_string"].decode("latin-1"))
         return f"{query.get('parser', [''])[0][:32]} {query.get('size', [''])[0][:16]}"
+
+    def prefer_later(self) -> bool:
+        """Whether it is to become a job, as the route is told."""
+        self.state["later"] = found = later(self._scope["headers"])
+        return found is not None
 
     def header(self, name: str) -> str:
         return self._headers.get(name, "")

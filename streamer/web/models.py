@@ -10,9 +10,9 @@ from streamer.web import examples
 Box = tuple[int, int, int, int]
 
 
-def _like(example: dict[str, Any]) -> ConfigDict:
-    """The settings of a shape that has an example."""
-    return ConfigDict(json_schema_extra={"examples": [example]})
+def _like(*found: Any) -> ConfigDict:
+    """The settings of a shape that has examples."""
+    return ConfigDict(json_schema_extra={"examples": [*found]})
 
 
 class Strict(BaseModel):
@@ -196,17 +196,17 @@ class JobProgress(Strict):
 
 
 class JobAnswer(Strict):
-    model_config = _like(examples.JOB)
+    model_config = _like(examples.JOB, examples.LATER)
 
     id: str
-    kind: Literal["video"]
+    kind: Literal["video", "picture", "batch"]
     state: Literal["queued", "running", "done", "failed", "cancelled"]
-    position: int | None = Field(description="Among those that wait; 1 is next.")
+    position: int | None = Field(description="Among the videos, or the pictures, that wait; 1 is next.")
     attempt: int
     created: str
     started: str | None
     ended: str | None
-    progress: JobProgress | None = Field(description="In frames.")
+    progress: JobProgress | None = Field(description="In frames of a video, or pictures of a batch.")
     problem: dict[str, str] | None
     request: dict[str, Any]
     links: dict[str, str]

@@ -15,7 +15,7 @@ from typing import Any
 from streamer.cli import main
 from streamer.errors import WorkerDied
 from streamer.web import app, server
-from streamer.web.jobs import routes, runner
+from streamer.web.jobs import accepting, runner
 from streamer.web.jobs.files import Folder
 from streamer.web.jobs.store import JobStore
 
@@ -37,16 +37,18 @@ class _Base(sqlite3.Connection):
         return super().execute(sql, *values)
 
 
-def _around(owner: Any, name: str, *, before: bool = False, call: int = 1) -> None:
-    """Kills the process before or after the call of that number of a function."""
+def _around(
+    owner: Any, name: str, *, before: bool = False, call: int = 1, fatal: Callable[[Any], bool] = lambda found: True
+) -> None:
+    """Kills the process before or after the call of that number of a function, of those that return what is fatal."""
     real: Callable[..., Any] = getattr(owner, name)
     left = [call]
 
     def killing(*given: Any, **named: Any) -> Any:
-        left[0] -= 1
-        if before and left[0] == 0:
+        if before and left[0] == 1:
             die()
         found = real(*given, **named)
+        left[0] -= fatal(found)
         if left[0] == 0:
             die()
         return found
@@ -57,11 +59,11 @@ def _around(owner: Any, name: str, *, before: bool = False, call: int = 1) -> No
 STEPS: dict[str, Callable[[], None]] = {
     "first byte": lambda: _around(Folder, "free_bytes"),
     "middle": lambda: _around(Folder, "free_bytes", call=3),
-    "whole": lambda: _around(routes, "accept", before=True),
-    "renamed": lambda: _around(routes, "accept"),
+    "whole": lambda: _around(accepting, "accept", before=True),
+    "renamed": lambda: _around(accepting, "accept"),
     "row": lambda: setattr(_Base, "fatal", "commit"),
-    "unanswered": lambda: _around(routes, "told", before=True),
-    "begun": lambda: _around(JobStore, "begin", call=2),
+    "unanswered": lambda: _around(accepting, "told", before=True),
+    "begun": lambda: _around(JobStore, "begin", fatal=lambda job: job is not None),
     "over": lambda: _around(JobStore, "end"),
     "forgotten": lambda: _around(JobStore, "forget"),
     "never": lambda: None,

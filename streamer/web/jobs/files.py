@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+RESULT = "result"
+"""The file that a job of pictures makes, in its folder."""
 _HEADS = {b"\x1aE\xdf\xa3": ".mkv", b"RIFF": ".avi", b"\x47": ".ts"}
 
 

@@ -4,10 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -15,16 +12,27 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from streamer.web.bodies import file_chunks
-from streamer.web.jobs.files import Folder, accept, container_of
-from streamer.web.jobs.runner import Runner
-from streamer.web.jobs.store import Job, JobStore, KeyReused
+from streamer.web.jobs.accepting import (
+    FILES,
+    NO_STORE,
+    Desk,
+    Key,
+    Upload,
+    accepted,
+    answered,
+    check_key,
+    result_of,
+    told,
+)
+from streamer.web.jobs.files import container_of
+from streamer.web.jobs.store import Job
 from streamer.web.jobs.wishes import wish
 from streamer.web.models import JobAnswer
 from streamer.web.problems import PARAMETERS, WITH_BODY, Problem, documented
+from streamer.web.stills.desk import MEDIA_TYPES
 
 KEEP_ALIVE_S = 10.0
 MEGA = 1_000_000
-FILES = {"video": ("video.mp4", "video/mp4"), "masks": ("masks.hpm", "application/octet-stream")}
 _KINDS = ("video/mp4", "video/x-matroska", "video/webm", "video/mp2t", "application/octet-stream")
 _VIDEO = {"schema": {"type": "string", "format": "binary"}}
 BODY: dict[str, Any] = {
@@ -39,20 +47,10 @@ BODY: dict[str, Any] = {
 NONE = documented(*PARAMETERS, "not-found", "gone")
 """There is no such job."""
 ACCEPTING = documented(*WITH_BODY, "unknown-parser", "unsupported-format", "idempotency-key-reused", "no-room")
+MADE = (*(kind for _, kind in FILES.values()), *MEDIA_TYPES, "application/json", "application/x-ndjson")
+"""The media types of what jobs make."""
 PARTIAL = documented("bad-request", "unsatisfiable-range")
 router = APIRouter(tags=["videos"])
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the routes work with."""
-
-    store: JobStore
-    runner: Runner
-    folder: Folder
-    keep_free_bytes: int
-    max_bytes: int
-    root: str
 
 
 def _desk(request: Request) -> Desk:
@@ -63,9 +61,7 @@ def _desk(request: Request) -> Desk:
 @router.post("/videos", status_code=202, response_model=JobAnswer, responses=ACCEPTING, openapi_extra=BODY,
              summary="Parse a video")  # fmt: skip
 async def videos(
-    request: Request,
-    asked: Annotated[dict[str, Any], Depends(wish)],
-    idempotency_key: Annotated[str | None, Header(description="Of your own making: the same twice is one job.")] = None,
+    request: Request, asked: Annotated[dict[str, Any], Depends(wish)], idempotency_key: Key = None
 ) -> Response:
     """Takes an MP4, MOV, Matroska, WebM, AVI or MPEG-TS, as the body or as the file of a form, and answers when it is
     stored.
@@ -73,36 +69,14 @@ async def videos(
     With the same `Idempotency-Key` and the same body the first answer comes again.
     """
     desk = _desk(request)
-    if idempotency_key is not None and not re.fullmatch(r"[\x21-\x7e]{8,200}", idempotency_key):
-        raise Problem("validation", "Idempotency-Key has 8 to 200 visible characters, as a UUID has")
-    part = desk.folder.upload(f"{token_hex(16)}.part")
+    check_key(idempotency_key)
+    part = desk.part()
     try:
         digest = await _received(request, desk, part)
-        body = hashlib.blake2b(digest + repr(asked).encode(), digest_size=16).hexdigest()
-        key = None if idempotency_key is None else hashlib.sha256(idempotency_key.encode()).hexdigest()
-        job, replayed = await _accepted(desk, part, asked, key, body)
-    except KeyReused as exc:
-        raise Problem("idempotency-key-reused", "that key was given with another body") from exc
+        job, replayed = await accepted(desk, Upload(part, _suffix(part), digest, "video"), asked, idempotency_key)
     finally:
         part.unlink(missing_ok=True)
-    desk.runner.changed()
-    headers = {"Location": f"{desk.root}/jobs/{job.id}"} | ({"Idempotency-Replayed": "true"} if replayed else {})
-    return JSONResponse(told(desk, job), 202, headers)
-
-
-async def _accepted(desk: Desk, part: Path, asked: dict[str, Any], key: str | None, body: str) -> tuple[Job, bool]:
-    """The job for an upload that is whole, and whether its key had that job before. Raises KeyReused."""
-    whole = part.with_name(f"{part.stem}{_suffix(part)}")
-    if key is not None and (found := desk.store.known(key, body)) is not None:
-        return found, True
-    job: Job | None = None
-    try:
-        await asyncio.get_running_loop().run_in_executor(None, accept, part, whole)
-        job = desk.store.create(asked, whole.name, key, body)
-    finally:
-        if job is None or job.upload != whole.name:
-            whole.unlink(missing_ok=True)
-    return job, job.upload != whole.name
+    return answered(desk, job, replayed)
 
 
 async def _received(request: Request, desk: Desk, part: Path) -> bytes:
@@ -112,10 +86,7 @@ async def _received(request: Request, desk: Desk, part: Path) -> bytes:
         async for chunk in file_chunks(request):
             if got + len(chunk) > room:
                 room = got + len(chunk) + MEGA
-                if desk.folder.free_bytes() - len(chunk) < desk.keep_free_bytes:
-                    raise Problem("no-room", "the disk of the server is nearly full")
-                if desk.folder.used_bytes() > desk.max_bytes:
-                    raise Problem("no-room", "the jobs of this server take all the room that they may; forget some")
+                desk.check_room(len(chunk))
             got += len(chunk)
             digest.update(chunk)
             file.write(chunk)
@@ -201,7 +172,7 @@ async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[bytes]:
 @router.get(
     "/jobs/{job_id}/{name}",
     responses={
-        200: {"content": {kind: {} for _, kind in FILES.values()}},
+        200: {"content": {kind: {} for kind in MADE}},
         206: {"description": "A part of it"},
         **NONE,
         **PARTIAL,
@@ -209,15 +180,18 @@ async def _events(desk: Desk, job_id: str, seen: int) -> AsyncIterator[bytes]:
     response_class=FileResponse,
     summary="What a job made",
 )
-async def result(request: Request, job_id: str, name: Literal["video", "masks"]) -> Response:
-    """`video`: an MP4; `masks`: the parsings of a whole one, see the sidecar. Ranges are answered."""
+async def result(request: Request, job_id: str, name: Literal["video", "masks", "result"]) -> Response:
+    """`video`: an MP4; `masks`: the parsings of a whole one, see the sidecar; `result`: what was asked of pictures,
+    as it would have been answered at once. Ranges are answered."""
     desk = _desk(request)
     found = _found(desk, job_id)
+    if name == "result":
+        return result_of(desk, found, {})
     file, kind = FILES[name]
     path = desk.folder.of(job_id) / file
     if found.state != "done" or not path.is_file():
         raise Problem("not-found", f"the job is {found.state}; there is no {name}")
-    return FileResponse(path, media_type=kind, filename=f"{name}{path.suffix}", headers={"Cache-Control": "no-store"})
+    return FileResponse(path, media_type=kind, filename=f"{name}{path.suffix}", headers=NO_STORE)
 
 
 def _found(desk: Desk, job_id: str) -> Job:
@@ -226,30 +200,3 @@ def _found(desk: Desk, job_id: str) -> Job:
         gone = desk.store.was_here(job_id)
         raise Problem("gone" if gone else "not-found", "that job was forgotten" if gone else "no such job")
     return found
-
-
-def told(desk: Desk, found: Job) -> dict[str, Any]:
-    """A job as JSON."""
-    root = f"{desk.root}/jobs/{found.id}"
-    links = {"self": root, "events": f"{root}/events"}
-    if found.state == "done":
-        folder = desk.folder.of(found.id)
-        links |= {name: f"{root}/{name}" for name, (file, _) in FILES.items() if (folder / file).is_file()}
-    return {
-        "id": found.id,
-        "kind": "video",
-        "state": found.state,
-        "position": desk.store.position(found) if found.state == "queued" else None,
-        "attempt": found.attempt,
-        "created": _time(found.created_s),
-        "started": _time(found.started_s),
-        "ended": _time(found.ended_s),
-        "progress": None if found.done is None else {"done": found.done, "total": found.total},
-        "problem": found.problem,
-        "request": found.request,
-        "links": links,
-    }
-
-
-def _time(unix_s: float | None) -> str | None:
-    return None if unix_s is None else datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")

@@ -1,40 +1,54 @@
-"""Does the jobs, one after the other, each in a process of its own. For one event loop."""
+"""Does the jobs: videos one after the other, each in a process of its own, and pictures beside them. For one event
+loop."""
 
 import asyncio
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
 from streamer.errors import ShutdownTimeout
 from streamer.processes.child import Child, exit_text
 from streamer.processes.framing import ChannelClosed
-from streamer.web.jobs.files import Folder
-from streamer.web.jobs.store import Job, JobStore
+from streamer.web.jobs.files import RESULT, Folder
+from streamer.web.jobs.store import Job, JobStore, Kind
 from streamer.web.lines import event
+from streamer.web.problems import Problem
 
 SWEEP_S = 60.0
 _WAIT_S = 0.2
 _MODULE = "streamer.web.jobs.work"
+DoPictures = Callable[[Job, Path, Path, Callable[[int, int], None]], Awaitable[str]]
+"""As `streamer.web.jobs.pictures.PictureJobs.do`."""
 
 
 class Runner:
     """The jobs' life, from the queue to their end."""
 
     def __init__(
-        self, store: JobStore, folder: Folder, precision: str, keep_s: float, clock: Callable[[], float]
+        self,
+        store: JobStore,
+        folder: Folder,
+        precision: str,
+        keep_s: float,
+        do_pictures: DoPictures,
+        clock: Callable[[], float],
     ) -> None:
         """
         Args:
             keep_s: time after its end for which a job is kept.
+            do_pictures: does a job of pictures.
             clock: Unix seconds.
         """
         self._store, self._folder, self._precision, self._keep_s, self._clock = store, folder, precision, keep_s, clock
+        self._do_pictures = do_pictures
         self._changed = asyncio.Event()
         self._stopped = False
-        self._running: tuple[str, Child, threading.Event] | None = None
+        self._stops: dict[str, Callable[[], object]] = {}
+        """What ends each job that runs, by its id."""
+        self._child: Child | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.durations: dict[str, tuple[int, float]] = {}
         """Number and sum of seconds of the attempts at jobs, by the state that they left the job in."""
@@ -45,22 +59,23 @@ class Runner:
         # Also what a service that was killed had not yet removed: a job that is over needs no upload any more.
         waiting = (each.upload for each in jobs if not each.is_over)
         self._folder.sweep(waiting, (each.id for each in jobs if each.state not in ("failed", "cancelled")))
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._sweep())]
+        lanes = self._run(self._do_video, "video"), self._run(self._do_picture, "picture", "batch"), self._sweep()
+        self._tasks = [asyncio.create_task(each) for each in lanes]
 
     async def stop(self) -> None:
-        """Ends the process; its job waits again when the service starts."""
+        """Ends what runs; those jobs wait again when the service starts."""
         self._stopped = True
-        if self._running is not None:
-            self._running[2].set()
+        for stop in self._stops.values():
+            stop()
         self.changed()
-        self._tasks[1].cancel()
+        self._tasks[-1].cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._store.close()
 
     @property
     def pid(self) -> int | None:
-        """The process of the job that runs."""
-        return None if self._running is None else self._running[1].pid
+        """The process of the video that is rendered."""
+        return None if self._child is None else self._child.pid
 
     def changed(self) -> None:
         """Something is new: whoever waits looks again."""
@@ -76,8 +91,8 @@ class Runner:
     def cancel(self, job: Job) -> None:
         """Ends a job."""
         self._store.end(job.id, "cancelled")
-        if self._running is not None and self._running[0] == job.id:
-            self._running[2].set()  # its files go when its process has ended
+        if (stop := self._stops.get(job.id)) is not None:
+            stop()  # its files go when it has ended
         else:
             self._folder.remove(job.id, job.upload)
         self.changed()
@@ -88,29 +103,53 @@ class Runner:
         self._folder.remove(job.id, job.upload)
         self.changed()
 
-    async def _run(self) -> None:
+    async def _run(self, do: Callable[[Job], Awaitable[str]], *kinds: Kind) -> None:
+        """Does the jobs of these kinds; `do` says why one is not over, if it is not."""
+        loop = asyncio.get_running_loop()
         while not self._stopped:
-            job = self._store.begin()
+            job = self._store.begin(*kinds)
             if job is None:
                 await self.news(60.0)
                 continue
             self.changed()
-            await self._do(job)
+            self._folder.of(job.id).mkdir(mode=0o700, exist_ok=True)
+            began_s = loop.time()
+            why = await do(job)
+            self._over(job, why, loop.time() - began_s)
             self.changed()
 
-    async def _do(self, job: Job) -> None:
+    async def _do_picture(self, job: Job) -> str:
+        def tell(done: int, total: int) -> None:
+            self._store.progress(job.id, done, total)
+            self.changed()
+
+        given = self._folder.upload(job.upload), self._folder.of(job.id) / RESULT
+        task: asyncio.Future[str] = asyncio.ensure_future(self._do_pictures(job, *given, tell))
+        self._stops[job.id] = task.cancel
+        event("job-begun", job=job.id, attempt=job.attempt)
+        await asyncio.wait({task})
+        del self._stops[job.id]
+        if task.cancelled():
+            return ""
+        try:
+            self._store.end(job.id, "done", media_type=task.result())
+        except Problem as exc:
+            if not self._stopped:
+                self._store.end(job.id, "failed", {"type": exc.kind, "detail": exc.detail})
+        except OSError as exc:
+            self._store.end(job.id, "failed", {"type": "no-room", "detail": f"it cannot be stored: {exc.strerror}"})
+        return ""
+
+    async def _do_video(self, job: Job) -> str:
         loop = asyncio.get_running_loop()
-        folder = self._folder.of(job.id)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        first = json.dumps(self._asked(job, folder)).encode()
+        first = json.dumps(self._asked(job, self._folder.of(job.id))).encode()
         try:
             child, stop = Child("the process of a job", _MODULE, first, wait_s=_WAIT_S), threading.Event()
         except OSError as exc:
             self._store.end(job.id, "failed", {"type": "cannot-start", "detail": f"no process for it: {exc.strerror}"})
-            return
-        self._running = (job.id, child, stop)
+            return ""
+        self._child, self._stops[job.id] = child, stop.set
         event("job-begun", job=job.id, attempt=job.attempt, pid=child.pid)
-        began_s = loop.time()
         ended: dict[str, object] = {}
         why = ""
         try:
@@ -124,11 +163,18 @@ class Runner:
         except ChannelClosed:
             why = "its process died"
         finally:
-            self._running = None
+            self._child = None
+            del self._stops[job.id]
             with suppress(ShutdownTimeout):
                 code = await loop.run_in_executor(None, lambda: child.close(at_once=not why))
                 why = why and f"{why} with {exit_text(code)}"
-        self._over(job, ended, why, loop.time() - began_s)
+        if "ended" in ended:
+            self._store.end(job.id, "done")
+        elif "failed" in ended:
+            self._store.end(job.id, "failed", {"type": "cannot-render", "detail": str(ended["failed"])})
+        elif why:
+            self._store.again(job.id, {"type": "crashed-thrice", "detail": why})
+        return why
 
     def _progress(self, job: Job, told: dict[str, object]) -> None:
         done, total = told["done"], told["total"]
@@ -137,13 +183,7 @@ class Runner:
         self._store.progress(job.id, done, total)
         self.changed()
 
-    def _over(self, job: Job, ended: dict[str, object], why: str, took_s: float) -> None:
-        if "ended" in ended:
-            self._store.end(job.id, "done")
-        elif "failed" in ended:
-            self._store.end(job.id, "failed", {"type": "cannot-render", "detail": str(ended["failed"])})
-        elif why:
-            self._store.again(job.id, {"type": "crashed-thrice", "detail": why})
+    def _over(self, job: Job, why: str, took_s: float) -> None:
         found = self._store.get(job.id)
         state = found.state if found else "forgotten"
         event("job-over", logging.INFO, job=job.id, state=state, why=why)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,17 +10,20 @@ from secrets import token_urlsafe
 from typing import Any, Literal, get_args
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+Kind = Literal["video", "picture", "batch"]
 OVER = ("done", "failed", "cancelled")
 MAX_ATTEMPTS = 3
 _TABLES = """
 create table if not exists job (
     id text primary key, state text not null, version integer not null, created_s real not null, started_s real,
     ended_s real, attempt integer not null, request text not null, upload text not null, done integer, total integer,
-    problem text);
+    problem text, kind text not null default 'video', media_type text);
 create index if not exists job_state on job (state, created_s);
 create table if not exists idempotency (key text primary key, body text not null, job text not null);
 create table if not exists forgotten (id text primary key, at_s real not null);
 """
+_LATER = {"kind": "text not null default 'video'", "media_type": "text"}
+"""Columns that a database of an earlier version does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,9 @@ class Job:
     done: int | None
     total: int | None
     problem: dict[str, str] | None
+    kind: Kind
+    media_type: str | None
+    """Of what a job of pictures made; None before that."""
 
     @property
     def is_over(self) -> bool:
@@ -65,6 +71,10 @@ class JobStore:
         self._base.execute("pragma journal_mode = wal")
         self._base.execute("pragma synchronous = full")
         self._base.executescript(_TABLES)
+        have = {row["name"] for row in self._base.execute("pragma table_info(job)")}
+        for name, kind in _LATER.items():
+            if name not in have:
+                self._base.execute(f"alter table job add column {name} {kind}")
 
     def close(self) -> None:
         self._base.close()
@@ -89,15 +99,18 @@ class JobStore:
             raise KeyReused
         return self.get(row["job"])
 
-    def create(self, request: dict[str, Any], upload: str, key: str | None = None, body: str = "") -> Job:
+    def create(
+        self, request: dict[str, Any], upload: str, key: str | None = None, body: str = "", kind: Kind = "video"
+    ) -> Job:
         """A new job; it and its key are there together or not at all. Raises KeyReused."""
         job_id = f"j_{token_urlsafe(15)}"
         with self._changing():
             if key is not None and (found := self.known(key, body)) is not None:
                 return found
             self._base.execute(
-                "insert into job values (?, 'queued', 1, ?, null, null, 0, ?, ?, null, null, null)",
-                (job_id, self._clock(), json.dumps(request), upload),
+                "insert into job (id, state, version, created_s, attempt, request, upload, kind)"
+                " values (?, 'queued', 1, ?, 0, ?, ?, ?)",
+                (job_id, self._clock(), json.dumps(request), upload, kind),
             )
             if key is not None:
                 self._base.execute("insert or replace into idempotency values (?, ?, ?)", (key, body, job_id))
@@ -118,17 +131,31 @@ class JobStore:
         return dict.fromkeys(get_args(State), 0) | dict(tuple(row) for row in rows)
 
     def position(self, job: Job) -> int:
-        """Jobs before it, and itself."""
+        """Jobs before it, and itself; jobs of videos and of pictures wait apart from each other."""
         row = self._base.execute(
-            "select count(*) from job where state = 'queued' and created_s <= ?", (job.created_s,)
+            "select count(*) from job where state = 'queued' and created_s <= ? and (kind = 'video') = ?",
+            (job.created_s, job.kind == "video"),
         ).fetchone()
         return int(row[0])
 
-    def begin(self) -> Job | None:
-        """The job that has waited longest, which is running from now on; None if none waits."""
+    def waiting(self, *kinds: Kind) -> int:
+        """How many jobs of these kinds wait."""
+        row = self._base.execute(
+            f"select count(*) from job where state = 'queued' and kind in ({_marks(kinds)})", kinds
+        ).fetchone()
+        return int(row[0])
+
+    def begin(self, *kinds: Kind) -> Job | None:
+        """The job of these kinds that has waited longest, which is running from now on; None if none waits.
+
+        No kinds are all kinds.
+        """
+        kinds = kinds or get_args(Kind)
         with self._changing():
             row = self._base.execute(
-                "select id from job where state = 'queued' order by created_s, rowid limit 1"
+                f"select id from job where state = 'queued' and kind in ({_marks(kinds)})"
+                " order by created_s, rowid limit 1",
+                kinds,
             ).fetchone()
             if row is None:
                 return None
@@ -154,13 +181,15 @@ class JobStore:
                 return
         self.end(job_id, "failed", problem)
 
-    def end(self, job_id: str, state: State, problem: dict[str, str] | None = None) -> None:
+    def end(
+        self, job_id: str, state: State, problem: dict[str, str] | None = None, media_type: str | None = None
+    ) -> None:
         """It is over; what is over stays as it is."""
         told = None if problem is None else json.dumps(problem)
         self._base.execute(
-            "update job set state = ?, version = version + 1, ended_s = ?, problem = ? where id = ? and state in"
-            " ('queued', 'running')",
-            (state, self._clock(), told, job_id),
+            "update job set state = ?, version = version + 1, ended_s = ?, problem = ?, media_type = ? where id = ?"
+            " and state in ('queued', 'running')",
+            (state, self._clock(), told, media_type, job_id),
         )
 
     def forget(self, job_id: str) -> None:
@@ -188,6 +217,10 @@ class JobStore:
             self._base.execute("rollback")
             raise
         self._base.execute("commit")
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _job(row: sqlite3.Row) -> Job:

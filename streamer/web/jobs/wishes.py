@@ -7,7 +7,7 @@ from fastapi import Query, Request
 
 from streamer.web.problems import Problem
 from streamer.web.settings import ServeSettings
-from streamer.web.stills.routes import names, read_size
+from streamer.web.stills.asked import names, read_size
 
 MAX_S = 604_800.0
 """A week: no video is longer."""

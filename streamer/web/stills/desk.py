@@ -14,7 +14,7 @@ from starlette.requests import Request
 from streamer.stills.messages import Answered, Describe, Described, Detail, Parse, Parsed, Refused, Show, Shown
 from streamer.web.problems import KINDS, Problem
 from streamer.web.stills.keeper import Keeper, Result
-from streamer.web.stills.pool import Pool, Reply
+from streamer.web.stills.pool import Pool
 from streamer.web.stills.queue import Place, retry_after_s
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ VIEWS = {
     "coco": "coco.json",
 }
 """What can be had of a result, and the ends of the addresses."""
+MEDIA_TYPES = ("image/jpeg", "image/png", "application/vnd.coco+json", "application/octet-stream")
+"""Of views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,10 @@ class Desk:
         }
         return msgspec.json.encode(head)[:-1] + b"," + result.answers[told][1:]
 
-    async def show(self, result: Result, wish: Show, client: str) -> Shown:
+    async def show(self, result: Result, wish: Show, place: Place) -> Shown:
         """A picture made of a result. Raises Problem."""
         asked = replace(wish, kept=result.kept, body=result.body)
-        answered = (await self._ask(asked, client, "show")).answered
+        answered = (await self._pool.ask(place, asked)).answered
         if not isinstance(answered, Shown):
             raise _refusal(answered)
         return answered
@@ -172,17 +174,18 @@ class Desk:
         return result
 
     async def _described(self, result: Result, detail: Detail, client: str) -> bytes:
-        answered = (await self._ask(Describe(result.kept, detail), client, "describe")).answered
+        answered = (await self._pool.ask(self.place(client, "describe"), Describe(result.kept, detail))).answered
         if not isinstance(answered, Described):
             raise _refusal(answered)
         return answered.answer
 
-    async def _ask(self, asked: Describe | Show, client: str, kind: str) -> Reply:
+    def place(self, client: str, kind: str) -> Place:
+        """A place in the queue for more of a picture that was parsed. Raises Problem where too many wait."""
         queue, now_s = self._pool.queue, time.monotonic()
         excess_s = queue.excess_s(now_s)
         if excess_s > 0:
             raise Problem("too-busy", f"{queue.waiting} pictures wait", retry_after_s=retry_after_s(excess_s, 0.5))
-        return await self._pool.ask(queue.enter(client, kind, now_s), asked)
+        return queue.enter(client, kind, now_s)
 
 
 async def watched(request: Request, work: Coroutine[Any, Any, T], deadline_s: float) -> T:

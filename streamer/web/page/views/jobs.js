@@ -1,4 +1,4 @@
-// Videos: sent once, done by the service one after the other.
+// Jobs: videos, sent once and done by the service one after the other, and pictures of whoever asked for a job.
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { asError, ask, call, here } from "../service.js";
 
@@ -59,7 +59,8 @@ export function Jobs({ words }) {
 function Row({ words, job, end }) {
   const { progress, state } = job;
   const over = ["done", "failed", "cancelled"].includes(state);
-  const frames = !progress ? "" : progress.total
+  const frames = !progress ? "" : job.kind === "batch"
+    ? words.t("pictures_done", { done: words.number(progress.done), total: words.number(progress.total) }) : progress.total
     ? words.t("frames", { done: words.number(progress.done), total: words.number(progress.total) })
     : words.t("frames_some", { done: words.number(progress.done) });
   return html`<section class="card"><div class="row">
@@ -68,7 +69,9 @@ function Row({ words, job, end }) {
       <span class="number">${new Date(job.created).toLocaleString(words.language)}</span>
       <span class="soft">${job.request.effect.join(", ")}</span>
       <span class="number grow">${frames}</span>
-      ${state === "done" && html`<a class="button" href=${here(job.links.video)} download>${words.t("video")}</a>
+      ${job.kind !== "video" && html`<span>${words.t(`job_${job.kind}`)}</span>`}
+      ${job.links.result && html`<a class="button" href=${here(job.links.result)} download>${words.t("job_result")}</a>`}
+      ${job.links.video && html`<a class="button" href=${here(job.links.video)} download>${words.t("video")}</a>
         ${job.links.masks && html`<a class="button" href=${here(job.links.masks)} download>${words.t("masks_file")}</a>`}`}
       <button onClick=${end}>${words.t(over ? "forget" : "cancel")}</button></div>
     ${state === "running" && progress?.total && html`<progress max=${progress.total} value=${progress.done}
