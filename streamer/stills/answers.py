@@ -144,9 +144,13 @@ def needs_picture(wish: Show) -> bool:
     return wish.view in ("picture", "overlay", "cutout")
 
 
-def maps(parsing: Parsing) -> bytes:
-    """The map of classes and then that of people, a byte for each cell, as raw DEFLATE: browsers have that."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+def maps(parsing: Parsing, level: int = 6) -> bytes:
+    """The map of classes and then that of people, a byte for each cell, as raw DEFLATE: browsers have that.
+
+    Args:
+        level: zlib's, from 1, the fastest, to 9.
+    """
+    packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(parsing.labels.tobytes()) + packer.compress(parsing.instances.tobytes()) + packer.flush()
 
 

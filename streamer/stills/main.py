@@ -27,13 +27,15 @@ from pipeline.types import Frame
 from streamer.log import show_steps
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
-from streamer.stills.answers import described, jpeg, label_rows, needs_picture, numbered, shown
+from streamer.stills.answers import described, jpeg, label_rows, maps, needs_picture, numbered, shown
 from streamer.stills.messages import (
     Answered,
     Asked,
     Describe,
     Described,
     Loaded,
+    Mask,
+    Masked,
     Parse,
     Parsed,
     Refused,
@@ -92,6 +94,8 @@ class Desk:
         """Raises Unreadable and PipelineError."""
         if isinstance(asked, Parse):
             return self._parse(asked)
+        if isinstance(asked, Mask):
+            return self._mask(asked)
         parsing, picture = unpacked(asked.kept)
         if isinstance(asked, Describe):
             began_s = time.perf_counter()
@@ -136,6 +140,22 @@ class Desk:
             people_s=parsed_s - decoded_s - network_s,
             encode_s=time.perf_counter() - parsed_s,
         )
+
+    def _mask(self, asked: Mask) -> Masked:
+        picture = upright(asked.body, self._settings.limits)
+        parsing = self._parser(asked.parser, asked.size).still(Frame.still(picture.bgr))
+        parsing = numbered(full_size(parsing, picture.size))
+        size = {"width": picture.size.width, "height": picture.size.height}
+        head = {
+            "picture": size,
+            "frame_size": size,
+            "map": {"width": parsing.map_size.width, "height": parsing.map_size.height},
+            "label_set": parsing.label_set.name,
+            "people": [
+                {"id": each.track_id, "score": round(each.score, 3), "box": each.box} for each in parsing.people
+            ],
+        }
+        return Masked(head, maps(parsing, level=1))
 
     def _faces(self, parser: Parser) -> FaceFinder:
         if self._finder is None:

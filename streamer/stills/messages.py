@@ -5,7 +5,7 @@ libraries that decode, so that the service need not load them.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Masks = Literal["none", "png", "rle", "polygon"]
 Labels = Literal["none", "indexed", "raw"]
@@ -67,6 +67,20 @@ class Parse:
 
 
 @dataclass(frozen=True, slots=True)
+class Mask:
+    """A picture of which the maps alone are wanted, and nothing is kept. Answered with `Masked`."""
+
+    body: bytes
+    parser: str
+    size: tuple[int, int] | None = None
+    """(height, width) of the network's input."""
+
+    def of(self, body: bytes) -> "Mask":
+        """The same, of another picture."""
+        return Mask(body, self.parser, self.size)
+
+
+@dataclass(frozen=True, slots=True)
 class Describe:
     """A parsing that was kept, told again. Answered with `Described`."""
 
@@ -106,6 +120,16 @@ class Parsed:
     people_s: float
     """To make the network's input, and to read people and parts from its answer."""
     encode_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """The maps of a picture."""
+
+    head: dict[str, Any]
+    """What is in it, as JSON has it: `picture`, `map`, `frame_size`, `label_set`, `people`."""
+    maps: bytes
+    """As `streamer.stills.answers.maps` makes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,5 +177,5 @@ class Trouble:
     trace: str
 
 
-Asked = Parse | Describe | Show
-Answered = Parsed | Described | Shown | Refused | Trouble
+Asked = Parse | Mask | Describe | Show
+Answered = Parsed | Masked | Described | Shown | Refused | Trouble

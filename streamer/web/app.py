@@ -39,6 +39,8 @@ from streamer.web.stills.keeper import Keeper
 from streamer.web.stills.pool import Pool, Worker
 from streamer.web.stills.queue import Queue
 from streamer.web.stills.routes import Service, router
+from streamer.web.stills.webcam import Webcams
+from streamer.web.stills.webcam import router as webcams
 from streamer.web.streams.hub import Hub
 from streamer.web.streams.recordings import router as recordings
 from streamer.web.streams.routes import router as streams
@@ -92,7 +94,9 @@ def create_app(
     )
     service = Service(settings, pool, desk)
     app.state.stills, app.state.token = service, token
+    app.state.webcams = Webcams(settings, desk)
     app.include_router(router, prefix=API)
+    app.include_router(webcams, prefix=API)
     app.include_router(about, prefix=API)
     app.include_router(root)
     app.include_router(pages)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.requests import Request
 
-from streamer.stills.messages import Answered, Describe, Described, Detail, Parse, Parsed, Refused, Show, Shown
+from streamer.stills.messages import Answered, Describe, Described, Detail, Mask, Parse, Parsed, Refused, Show, Shown
 from streamer.web.problems import KINDS, Problem
 from streamer.web.stills.keeper import Keeper, Result
 from streamer.web.stills.pool import Pool
@@ -127,7 +127,7 @@ class Desk:
         asked = replace(wish, kept=result.kept, body=result.body)
         answered = (await self._pool.ask(place, asked)).answered
         if not isinstance(answered, Shown):
-            raise _refusal(answered)
+            raise refusal(answered)
         return answered
 
     def links(self, result_id: str) -> dict[str, str]:
@@ -148,7 +148,7 @@ class Desk:
         reply = await self._pool.ask(place, wish.asked(body))
         parsed = reply.answered
         if not isinstance(parsed, Parsed):
-            raise _refusal(parsed)
+            raise refusal(parsed)
         timings = {
             "upload_s": round(reply.upload_s, 4),
             "queued_s": round(reply.queued_s, 4),
@@ -176,8 +176,14 @@ class Desk:
     async def _described(self, result: Result, detail: Detail, client: str) -> bytes:
         answered = (await self._pool.ask(self.place(client, "describe"), Describe(result.kept, detail))).answered
         if not isinstance(answered, Described):
-            raise _refusal(answered)
+            raise refusal(answered)
         return answered.answer
+
+    async def ask(self, asked: Mask, client: str, kind: str) -> Answered:
+        """What a process says to a picture that is not kept. Raises Problem, also where too many wait."""
+        if not self._pool.ready:
+            raise Problem("starting", self._pool.trouble or "the network is being loaded", retry_after_s=2)
+        return (await self._pool.ask(self.place(client, kind), asked)).answered
 
     def place(self, client: str, kind: str) -> Place:
         """A place in the queue for more of a picture that was parsed. Raises Problem where too many wait."""
@@ -210,7 +216,8 @@ async def _hung_up(request: Request) -> None:
         pass
 
 
-def _refusal(answered: Answered) -> Problem:
+def refusal(answered: Answered) -> Problem:
+    """Why there is no answer to a wish."""
     if isinstance(answered, Refused):
         kind = answered.kind if answered.kind in KINDS else "validation"
         if kind == "validation":

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Protocol
 
 from streamer.errors import ShutdownTimeout, StreamerError, WorkerDied
-from streamer.stills.messages import Answered, Asked, Loaded, Parse, Show, StillSettings, Trouble
+from streamer.stills.messages import Answered, Asked, Loaded, Mask, Parse, Show, StillSettings, Trouble
 from streamer.stills.worker import StillWorker
 from streamer.web.lines import event
 from streamer.web.problems import Problem
@@ -210,7 +210,7 @@ class Pool:
             self._after_death(place, waiting)
             raise
         seconds = time.monotonic() - began_s
-        if isinstance(waiting.asked, Parse):
+        if isinstance(waiting.asked, Parse | Mask):
             self.queue.served(place, seconds)
         self._done(place)
         if isinstance(answered, Trouble):
@@ -235,13 +235,13 @@ class Pool:
             )
 
     def _remember_poison(self, asked: Asked) -> None:
-        if isinstance(asked, Parse | Show):
+        if isinstance(asked, Parse | Mask | Show):
             self._poison[_digest(asked.body)] = time.monotonic()
             while len(self._poison) > MAX_POISON:
                 self._poison.popitem(last=False)
 
     def _refuse_poison(self, asked: Asked) -> None:
-        if self._poison and isinstance(asked, Parse | Show):
+        if self._poison and isinstance(asked, Parse | Mask | Show):
             since_s = self._poison.get(_digest(asked.body))
             if since_s is not None and time.monotonic() - since_s < POISON_S:
                 raise Problem("poison", f"this picture ended {ATTEMPTS} processes; it is refused for 10 minutes")
