@@ -107,6 +107,14 @@ class Rendered:
     """What the source has and the result cannot hold, in words: tracks, covers, tags."""
     stopped: bool
     """Whether it was asked to stop before the source's end."""
+    lost_pictures: int = 0
+    """Pictures that the source should have, by its index or the times of the others, and does not give."""
+    lost_sound_s: float = 0.0
+    """Seconds of sound that are missing in the source, of the track that lacks most."""
+    flawed: int = 0
+    """Pictures that are written though parts of them could not be decoded."""
+    jumps: int = 0
+    """Times at which the source's clock jumped; what followed went on where the rest had ended."""
     unseen: tuple[int, ...] = ()
     """The numbers of people that the look selects and that nobody had."""
 
@@ -227,12 +235,25 @@ def rendered(
                 if not on_frame(Progress(done, part.info.expected_frames)):
                     stopped = True
                     break
-        damaged = opened.health.damaged + sink.damaged
+        health = opened.health
         # The clock of a file whose times jump does not tell how long it is.
         whole = not stopped and settings.end_s is None
-        missing_s = _missing_s(opened.info, done, shown_s) if whole and not opened.health.jumps else 0.0
-    took_s = time.monotonic() - began
-    return Rendered(sink.path, done, parsed, took_s, damaged, missing_s, sink.left_out, stopped, tuple(sorted(unseen)))
+        missing_s = _missing_s(opened.info, done, shown_s) if whole and not health.jumps else 0.0
+    return Rendered(
+        sink.path,
+        done,
+        parsed,
+        time.monotonic() - began,
+        health.damaged + sink.damaged,
+        missing_s,
+        sink.left_out,
+        stopped,
+        health.lost_pictures,
+        health.lost_sound_s,
+        health.flawed,
+        health.jumps,
+        tuple(sorted(unseen)),
+    )
 
 
 def _with_all_faces(parsed: FramesKnown, settings: Rendering, label_set: LabelSet) -> FramesKnown:

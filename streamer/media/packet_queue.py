@@ -36,6 +36,8 @@ class PacketQueue:
         self._recorded = recorded
         self._packets: deque[Packet] = deque(maxlen=None if recorded else MAX_PACKETS)
         self._last_s: dict[int, Fraction] = {}
+        self.left_out = 0
+        """The number of packets that were not kept, for they came before."""
 
     def put(self, packet: Packet, origin_s: Fraction) -> None:
         """Keeps a packet, its time counted from `origin_s` of the source's clock, unless it is one that came before:
@@ -45,6 +47,7 @@ class PacketQueue:
         if packet.dts is not None:
             packet.dts -= round(origin_s / packet.time_base)
         if self._came_before(packet):
+            self.left_out += 1
             return
         self._packets.append(packet)
         if self._recorded and self.on_many is not None and len(self._packets) >= MANY:

@@ -99,7 +99,7 @@ class Recorder:
     @property
     def damaged(self) -> int:
         """Packets of other tracks that were left out: they cannot be decoded, or no file could hold them."""
-        return self._file.damaged
+        return self._file.damaged + sum(queue.left_out for queue in self._queues)
 
     @property
     def left_out(self) -> tuple[str, ...]:

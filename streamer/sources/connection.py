@@ -30,6 +30,7 @@ from streamer.sources.demuxer.protocol import (
 from streamer.sources.packets import Facts, Packet
 from streamer.sources.playback import Stopped
 from streamer.sources.timing.buffer import Wait
+from streamer.sources.timing.losses import Pauses
 
 WAIT_S = 0.05
 """Maximum delay in noticing that nothing comes."""
@@ -134,6 +135,7 @@ class RemoteFeed:
             unknown=opened.unknown,
             in_pieces=opened.in_pieces,
             starts_anywhere=opened.starts_anywhere,
+            pauses=Pauses.LOST if opened.starts_anywhere else Pauses.MEANT,
         )
 
     def _packet(self, body: memoryview) -> Packet:

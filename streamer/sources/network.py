@@ -16,6 +16,7 @@ from streamer.sources.file_tracks import Parts
 from streamer.sources.packets import Feed, Packet, spliced
 from streamer.sources.playback import Stopped
 from streamer.sources.source import Health
+from streamer.sources.timing.losses import Losses
 from streamer.sources.timing.playout import Playing
 from streamer.sources.uri import BARE_PASSWORD, Transport, has_bare_password, without_password
 from streamer.sources.video import LiveReading, Video
@@ -118,11 +119,11 @@ def connect(request: Request, name: str, open_s: float, stopped: Stopped, files:
     except RemoteFailed as exc:
         meaning = meaning_of(exc.failed, request)
         raise CannotOpen(f"cannot open {name}: {meaning.reason}", meaning.cause) from exc
-    health = Health()
+    health, losses = Health(), Losses(remote.facts.pauses)
     packets = _packets(remote, request, name)
     if remote.facts.recorded:
-        packets = spliced(packets, remote.video, remote.facts, health)
-    return Feed(remote.video, remote.audio, remote.facts, packets, remote.close, health, wait=remote.wait)
+        packets = spliced(packets, remote.video, remote.facts, health, losses)
+    return Feed(remote.video, remote.audio, remote.facts, packets, remote.close, health, losses, wait=remote.wait)
 
 
 def _packets(remote: RemoteFeed, request: Request, name: str) -> Iterator[Packet | None]:

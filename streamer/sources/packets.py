@@ -15,11 +15,16 @@ from streamer.sources.file_tracks import Kept, copies, tracks_of
 from streamer.sources.source import Health
 from streamer.sources.timing.buffer import Wait
 from streamer.sources.timing.clocks import MAX_AHEAD_S, Splicer
+from streamer.sources.timing.indexed import in_index
+from streamer.sources.timing.losses import Losses, Pauses
 
 _NO_TIMES = 0x0080
 """FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
 _IN_DECODING_ORDER = frozenset({"avi"})
 """Formats with one time for each packet, and no other for its picture, which FFmpeg then makes up, at times wrongly."""
+
+_NEVER_EMPTY = frozenset({"aac", "mp3", "mp3float", "mp2", "mp2float", "ac3", "eac3", "alac", "flac", "opus", "vorbis"})
+"""Codecs of sound no packet of which is zeros alone, silence included."""
 
 MAX_RATE = 1000
 """More pictures a second are a mistake."""
@@ -54,6 +59,8 @@ class Facts:
     """It is read in pieces of several seconds, as HLS is."""
     starts_anywhere: bool = False
     """The clock of such a recording does, so that it has jumped where it runs ahead."""
+    pauses: Pauses = Pauses.MEANT
+    """What it means that nothing comes for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Feed:
     """All there are; None whenever nothing came for a moment. Raises SourceLost or av's errors."""
     close: Callable[[], None]
     health: Health = field(default_factory=Health)
+    losses: Losses = field(default_factory=lambda: Losses(Pauses.MEANT))
+    """Of what is recorded."""
     extras: tuple[Stream, ...] = ()
     """Tracks that are neither the video nor sound; they outlive the feed."""
     about: About = field(default_factory=About)
@@ -97,30 +106,53 @@ def file_feed(container: InputContainer, name: str, kept: Kept, video_track: int
         unknown=tracks.unknown,
         # Times that FFmpeg makes up begin with the first packet, whose picture may not be shown first.
         starts_anywhere=starts_anywhere(container) or bool(container.format.flags & _NO_TIMES),
+        pauses=_pauses(container),
     )
-    health = Health()
-    packets = _file_packets(container, video, dict(zip(origins, copied)), facts, health)
+    health, losses = Health(), Losses(facts.pauses)
+    packets = _file_packets(container, video, dict(zip(origins, copied)), facts, (health, losses))
     sounds, extras = copied[: len(tracks.sounds)], copied[len(tracks.sounds) :]
     about = tracks.about
-    return Feed(video, sounds, facts, packets, container.close, health, extras=extras, about=about)
+    return Feed(video, sounds, facts, packets, container.close, health, losses, extras=extras, about=about)
 
 
 def _file_packets(
-    container: InputContainer, video: VideoStream, copied: Mapping[Stream, Stream], facts: Facts, health: Health
+    container: InputContainer,
+    video: VideoStream,
+    copied: Mapping[Stream, Stream],
+    facts: Facts,
+    counts: tuple[Health, Losses],
 ) -> Iterator[Packet]:
-    for packet in spliced(packets_of(container, (video, *copied)), video, facts, health):
+    health, losses = counts
+    packets: Iterable[Packet] = packets_of(container, (video, *copied))
+    if facts.in_decoding_order:
+        packets = in_index(packets, (video, *copied), video, losses)
+    for packet in spliced(packets, video, facts, health, losses):
         packet.stream = copied.get(packet.stream, packet.stream)
         yield packet
 
 
-def spliced(packets: Iterable[Packet | None], video: VideoStream, facts: Facts, health: Health) -> Iterator[Packet]:
-    """The packets of a recording whose clock goes on where it jumps."""
+def spliced(
+    packets: Iterable[Packet | None], video: VideoStream, facts: Facts, health: Health, losses: Losses
+) -> Iterator[Packet]:
+    """The packets of a recording whose clock goes on where it jumps; what is missing between them is counted."""
     splicer = Splicer(starts_anywhere=facts.starts_anywhere)
     for packet in packets:
         if packet is not None and packet.dts is not None:
             _splice(packet, splicer, leads=packet.stream is video or packet.stream.type == "audio")
             health.jumps = splicer.jumps
+            if packet.size:
+                _look_for_losses(packet, video, losses)
         yield packet
+
+
+def _look_for_losses(packet: Packet, video: VideoStream, losses: Losses) -> None:
+    time_s = packet.dts * packet.time_base
+    if packet.stream is video:
+        losses.picture(time_s)
+    elif packet.stream.type == "audio":
+        can_tell = packet.stream.codec_context.name in _NEVER_EMPTY
+        empty = can_tell and not bytes(packet).strip(b"\0")
+        losses.sound(packet.stream.index, time_s, (packet.duration or 0) * packet.time_base, empty=empty)
 
 
 def _splice(packet: Packet, splicer: Splicer, *, leads: bool) -> None:
@@ -133,6 +165,13 @@ def _splice(packet: Packet, splicer: Splicer, *, leads: bool) -> None:
         # A time far from that of decoding is damage: it would be hours of nothing, or more than a file can hold.
         near = abs((packet.pts + shift - packet.dts) * time_base) <= MAX_AHEAD_S
         packet.pts = packet.pts + shift if near else None
+
+
+def _pauses(container: InputContainer) -> Pauses:
+    if container.format.name.startswith("mov"):
+        return Pauses.TOLD
+    steady = starts_anywhere(container) or container.format.name in _IN_DECODING_ORDER
+    return Pauses.LOST if steady else Pauses.MEANT
 
 
 def _lasts_s(container: InputContainer, video: VideoStream, rate: Fraction | None) -> float | None:

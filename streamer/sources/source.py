@@ -24,6 +24,12 @@ class Health:
     """Pictures of a live source that were not decoded, since this machine decodes too slowly."""
     jumps: int = 0
     """Times at which a file's clock jumped and its frames went on as one."""
+    lost_pictures: int = 0
+    """Pictures that are missing in a recording, or went into the decoder and did not come out of it."""
+    lost_sound_s: float = 0.0
+    """Seconds of sound that are missing in a recording."""
+    flawed: int = 0
+    """Pictures that are shown though parts of them could not be decoded."""
     _first_key_s: float = 0.0
     _last_key_s: float = 0.0
 

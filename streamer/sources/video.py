@@ -34,6 +34,7 @@ from streamer.sources.source import Delivery, Health, Source
 from streamer.sources.timing.buffer import Buffer
 from streamer.sources.timing.clocks import FileClock, FrameClock
 from streamer.sources.timing.live_clock import LiveClock
+from streamer.sources.timing.losses import Undecoded
 from streamer.sources.timing.playout import Playing, Playout
 from streamer.sources.timing.silence import Silence
 from streamer.sources.timing.stamps import TIMELESS_BASE, stamped
@@ -129,8 +130,12 @@ class Video(Source):
 
     @property
     def health(self) -> Health:
-        self._feed.health.skipped = self._buffer.skipped if self._buffer else 0
-        return self._feed.health
+        health = self._feed.health
+        health.skipped = self._buffer.skipped if self._buffer else 0
+        if self._feed.facts.recorded:
+            health.lost_pictures = self._feed.losses.pictures + self._undecoded.pictures
+            health.lost_sound_s = self._feed.losses.sound_s
+        return health
 
     @property
     def extras(self) -> PacketQueue:
@@ -175,6 +180,7 @@ class Video(Source):
         self._timeless = facts.time_base is None and not self._timed
         self._clock: FileClock | FrameClock = FileClock(self._time_base, facts.rate, facts.origin_s)
         self._packets = self._feed.packets
+        self._undecoded = Undecoded(self._feed.video.codec_context.name, timed=not facts.in_decoding_order)
         self._playout: Playout | None = None
         self._buffer: Buffer | None = None
         self._early: deque[Packet] = deque(maxlen=MAX_EARLY)
@@ -216,7 +222,7 @@ class Video(Source):
                 try:
                     for frame in packet.decode() if packet is not None and pictures else ():
                         end.came(frame)
-                        yield frame
+                        yield self._came(frame)
                         silence.broken()
                     in_a_row = 0 if pictures else in_a_row
                 except av.error.InvalidDataError as exc:
@@ -233,7 +239,13 @@ class Video(Source):
             self._feed.health.damaged += 1  # a file that breaks off
         except av.error.FFmpegError as exc:
             raise SourceLost(f"{self._name}: {exc.strerror}") from exc
-        yield from end.lost()
+        yield from map(self._came, end.lost())
+        self._undecoded.over = True
+
+    def _came(self, frame: av.VideoFrame) -> av.VideoFrame:
+        self._undecoded.came(frame.pts, interlaced=bool(frame.interlaced_frame))
+        self._feed.health.flawed += bool(frame.is_corrupt)
+        return frame
 
     def _takes(self, packet: Packet) -> bool:
         """Whether a packet is one of pictures; it is counted, or kept where it is of something else."""
@@ -244,6 +256,8 @@ class Video(Source):
             time_s = packet.pts and float(packet.pts * packet.time_base)
             if self._feed.facts.in_decoding_order and packet.dts is not None:
                 self._sent.append(packet.dts)
+            if not packet.is_discard:
+                self._undecoded.sent(packet.pts, packet.size)
             self._feed.health.add_packet(packet.size, time_s, key=packet.is_keyframe)
         return True
 
