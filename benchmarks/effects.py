@@ -69,10 +69,8 @@ def cost_ms(look: Look, parsed: list[tuple[Frame, Parsing, Grey]]) -> float:
             kept = lingering.add(grey, lasting(parsing, look.effects, look.selection)) if look.effects else None
             drawn = draw(frame, parsing, look, memory, kept)
             if is_yuv and not isinstance(drawn, Yuv420):
-                kind, pixels = ("bgra", "yuva420p") if drawn.shape[2] == 4 else ("bgr24", "yuv420p")
-                to_yuv.reformat(
-                    av.VideoFrame.from_ndarray(drawn, format=kind), format=pixels, interpolation=TRUE_COLOURS
-                )
+                video = av.VideoFrame.from_ndarray(drawn, format="bgr24")
+                to_yuv.reformat(video, format="yuv420p", interpolation=TRUE_COLOURS)
             took_s += time.process_time() - began_s
         return took_s / len(parsed) * 1e3
 

@@ -26,6 +26,8 @@ TRUE_COLOURS = Interpolation.BILINEAR | _EXACTLY
 
 YUV_FORMATS = ("yuv420p", "yuvj420p")
 DEEP_FORMAT = "yuv420p10le"
+CLEAR_FORMAT = "yuva420p"
+"""With transparency, and otherwise as the first of `YUV_FORMATS`."""
 
 # ITU-T H.273 matrix coefficients: number -> (Kr, Kb). What is not stated is BT.601, as swscale takes it.
 _BT601 = (0.299, 0.114)
@@ -40,7 +42,7 @@ class Yuv420:
     """One picture, 8-bit 4:2:0; nobody writes to it after it is made."""
 
     video: av.VideoFrame
-    """A frame in one of `YUV_FORMATS`, of even height and width."""
+    """A frame in one of `YUV_FORMATS` or in `CLEAR_FORMAT`, of even height and width."""
     deep: av.VideoFrame | None = None
     """The same picture with 10 bits, in `DEEP_FORMAT`, where the video has them."""
     origin: "Yuv420 | None" = None
@@ -52,8 +54,9 @@ class Yuv420:
     as those that parse and show a picture are, each would free memory that the other writes to."""
 
     def __post_init__(self) -> None:
-        if self.video.format.name not in YUV_FORMATS:
-            raise BadPicture(f"a YUV picture must be {' or '.join(YUV_FORMATS)}, not {self.video.format.name}")
+        if self.video.format.name not in (*YUV_FORMATS, CLEAR_FORMAT):
+            names = ", ".join(YUV_FORMATS)
+            raise BadPicture(f"a YUV picture must be {names} or {CLEAR_FORMAT}, not {self.video.format.name}")
         if self.video.height % 2 or self.video.width % 2:
             raise BadPicture(f"a 4:2:0 picture must have even sides, not {self.video.height}x{self.video.width}")
 
@@ -66,6 +69,19 @@ class Yuv420:
     def bgr(self) -> NDArray[np.uint8]:
         """The same picture as uint8 (H, W, 3), C-contiguous; made when first asked for."""
         return self.scaled(*self.shape)
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """As `bgr`; of a picture with transparency uint8 (H, W, 4), BGRA, with colours of 0 where it is transparent."""
+        if self.alpha is None:
+            return self.bgr
+        bgr = np.asarray(cv2.copyTo(self.bgr, self.alpha), np.uint8)
+        return np.asarray(cv2.merge([*cv2.split(bgr), self.alpha]), np.uint8)
+
+    @cached_property
+    def alpha(self) -> NDArray[np.uint8] | None:
+        """How far each pixel is there, of 255: a view, uint8 (H, W). None of a picture without transparency."""
+        return _planes(self.video)[3] if self.video.format.name == CLEAR_FORMAT else None
 
     def scaled(self, height: int, width: int) -> NDArray[np.uint8]:
         """The picture at another size: uint8 (height, width, 3), BGR. Averages what falls together when smaller."""
@@ -103,6 +119,20 @@ class Yuv420:
                 np.copyto(target, fine, where=drawn == plain)
         return frame
 
+    def blank(self) -> "Yuv420":
+        """A picture of the same size and terms, of any colours."""
+        return Yuv420(self._blank(*self.shape), as_shown=self.as_shown)
+
+    def cleared(self) -> "Yuv420":
+        """A picture of the same size and terms, black and wholly transparent."""
+        full = self.is_full_range
+        cleared = Yuv420(self._blank(*self.shape, CLEAR_FORMAT))
+        with cleared._converting:
+            cleared.video.color_range = _FULL_RANGE if full else int(self.video.color_range)
+        for plane, value in zip(_planes(cleared.video), (0 if full else 16, 128, 128, 0)):
+            plane[:] = value
+        return cleared
+
     def part(self, box: Box) -> NDArray[np.uint8]:
         """A part of the picture as uint8 (H, W, 3), BGR; the box has even edges."""
         height, width = self.shape
@@ -131,13 +161,18 @@ class Yuv420:
             )
         return made
 
-    def _blank(self, height: int, width: int) -> av.VideoFrame:
-        """A frame of any colours and this one's format and tags."""
-        video = av.VideoFrame(width, height, self.video.format.name)
+    def _blank(self, height: int, width: int, kind: str = "") -> av.VideoFrame:
+        """A frame of any colours and this one's tags, in its format or another."""
+        video = av.VideoFrame(width, height, kind or self.video.format.name)
         with self._converting:
             video.colorspace, video.color_range = self.video.colorspace, self.video.color_range
             video.color_primaries, video.color_trc = self.video.color_primaries, self.video.color_trc
         return video
+
+    @property
+    def is_full_range(self) -> bool:
+        """Whether all 256 levels are used."""
+        return self.video.format.name == "yuvj420p" or int(self.video.color_range) == _FULL_RANGE
 
     @property
     def tags(self) -> tuple[str, int, int, int]:
@@ -148,7 +183,7 @@ class Yuv420:
     @cached_property
     def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         """Y, U and V as views: uint8 (H, W), (H/2, W/2), (H/2, W/2)."""
-        y, u, v = _planes(self.video)
+        y, u, v = _planes(self.video)[:3]
         return y, u, v
 
     def colours(self, bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -165,9 +200,8 @@ class Yuv420:
     @property
     def _terms(self) -> tuple[int, bool, int | None]:
         """The matrix's number, whether all 256 levels are used, and the transfer's number of HDR."""
-        full = self.video.format.name == "yuvj420p" or int(self.video.color_range) == _FULL_RANGE
         transfer = int(self.video.color_trc)
-        return int(self.video.colorspace), full, transfer if transfer in HDR else None
+        return int(self.video.colorspace), self.is_full_range, transfer if transfer in HDR else None
 
 
 def _planes(video: av.VideoFrame) -> list[NDArray[np.uint8]]:

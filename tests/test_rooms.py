@@ -130,6 +130,7 @@ WAITING = {"threading", "socket", "subprocess", "multiprocessing", "concurrent",
 MAY_WAIT = {
     "pipeline.m2fp.sampling": {"threading", "concurrent"},  # the look-up runs on several cores
     "pipeline.yuv": {"threading"},  # PyAV's converter is for one thread at a time
+    "pipeline.drawing.mixing": {"threading"},  # each thread has memory of its own
 }
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60

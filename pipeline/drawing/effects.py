@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.drawing.layers import Colour, Layer, layers
+from pipeline.drawing.mixing import copied, lay, scratch
 from pipeline.drawing.selection import Mask, On, Region, connected, joined, regions, selected
 from pipeline.drawing.shares import AROUND_CELLS, Share, covering, keeping, widened
 from pipeline.geometry import Size
@@ -35,8 +36,9 @@ BACKGROUND_SHARE = 1 / 40
 AnyForm = TypeVar("AnyForm", bound=Picture | Yuv420)
 """uint8 (H, W, 3), BGR, or as video has it."""
 _Pixels = NDArray[np.uint8]
-_Treat = Callable[[Layer, _Pixels, int], _Pixels]
-"""From a layer, pixels of it, and the size of a cell in pixels of the picture: what covers them, new."""
+_Treat = Callable[[Layer, _Pixels, int, _Pixels], object]
+"""From a layer, pixels of it, and the size of a cell in pixels of the picture: what covers them, written to others,
+which may be the same."""
 
 
 def blur(picture: AnyForm, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> AnyForm:
@@ -64,24 +66,39 @@ def pixelate(picture: AnyForm, parsing: Parsing | None, on: On, lingering: Mask 
 
 def fill(picture: AnyForm, parsing: Parsing | None, on: On, colour: Colour, lingering: Mask | None = None) -> AnyForm:
     """As `blur`, painted over with a colour, BGR."""
-    return _covered(picture, parsing, on, lingering, lambda layer, part, _: _painted(layer, part, colour))
+    return _covered(picture, parsing, on, lingering, lambda layer, part, _, to: _paint(layer, colour, to))
 
 
-def cut(picture: Picture | Yuv420, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> _Pixels:
+def cut(picture: AnyForm, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> AnyForm:
     """What is selected, on nothing; without a parsing nothing at all.
 
     Args:
         lingering: what else is kept, of the size of the parsing's maps.
 
     Returns:
-        uint8 (H, W, 4), BGRA with straight alpha. Where it is transparent its colours are 0: nothing is left there.
+        uint8 (H, W, 4), BGRA with straight alpha, of BGR; of YUV a picture with `alpha`. Where it is transparent it is
+        black: nothing is left there.
     """
-    done = np.zeros((*picture.shape[:2], 4), np.uint8)
     share = _kept(picture, parsing, on, lingering)
+    cutout = _cut_yuv(picture, share) if isinstance(picture, Yuv420) else _cut_bgr(picture, share)
+    return cast(AnyForm, cutout)
+
+
+def _cut_yuv(picture: Yuv420, share: Share | None) -> Yuv420:
+    done = picture.cleared()
+    if share is not None and done.alpha is not None:
+        for layer, kept in zip(layers(done), layers(picture)):
+            cv2.copyTo(kept.part(share.area), share.of(layer), layer.part(share.area))
+        left, top, right, bottom = share.area
+        done.alpha[top:bottom, left:right] = share.full
+    return done
+
+
+def _cut_bgr(picture: Picture, share: Share | None) -> _Pixels:
+    done = np.zeros((*picture.shape[:2], 4), np.uint8)
     if share is not None:
         left, top, right, bottom = share.area
-        here = picture.part(share.area) if isinstance(picture, Yuv420) else picture[top:bottom, left:right]
-        kept = cv2.copyTo(here, share.full)
+        kept = cv2.copyTo(picture[top:bottom, left:right], share.full)
         cv2.merge([*cv2.split(kept), share.full], done[top:bottom, left:right])
     return done
 
@@ -99,10 +116,10 @@ def replace_background(
         backdrop: what `fitted` made of another picture, any BGR picture, or a colour.
         lingering: as of `cut`.
     """
-    done = _copied(picture)
+    done = _blank(picture)
     if isinstance(backdrop, tuple):
         for layer in layers(done):
-            layer.pixels[:] = _painted(layer, layer.pixels, backdrop)
+            _paint(layer, backdrop, layer.pixels)
     else:
         behind = backdrop if isinstance(backdrop, Yuv420) else fitted(backdrop, picture)
         for layer, other in zip(layers(done), layers(behind)):
@@ -112,10 +129,10 @@ def replace_background(
 
 def blur_background(picture: AnyForm, parsing: Parsing | None, on: On, lingering: Mask | None = None) -> AnyForm:
     """As `cut`, on the blurred picture; without a parsing all of it is blurred."""
-    done = _copied(picture)
+    done = _blank(picture)
     cell = max(MIN_CELL_PX, round(min(picture.shape[:2]) * BACKGROUND_SHARE))
-    for layer in layers(done):
-        layer.pixels[:] = _blurred(layer, layer.pixels, cell)
+    for layer, sharp in zip(layers(done), layers(picture)):
+        _blurred(layer, sharp.pixels, cell, layer.pixels)
     return _laid(done, picture, _kept(picture, parsing, on, lingering))
 
 
@@ -137,18 +154,21 @@ def fits(backdrop: Picture | Yuv420, picture: Picture | Yuv420) -> bool:
 
 
 def _covered(picture: AnyForm, parsing: Parsing | None, on: On, lingering: Mask | None, treat: _Treat) -> AnyForm:
-    size, done = Size(*picture.shape[:2]), _copied(picture)
+    size = Size(*picture.shape[:2])
     if parsing is None:
-        cell = max(MIN_CELL_PX, min(size) // WHOLE_CELLS)
-        for layer in layers(done):
-            layer.pixels[:] = treat(layer, layer.pixels, cell)
+        done, cell = _blank(picture), max(MIN_CELL_PX, min(size) // WHOLE_CELLS)
+        for layer, bare in zip(layers(done), layers(picture)):
+            treat(layer, bare.pixels, cell, layer.pixels)
         return done
+    done = _copied(picture)
     more = () if lingering is None else connected(widened(lingering, MOVED_CELLS))
     for region in joined(regions(parsing, on), more, AROUND_CELLS):
         share, cell = covering(region, parsing.map_size, size), _cell(region, parsing.map_size, size)
         for layer in layers(done):
             part = layer.part(share.area)
-            _lay(part, treat(layer, part, cell), share.of(layer))
+            cover = scratch("cover", part.shape)
+            treat(layer, part, cell, cover)
+            lay(part, cover, share.of(layer))
     return done
 
 
@@ -166,15 +186,8 @@ def _laid(done: AnyForm, picture: AnyForm, share: Share | None) -> AnyForm:
     """Lays what is kept of a picture over another one, which is written to."""
     if share is not None:
         for layer, kept in zip(layers(done), layers(picture)):
-            _lay(layer.part(share.area), kept.part(share.area).copy(), share.of(layer))
+            lay(layer.part(share.area), copied("cover", kept.part(share.area)), share.of(layer))
     return done
-
-
-def _lay(under: _Pixels, over: _Pixels, share: _Pixels) -> None:
-    """Of `over` its share of 255, of `under` the rest: written to `under`, and `over` is used up."""
-    cv2.multiply(over, share, dst=over, scale=1 / 255)
-    cv2.multiply(under, cv2.bitwise_not(share), dst=under, scale=1 / 255)
-    cv2.add(under, over, dst=under)
 
 
 def _copied(picture: AnyForm) -> AnyForm:
@@ -185,26 +198,28 @@ def _copied(picture: AnyForm) -> AnyForm:
     return cast(AnyForm, picture.copy())
 
 
+def _blank(picture: AnyForm) -> AnyForm:
+    """A new picture of the same size and form, of any colours."""
+    return cast(AnyForm, picture.blank() if isinstance(picture, Yuv420) else np.empty_like(picture))
+
+
 def _cell(region: Region, map_size: Size, size: Size) -> int:
     left, top, right, bottom = region.box.scaled(map_size, size)
     return max(MIN_CELL_PX, min(right - left, bottom - top) // CELLS)
 
 
-def _blurred(layer: Layer, part: _Pixels, cell: int) -> _Pixels:
+def _blurred(layer: Layer, part: _Pixels, cell: int, to: _Pixels) -> None:
     soft = cv2.blur(_coarse(part, cell / layer.step), (3, 3), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.resize(soft, part.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
+    cv2.resize(soft, to.shape[1::-1], dst=to, interpolation=cv2.INTER_LINEAR)
 
 
-def _pixelated(layer: Layer, part: _Pixels, cell: int) -> _Pixels:
-    coarse = _coarse(part, cell / layer.step)
-    return np.asarray(cv2.resize(coarse, part.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+def _pixelated(layer: Layer, part: _Pixels, cell: int, to: _Pixels) -> None:
+    cv2.resize(_coarse(part, cell / layer.step), to.shape[1::-1], dst=to, interpolation=cv2.INTER_NEAREST)
 
 
-def _painted(layer: Layer, part: _Pixels, colour: Colour) -> _Pixels:
+def _paint(layer: Layer, colour: Colour, to: _Pixels) -> None:
     # A tenth of the time that numpy takes to fill three channels.
-    painted = np.empty_like(part)
-    cv2.rectangle(painted, (0, 0), part.shape[1::-1], layer.value(colour), cv2.FILLED)
-    return painted
+    cv2.rectangle(to, (0, 0), to.shape[1::-1], layer.value(colour), cv2.FILLED)
 
 
 def _coarse(part: _Pixels, cell: float) -> _Pixels:

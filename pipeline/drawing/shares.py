@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.drawing.canvas import reach
 from pipeline.drawing.layers import Layer
+from pipeline.drawing.mixing import scratch
 from pipeline.drawing.selection import Mask, Region
 from pipeline.geometry import Box, Size
 
@@ -38,11 +39,8 @@ class Share:
     """The same of layers that are half as large."""
 
     def of(self, layer: Layer) -> NDArray[np.uint8]:
-        """The share of each value of a layer there."""
-        if layer.step == 2:
-            return self.half
-        channels = 1 if layer.pixels.ndim == 2 else layer.pixels.shape[2]
-        return self.full if channels == 1 else np.asarray(cv2.merge([self.full] * channels), np.uint8)
+        """The share of each pixel of a layer there."""
+        return self.half if layer.step == 2 else self.full
 
 
 def covering(region: Region, map_size: Size, size: Size) -> Share:
@@ -86,8 +84,10 @@ def keeping(brightness: NDArray[np.uint8], mask: Mask) -> Share | None:
     # A wide border would be a veil of the old background: it goes from .42 to three quarters of what is selected.
     slope, start = slope * np.float32(EDGE_GAIN), (start - np.float32(255 * EDGE_FROM)) * np.float32(EDGE_GAIN)
     shape = guide.shape[1], guide.shape[0]
-    line = np.asarray(cv2.multiply(guide, cv2.resize(slope, shape), dtype=cv2.CV_32F), np.float32)
-    full = np.asarray(cv2.add(line, cv2.resize(start, shape), dtype=cv2.CV_8U), np.uint8)
+    line, rest = (scratch(name, guide.shape, np.float32) for name in ("line", "rest of line"))
+    cv2.resize(slope, shape, dst=line)
+    cv2.multiply(guide, line, dst=line, dtype=cv2.CV_32F)
+    full = np.asarray(cv2.add(line, cv2.resize(start, shape, dst=rest), dtype=cv2.CV_8U), np.uint8)
     half = cv2.resize(full, (-(-shape[0] // 2), -(-shape[1] // 2)), interpolation=cv2.INTER_AREA)
     return Share(area, full, np.asarray(half, np.uint8))
 

@@ -30,6 +30,9 @@ BLANK = 0.2
 TORN_PX = 1.0
 """Minimum difference of the flow between neighbouring pixels where the picture is torn."""
 
+COARSE_PX = 100
+"""Of a grey picture with shorter sides than this all of the pixels are needed to tell how something moved."""
+
 _MIN_SIDE, _MAX_SIDE = 16, 1024
 _SHRINK_FIRST = 2
 _GRID_STEP = 128
@@ -107,6 +110,11 @@ def flow_inside(before: Grey, after: Grey, box: Box, dis: cv2.DISOpticalFlow) ->
     return source
 
 
+def unlike(before: Grey, after: Grey, source: Field) -> NDArray[np.uint8]:
+    """Levels of grey between a frame and what its predecessor makes of it, moved: uint8 (h, w)."""
+    return np.asarray(cv2.absdiff(_moved(before.pixels, source), after.pixels), np.uint8)
+
+
 def is_cut(before: Grey, after: Grey) -> bool:
     """True if the second of two consecutive frames shows another scene."""
     if before.frame_size != after.frame_size:
@@ -149,6 +157,15 @@ def dis_flow(iterations: int = 16) -> cv2.DISOpticalFlow:
     dis.setPatchStride(6)
     dis.setGradientDescentIterations(iterations)
     dis.setVariationalRefinementIterations(0)
+    return dis
+
+
+def coarse_flow(size: Size) -> cv2.DISOpticalFlow:
+    """Tells how places of such a grey picture move, to half a pixel, not where their edges are; in half the time."""
+    dis = dis_flow(iterations=8)
+    if min(size) >= COARSE_PX:
+        dis.setFinestScale(1)
+        dis.setPatchStride(4)
     return dis
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box, Size
-from pipeline.motion.flow import Grey, dis_flow, flow_inside, is_cut
+from pipeline.motion.flow import Grey, coarse_flow, flow_inside, is_cut, unlike
 from pipeline.motion.spots import Spot
 from pipeline.types import Frame, Parsing
 
@@ -104,7 +104,7 @@ class Lingering:
         self._blobs: list[_Blob] = []
         """The newest first."""
         self._previous: Grey | None = None
-        self._dis = dis_flow(iterations=8)
+        self._dis: cv2.DISOpticalFlow | None = None
 
     def add(self, grey: Grey, selected: Mask | None, *, cut: bool | None = None) -> Mask | None:
         """Takes the next frame.
@@ -118,7 +118,7 @@ class Lingering:
         """
         previous, self._previous = self._previous, grey
         if previous is not None and (is_cut(previous, grey) if cut is None else cut):
-            self._blobs = []
+            self._blobs, self._dis = [], None
         self._blobs = [blob for blob in self._blobs if self._is_young(blob, grey.pts_s)]
         if selected is None:
             self._blobs = [_looked_at(blob, grey) for blob in self._moved(previous, grey)]
@@ -150,8 +150,14 @@ class Lingering:
         boxes = [spot.box for spot in there if spot is not None]
         if not boxes:
             return self._blobs
+        self._dis = self._dis or coarse_flow(size)
         source = flow_inside(previous, grey, _around(boxes, size), self._dis)
-        return [blob if spot is None else _shifted(blob, spot, source) for blob, spot in zip(self._blobs, there)]
+        wrong = unlike(previous, grey, source)
+        return [
+            # What is nowhere any more has not moved: it has gone behind something, or was not seen to go.
+            blob if spot is None or _mean(wrong, spot) > MAX_DIFFERENCE else _shifted(blob, spot, source)
+            for blob, spot in zip(self._blobs, there)
+        ]
 
 
 def covered_both_ways(
@@ -262,6 +268,10 @@ def _looked_at(blob: _Blob, grey: Grey) -> _Blob:
     then = cv2.warpAffine(look, moves, (right - left, bottom - top), borderMode=cv2.BORDER_REPLICATE)
     differs = cv2.mean(cv2.absdiff(then, inside.of(grey.pixels)), mask=inside.mask)[0]
     return replace(blob, alike_s=grey.pts_s) if differs <= MAX_DIFFERENCE else blob
+
+
+def _mean(levels: NDArray[np.uint8], spot: Spot) -> float:
+    return cv2.mean(spot.of(levels), mask=spot.mask)[0]
 
 
 def _parts(blob: _Blob, known: Mask) -> Iterator[Spot]:

@@ -61,7 +61,7 @@ class Animation:
         ticks = round((pts_s - self._begin_s) / self._ticks)
         if ticks - self._last < self._least:
             return
-        bgr = picture.bgr if isinstance(picture, Yuv420) else picture
+        bgr = picture.pixels if isinstance(picture, Yuv420) else picture
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(bgr), format="bgra" if self._alpha else "bgr24")
         if Size(*bgr.shape[:2]) != self._size:
             frame = frame.reformat(width=self._size.width, height=self._size.height)

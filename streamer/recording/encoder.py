@@ -253,10 +253,10 @@ class Encoder:
         tags = self._tags
         if isinstance(picture, Yuv420):
             # As the source has it, to the last bit: what is not drawn on is not converted.
-            same = picture.video.format.name == self._pixels
+            same = picture.video.format.name == self._pixels and self._has_range_of(picture)
             if (same or self._pixels == DEEP_FORMAT) and tags.stored_size(Size(*picture.shape)) == self._size:
                 return tags.stored_planes(picture.video if same else picture.deepened())
-            picture = picture.bgr
+            picture = picture.pixels
         if tags.transfer in HDR and self._pixels == DEEP_FORMAT:
             return hdr_of(self._fitted(tags.stored(picture)), tags.transfer, tags.matrix)
         kind = "bgra" if self._alpha else "bgr24"
@@ -267,6 +267,10 @@ class Encoder:
             dst_colorspace=tags.matrix,
             dst_color_range=tags.colour_range or None,
         )
+
+    def _has_range_of(self, picture: Yuv420) -> bool:
+        """Of one with transparency FFmpeg has no name for the form that uses all levels, as it has of others."""
+        return picture.alpha is None or picture.is_full_range == (self._tags.colour_range == FULL_RANGE)
 
     def _fitted(self, bgr: Picture) -> Picture:
         """Of the file's size: a picture of another one is scaled into it, its shape kept, on black."""

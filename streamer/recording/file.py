@@ -170,9 +170,9 @@ class PictureFolder:
         self.left_out: tuple[str, ...] = ()
 
     def write(self, picture: Picture | Yuv420, pts_s: float, duration_s: float | None = None) -> None:
-        bgr = picture.bgr if isinstance(picture, Yuv420) else picture
+        pixels = picture.pixels if isinstance(picture, Yuv420) else picture
         tags = NO_TAGS if self._sources is None else tags_of(self._sources[self._written])
-        write_picture(self._targets[self._written], bgr, tags)
+        write_picture(self._targets[self._written], pixels, tags)
         self._written += 1
 
     def __enter__(self) -> Self:

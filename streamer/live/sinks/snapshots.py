@@ -58,7 +58,7 @@ class Saver:
         if drawn is None:
             raise SinkError(f"no picture was drawn yet, so {path} was not written")
         picture = drawn.picture
-        write_picture(path, picture.bgr if isinstance(picture, Yuv420) else picture)
+        write_picture(path, picture.pixels if isinstance(picture, Yuv420) else picture)
 
     def clip(self, path: Path, *, force: bool = False) -> None:
         """Writes the last seconds. Raises SinkError."""
@@ -100,6 +100,5 @@ class Saver:
 
 def bgr_of(picture: Picture | Yuv420) -> Picture:
     """uint8 (H, W, 3); maybe the picture itself. What is cut out is laid on black."""
-    if isinstance(picture, Yuv420):
-        return picture.bgr
-    return picture if picture.shape[2] == 3 else on_black(picture)
+    pixels = picture.pixels if isinstance(picture, Yuv420) else picture
+    return pixels if pixels.shape[2] == 3 else on_black(pixels)

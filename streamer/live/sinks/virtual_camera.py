@@ -66,5 +66,5 @@ class VirtualCamera:
 
 
 def _bgr(picture: Picture | Yuv420) -> Picture:
-    bgr = picture.bgr if isinstance(picture, Yuv420) else picture
+    bgr = picture.pixels if isinstance(picture, Yuv420) else picture
     return np.ascontiguousarray(bgr[..., :3])

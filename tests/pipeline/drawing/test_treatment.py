@@ -114,12 +114,32 @@ def test_a_frame_of_a_video_is_treated_as_a_picture_is(text: str, on: str) -> No
     look = Look(effect=(text,), on=on)
     wanted = draw(replace(frame, picture=frame.bgr), somebody(), look)
     done = draw(frame, somebody(), look)
-    assert isinstance(done, Yuv420) == (text != "cut")
-    bgr = done.bgr if isinstance(done, Yuv420) else done
+    assert isinstance(done, Yuv420)
+    assert (done.alpha is not None) == (text == "cut")
     assert isinstance(wanted, np.ndarray)
-    apart = np.abs(bgr.astype(int) - wanted)
+    assert done.pixels.shape == wanted.shape
+    apart = np.abs(done.pixels.astype(int) - wanted)
     assert apart.mean() < 2.5
     assert np.median(apart) <= 2
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "yuvj420p"])
+def test_nothing_is_left_in_a_video_where_it_is_cut_off(kind: str) -> None:
+    """In no plane: who throws the transparency away sees black."""
+    video = av.VideoFrame.from_ndarray(smooth(), format="bgr24").reformat(format=kind)
+    done = draw(replace(Frame.still(noise()), picture=Yuv420(video)), somebody(), Look(effect=("cut",)))
+    assert isinstance(done, Yuv420)
+    assert done.alpha is not None
+    clear = done.alpha == 0
+    assert 0.3 < clear.mean() < 0.9
+    assert not done.pixels[clear].any()
+    wholly = clear.reshape(SIZE.height // 2, 2, SIZE.width // 2, 2).all(axis=(1, 3))
+    y, u, v = done.planes
+    assert (y[clear] == (16 if kind == "yuv420p" else 0)).all()
+    assert (u[wholly] == 128).all()
+    assert (v[wholly] == 128).all()
+    assert done.alpha[70:90, 50:70].mean() > 200
+    assert not undrawn(replace(Frame.still(noise()), picture=Yuv420(video)), Look(effect=("cut",)), CIHP).alpha.any()  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("text", ["blur", "pixelate", "fill=#405060"])

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import Size
+from pipeline.yuv import Yuv420
 from streamer import ConfigError, Encoding, Recorder, SinkError, SourceInfo
 from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import VideoTags
@@ -92,6 +93,27 @@ def test_transparency_stays_beside_the_tags_of_colours(tmp_path: Path, suffix: s
     check(decoded(path))
     with av.open(str(path)) as container:
         assert container.streams.video[0].codec_context.colorspace == 1
+
+
+@pytest.mark.parametrize("colour_range", [1, 2])
+@pytest.mark.parametrize("suffix", [".webm", ".mov"])
+def test_planes_are_recorded_with_their_transparency(tmp_path: Path, suffix: str, colour_range: int) -> None:
+    """As a cut-out of video has them: what is kept is not converted."""
+    tags = VideoTags(matrix=1, colour_range=colour_range)
+    path = tmp_path / f"bars{suffix}"
+    with Recorder(
+        path, info(tags), PacketQueue(), transparent(Encoding(), str(path)), force=False, alpha=True
+    ) as recorder:
+        for index, bgra in enumerate(bars()):
+            video = av.VideoFrame.from_ndarray(np.ascontiguousarray(bgra[..., :3]), format="bgr24")
+            whole = Yuv420(video.reformat(format="yuv420p", dst_colorspace=1, dst_color_range=colour_range))
+            cutout = whole.cleared()
+            assert cutout.alpha is not None
+            for target, source in zip(cutout.planes, whole.planes):
+                target[:] = source
+            cutout.alpha[:] = bgra[..., 3]
+            recorder.write(cutout, index / 25)
+    check(decoded(path))
 
 
 def test_a_webm_with_transparency_is_little_larger_than_without(tmp_path: Path) -> None:
