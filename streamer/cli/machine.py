@@ -1,11 +1,11 @@
 """The commands that ask what runs on this machine: its streams, and whether its service is ready."""
 
+import http.client
 import json
 import select
+import socket
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -35,18 +35,41 @@ NOTHING = "no stream runs here: streamer run, fleet and serve start them"
 
 def health(
     port: Annotated[int, typer.Option(help="The port of the service.", min=1, max=65535)] = 7860,
+    uds: Annotated[str | None, typer.Option(help="The file of its Unix socket, in place of a port.")] = None,
 ) -> None:
     """Ask the service on this machine whether it is ready.
 
     The exit status is 0 if it is, and 1 if not.
     """
+    where = f"port {port}" if uds is None else uds
+    asking = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S) if uds is None else _OverFile(uds)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=TIMEOUT_S) as answer:
-            typer.echo(answer.read().decode())
-    except urllib.error.HTTPError as exc:
-        raise StreamerError(f"the service is not ready: {exc.read().decode(errors='replace')}") from exc
-    except OSError as exc:
-        raise StreamerError(f"no service answers at port {port}: {exc}") from exc
+        asking.request("GET", "/readyz")
+        answer = asking.getresponse()
+        body = answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException) as exc:
+        raise StreamerError(f"no service answers at {where}: {exc}") from exc
+    finally:
+        asking.close()
+    if answer.status != http.HTTPStatus.OK:
+        raise StreamerError(f"the service is not ready: {body}")
+    typer.echo(body)
+
+
+class _OverFile(http.client.HTTPConnection):
+    """A connection to the file of a Unix socket."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._file = file
+
+    def connect(self) -> None:
+        """Raises OSError."""
+        if sys.platform == "win32":
+            raise OSError("this system has no Unix sockets")
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._file)
 
 
 def top(

@@ -79,7 +79,8 @@ def create_app(
     token = token_urlsafe(24) if access.secret == "auto" else access.secret
     workers = work.workers or max(1, cores() // 2)
     answer_s = max(ANSWER_S, 2 * work.deadline_s)
-    pool = Pool(_stills(settings, workers), Queue(workers, work.max_wait_s), answer_s=answer_s, start=start)
+    queue = Queue(workers, work.max_wait_s)
+    pool = Pool(_stills(settings, workers), queue, answer_s=answer_s, idle_s=work.idle_unload_s, start=start)
     desk = Desk(pool, Keeper(work.cache_bytes), f"{access.root_path}{API}")
     app = FastAPI(
         title="m2fp-streamer",

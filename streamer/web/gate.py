@@ -152,6 +152,8 @@ class Gate:
 
     def _is_ours(self, host: str) -> bool:
         access = self._settings.access
+        if access.uds is not None:
+            return host.lower() in (*LOOPBACK, *access.allow_host)
         own = {f"{name}:{self._port()}" for name in (*LOOPBACK, access.host)}
         own |= set(LOOPBACK) if self._port() in (80, 443) else set()
         name = host.lower()
@@ -192,7 +194,7 @@ class Gate:
         if visit.path in MAY_BE_JOBS and visit.prefer_later():
             return
         queue = self.pool.queue
-        if not self.pool.ready:
+        if not self.pool.takes:
             detail = self.pool.trouble or "the network is being loaded"
             raise Problem("starting", detail, retry_after_s=2)
         excess_s = queue.excess_s(time.monotonic())

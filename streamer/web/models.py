@@ -187,6 +187,7 @@ class LabelRow(Strict):
 
 class Readiness(Strict):
     ready: bool
+    unloaded: bool = Field(description="Whether the network was given back: the next picture waits until it is loaded.")
     reasons: list[str]
 
 

@@ -2,25 +2,20 @@
 
 import asyncio
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
 
-from streamer.errors import ConfigError, StreamerError
+from streamer.errors import ConfigError
 from streamer.web.app import Made, create_app
 from streamer.web.lines import event, log_lines
-from streamer.web.settings import ServeSettings
+from streamer.web.listening import listening_at
+from streamer.web.settings import AccessSettings, ServeSettings
 
-BACKLOG = 2048
 DRAIN_S = 5
 """Time for requests to be answered at the end."""
-
-
-class CannotListen(StreamerError):
-    """Raised when the address cannot be listened at."""
 
 
 def serve(settings: ServeSettings, on_start: Callable[[str, str | None], None]) -> None:
@@ -34,13 +29,13 @@ def serve(settings: ServeSettings, on_start: Callable[[str, str | None], None]) 
     """
     log_lines()
     event("imported")
-    with _listening(settings) as listening:
-        port = listening.getsockname()[1]
+    access = settings.access
+    with listening_at(access) as listening:
+        port = 0 if access.uds is not None else listening.getsockname()[1]
         made = create_app(settings, lambda: port)
         config = _config(settings, made)
-        scheme = "https" if settings.access.tls_cert else "http"
-        on_start(f"{scheme}://{_shown(settings.access.host)}:{port}{settings.access.root_path}/", made.token)
-        event("listening", host=settings.access.host, port=port)
+        on_start(_address(access, port), made.token)
+        event("listening", **({"host": access.host, "port": port} if access.uds is None else {"uds": access.uds}))
         asyncio.run(_Server(config).serve([listening]))
         event("ended")
 
@@ -59,17 +54,14 @@ class _Server(uvicorn.Server):
                 signal.signal(each, handler)
 
 
-def _shown(host: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-
-
-def _listening(settings: ServeSettings) -> socket.socket:
-    host, port = settings.access.host.strip("[]"), settings.access.port
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as exc:
-        raise CannotListen(f"cannot listen at {host} port {port}: {exc.strerror or exc}") from exc
+def _address(access: AccessSettings, port: int) -> str:
+    """What leads to the service: an address, or the file of its socket."""
+    if access.uds is not None:
+        return f"unix:{access.uds}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(
+        access.host, f"[{access.host}]" if ":" in access.host else access.host
+    )
+    return f"{'https' if access.tls_cert else 'http'}://{host}:{port}{access.root_path}/"
 
 
 def _config(settings: ServeSettings, made: Made) -> uvicorn.Config:

@@ -50,10 +50,12 @@ async def healthz() -> dict[str, bool]:
 
 @root.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness}}, summary="Whether it parses")
 async def readyz(request: Request) -> Response:
-    """200 while a process is ready that has parsed a picture since it began; 503 with the reasons else."""
+    """200 while a process is ready that has parsed a picture since it began, or while there is none because nobody
+    asked for long (`unloaded`): the next picture starts one. 503 with the reasons else."""
     pool: Pool = request.app.state.stills.pool
-    reasons = [] if pool.ready else [pool.trouble or "the network is being loaded"]
-    return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+    reasons = [] if pool.takes else [pool.trouble or "the network is being loaded"]
+    told = {"ready": not reasons, "unloaded": not reasons and not pool.ready, "reasons": reasons}
+    return JSONResponse(told, 503 if reasons else 200)
 
 
 @root.post(

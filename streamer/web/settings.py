@@ -27,6 +27,8 @@ class AccessSettings:
     """The address to listen at. Beyond loopback a token is needed."""
     port: int = 7860
     """The port to listen at; 0 takes a free one."""
+    uds: str | None = None
+    """The file of a Unix socket to listen at in place of host and port; programs of this user alone reach it."""
     token: str | None = field(default=None, repr=False)
     """What clients must show, at least 22 characters; `auto` makes one. By default that of the environment variable
     M2FP_STREAMER_TOKEN, and none on loopback."""
@@ -48,6 +50,8 @@ class AccessSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port is between 0 and 65535, not {self.port}")
+        if self.uds is not None and self.host != "127.0.0.1":
+            raise ConfigError(f"uds takes the place of host: leave out --host {self.host}, or --uds {self.uds}")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ConfigError("tls_cert and tls_key belong together: give both, or neither")
         if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
@@ -68,7 +72,7 @@ class AccessSettings:
     @property
     def is_loopback(self) -> bool:
         """True if no other machine reaches the address."""
-        if self.host == "localhost":
+        if self.uds is not None or self.host == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host.strip("[]")).is_loopback
@@ -94,6 +98,9 @@ class WorkSettings:
     """Longest time that a picture may be expected to wait: where it would be longer, it is refused at once."""
     deadline_s: float = 30.0
     """Longest time for a request, from its first byte to its answer."""
+    idle_unload_s: float | None = None
+    """Give the memory of a network back when no picture came for this time; the next one waits until it is loaded
+    again. By default it is kept."""
     max_upload_bytes: int = 20_000_000
     """Largest picture that is taken."""
     max_megapixels: float = 50.0
@@ -109,7 +116,7 @@ class WorkSettings:
             raise ConfigError(f"no face model {self.face_model!r}; there are: {', '.join(FACE_MODELS)}")
         if not self.parser or len(set(self.parser)) < len(self.parser):
             raise ConfigError("parser names each parser once, and at least one")
-        above_0(self, "workers", "max_wait_s", "deadline_s", "max_upload_bytes", "max_megapixels")
+        above_0(self, "workers", "max_wait_s", "deadline_s", "idle_unload_s", "max_upload_bytes", "max_megapixels")
         at_least_0(self, "cache_bytes")
         if not math.isfinite(self.max_wait_s) or not math.isfinite(self.deadline_s):
             raise ConfigError("max_wait and deadline must be finite")

@@ -181,7 +181,7 @@ class Desk:
 
     async def ask(self, asked: Mask, client: str, kind: str) -> Answered:
         """What a process says to a picture that is not kept. Raises Problem, also where too many wait."""
-        if not self._pool.ready:
+        if not self._pool.takes:
             raise Problem("starting", self._pool.trouble or "the network is being loaded", retry_after_s=2)
         return (await self._pool.ask(self.place(client, kind), asked)).answered
 

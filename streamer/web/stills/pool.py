@@ -76,14 +76,16 @@ class Pool:
         queue: Queue,
         *,
         answer_s: float,
+        idle_s: float | None = None,
         start: Callable[[StillSettings], Worker] = StillWorker,
     ) -> None:
         """
         Args:
             answer_s: time after which a process that does not answer is replaced.
+            idle_s: time without a wish after which a process is ended until it is wanted again; None keeps it.
             start: starts a process.
         """
-        self._settings, self._answer_s, self._start_worker = settings, answer_s, start
+        self._settings, self._answer_s, self._idle_s, self._start_worker = settings, answer_s, idle_s, start
         self.queue = queue
         self._waiting: dict[Place, _Waiting] = {}
         self._free = asyncio.Condition()
@@ -96,6 +98,12 @@ class Pool:
         """What the processes say of themselves; None until the first is ready."""
         self.ready: set[int] = set()
         """The numbers of the processes that wait for pictures, or have one."""
+        self._idle = 0
+        """How many of these wait."""
+        self.unloaded: set[int] = set()
+        """The numbers of those that were ended because nobody asked, and are not ready again."""
+        self._starting: set[int] = set()
+        """Of these, those that are started again: each will take a picture that waits."""
         self.restarts = 0
         self.abandoned = 0
         """Wishes that left the line before a process had them: nobody waited any more."""
@@ -120,6 +128,11 @@ class Pool:
                 waiting.future.set_exception(Problem("starting", "the service is ending", retry_after_s=5))
 
     @property
+    def takes(self) -> bool:
+        """Whether a picture that comes now will be parsed, as far as is known."""
+        return bool(self.ready or self.unloaded)
+
+    @property
     def pids(self) -> dict[int, int]:
         """The process ids, by the numbers of the processes."""
         return {number: worker.pid for number, worker in self._workers.items()}
@@ -132,7 +145,7 @@ class Pool:
         self._waiting[place] = waiting
         self.queue.push(place)
         async with self._free:
-            self._free.notify()
+            self._free.notify_all()
         try:
             return await waiting.future
         finally:
@@ -150,8 +163,10 @@ class Pool:
         while not self._stopped:
             try:
                 await self._one_process(number)
+                await self._sleep(number)
             except WorkerDied as exc:
                 self.ready.discard(number)
+                self._forget(number)
                 if self._stopped:
                     return
                 self.trouble = str(exc)
@@ -161,13 +176,28 @@ class Pool:
                 if len(died_s) == MAX_RESTARTS and died_s[-1] - died_s[0] < RESTARTS_WITHIN_S:
                     await self._pause()
 
+    async def _sleep(self, number: int) -> None:
+        """Without a process, until more pictures wait than there are processes that wait for one."""
+        if self._stopped:
+            return
+        self.unloaded.add(number)
+        event("worker-unloaded", worker=number)
+        async with self._free:
+            await self._free.wait_for(lambda: self._stopped or self.queue.waiting > self._idle + len(self._starting))
+            self._starting.add(number)
+
+    def _forget(self, number: int) -> None:
+        """It is not unloaded any more."""
+        self.unloaded.discard(number)
+        self._starting.discard(number)
+
     async def _pause(self) -> None:
         until_s = time.monotonic() + PAUSE_S
         while not self._stopped and time.monotonic() < until_s:
             await asyncio.sleep(0.2)
 
     async def _one_process(self, number: int) -> None:
-        """Starts a process and has it answer until it dies. Raises WorkerDied."""
+        """Starts a process and has it answer until it dies, or nobody asks any more. Raises WorkerDied."""
         loop = asyncio.get_running_loop()
         worker = await loop.run_in_executor(self._threads, self._start_worker, self._settings)
         self._workers[number] = worker
@@ -179,6 +209,7 @@ class Pool:
             except ValueError as exc:
                 raise WorkerDied(f"the network cannot be loaded: {exc}") from exc
             self.ready.add(number)
+            self._forget(number)
             event("worker-ready", worker=number, pid=worker.pid, reached=dict(self.loaded.reached))
             while (place := await self._next()) is not None:
                 await self._answer(worker, place)
@@ -189,13 +220,20 @@ class Pool:
                 await loop.run_in_executor(self._threads, worker.close)
 
     async def _next(self) -> Place | None:
-        """The next place; None when the pool is stopped."""
+        """The next place; None when the pool is stopped, or nobody asked for so long that the process is to end."""
         async with self._free:
             while not self._stopped:
                 place = self.queue.pop()
                 if place is not None:
                     return place
-                await self._free.wait()
+                self._idle += 1
+                try:
+                    async with asyncio.timeout(self._idle_s):
+                        await self._free.wait()
+                except TimeoutError:
+                    return None
+                finally:
+                    self._idle -= 1
         return None
 
     async def _answer(self, worker: Worker, place: Place) -> None:
