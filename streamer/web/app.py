@@ -32,6 +32,7 @@ from streamer.web.jobs.runner import Runner
 from streamer.web.jobs.store import JobStore
 from streamer.web.pages import router as pages
 from streamer.web.problems import Problem, answer, of_status
+from streamer.web.room import Room
 from streamer.web.service import about, root
 from streamer.web.settings import ServeSettings
 from streamer.web.stills.desk import Desk
@@ -132,27 +133,25 @@ def _stills(settings: ServeSettings, workers: int) -> StillSettings:
 
 def _lifespan(pool: Pool, settings: ServeSettings, pictures: PictureJobs) -> Any:
     @asynccontextmanager
-    async def live(app: FastAPI) -> AsyncIterator[None]:
+    async def run(app: FastAPI) -> AsyncIterator[None]:
         pool.start()
-        app.state.jobs = jobs = _jobs(settings, pictures)
+        saved = Saved(settings.jobs.folder / "recordings")
+        live = settings.live
+        app.state.hub = hub = Hub(live.cameras, live.any_source, saved, settings.work.parser[0])
+        app.state.jobs = jobs = _jobs(settings, pictures, hub)
         jobs.runner.start()
-        app.state.hub = hub = Hub(
-            settings.live.cameras,
-            settings.live.any_source,
-            Saved(jobs.folder.root / "recordings"),
-            settings.work.parser[0],
-        )
-        metering = asyncio.create_task(app.state.meter.run())
+        beside = [asyncio.create_task(app.state.meter.run()), asyncio.create_task(jobs.room.keep())]
         try:
             yield
         finally:
-            metering.cancel()
-            await asyncio.gather(metering, jobs.runner.stop(), pool.stop(), hub.stop(), return_exceptions=True)
+            for each in beside:
+                each.cancel()
+            await asyncio.gather(*beside, jobs.runner.stop(), pool.stop(), hub.stop(), return_exceptions=True)
 
-    return live
+    return run
 
 
-def _jobs(settings: ServeSettings, pictures: PictureJobs) -> JobDesk:
+def _jobs(settings: ServeSettings, pictures: PictureJobs, hub: Hub) -> JobDesk:
     """Raises ConfigError."""
     given, root = settings.jobs, f"{settings.access.root_path}{API}"
     folder = Folder(given.folder)
@@ -162,7 +161,7 @@ def _jobs(settings: ServeSettings, pictures: PictureJobs) -> JobDesk:
     except (OSError, sqlite3.Error) as exc:
         raise ConfigError(f"the folder for videos, {folder.root}, cannot be used: {exc}; --data names another") from exc
     runner = Runner(store, folder, settings.work.precision, given.keep_results_s, pictures.do, time.time)
-    return JobDesk(store, runner, folder, given.keep_free_bytes, given.data_max_bytes, root)
+    return JobDesk(store, runner, folder, given.keep_free_bytes, Room(folder, hub, store, given.data_max_bytes), root)
 
 
 def _explain(app: FastAPI) -> None:

@@ -155,6 +155,13 @@ RECORDING: dict[str, Any] = {
     "writing": False,
     "link": "/api/v1/recordings/recording-door-20261129T202418Z-5f0c1d9a77be.mp4",
 }
+REMOVED: dict[str, Any] = {
+    "file": "recording-door-20261122T180011Z-9b1e5a02c4d7.mp4",
+    "kind": "recording",
+    "source": "door",
+    "size_bytes": 91442310,
+    "removed": "2026-11-29T20:31:10.204+00:00",
+}
 COSTS: dict[str, Any] = {
     "samples": [
         {

@@ -263,6 +263,16 @@ class RecordingAnswer(Strict):
     link: str
 
 
+class RemovedAnswer(Strict):
+    model_config = _like(examples.REMOVED)
+
+    file: str
+    kind: Literal["recording", "clip"]
+    source: str = Field(description="The camera's name, without what file names do not have.")
+    size_bytes: int
+    removed: str = Field(description="When it was.")
+
+
 class ProcessCost(Strict):
     role: str = Field(description="web, stills N, stream or job.")
     rss_mb: float

@@ -133,7 +133,8 @@ class JobSettings:
     keep_results_s: float = 86_400.0
     """Time for which a job's results are kept after its end."""
     data_max_bytes: int = 5_000_000_000
-    """Most that the folder may hold: no video is taken while it holds more."""
+    """Most that the folder may hold: the oldest recordings are removed where it holds more, and no video is taken
+    while it still does."""
     keep_free_bytes: int = 500_000_000
     """No video is taken that would leave less than this free on the disk."""
 

@@ -95,9 +95,11 @@ async def service(
     access: AccessSettings | None = None,
     work: WorkSettings | None = None,
     before: Callable[[Asked], None] = lambda asked: None,
+    jobs: JobSettings | None = None,
 ) -> AsyncIterator[Running]:
     with tempfile.TemporaryDirectory() as data:
-        settings = ServeSettings(access or AccessSettings(), work or WorkSettings(workers=1), JobSettings(data=data))
+        kept = jobs or JobSettings(data=data)
+        settings = ServeSettings(access or AccessSettings(), work or WorkSettings(workers=1), kept)
         async with _running(settings, before) as running:
             yield running
 

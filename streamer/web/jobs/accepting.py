@@ -19,6 +19,7 @@ from streamer.web.jobs.runner import Runner
 from streamer.web.jobs.store import Job, JobStore, KeyReused, Kind
 from streamer.web.prefer import Later
 from streamer.web.problems import KINDS, Problem
+from streamer.web.room import Room
 
 MAX_WAITING = 1000
 """Jobs of pictures that may wait: the disk is not what bounds them."""
@@ -35,14 +36,14 @@ class Desk:
     runner: Runner
     folder: Folder
     keep_free_bytes: int
-    max_bytes: int
+    room: Room
     root: str
 
     def check_room(self, more_bytes: int) -> None:
         """Raises Problem where so much more may not be stored."""
         if self.folder.free_bytes() - more_bytes < self.keep_free_bytes:
             raise Problem("no-room", "the disk of the server is nearly full")
-        if self.folder.used_bytes() > self.max_bytes:
+        if not self.room.make():
             raise Problem("no-room", "the jobs of this server take all the room that they may; forget some")
 
     def part(self) -> Path:

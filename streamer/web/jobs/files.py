@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,8 @@ class Folder:
         return shutil.disk_usage(self.root).free
 
     def used_bytes(self) -> int:
-        return sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        """Of all that is in it, recordings and the database too."""
+        return sum(map(_size_bytes, self.root.rglob("*")))
 
     def remove(self, job_id: str, upload: str) -> None:
         """Removes what belongs to a job; safe to call twice."""
@@ -61,6 +63,15 @@ class Folder:
         for path in self.results.iterdir():
             if path.name not in known:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _size_bytes(path: Path) -> int:
+    """0 for a folder, and for what is not there any more."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return 0
+    return about.st_size if stat.S_ISREG(about.st_mode) else 0
 
 
 def accept(part: Path, whole: Path) -> None:

@@ -13,6 +13,8 @@ State = Literal["queued", "running", "done", "failed", "cancelled"]
 Kind = Literal["video", "picture", "batch"]
 OVER = ("done", "failed", "cancelled")
 MAX_ATTEMPTS = 3
+MAX_REMOVED = 100
+"""Recordings that were removed to make room are told of, so many of them."""
 _TABLES = """
 create table if not exists job (
     id text primary key, state text not null, version integer not null, created_s real not null, started_s real,
@@ -21,6 +23,7 @@ create table if not exists job (
 create index if not exists job_state on job (state, created_s);
 create table if not exists idempotency (key text primary key, body text not null, job text not null);
 create table if not exists forgotten (id text primary key, at_s real not null);
+create table if not exists removed (file text primary key, size_bytes integer not null, at_s real not null);
 """
 _LATER = {"kind": "text not null default 'video'", "media_type": "text"}
 """Columns that a database of an earlier version does not have."""
@@ -51,6 +54,16 @@ class Job:
     @property
     def is_over(self) -> bool:
         return self.state in OVER
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedFile:
+    """A recording or clip that was removed to make room."""
+
+    name: str
+    size_bytes: int
+    removed_s: float
+    """When, as Unix time."""
 
 
 class KeyReused(Exception):
@@ -202,6 +215,21 @@ class JobStore:
 
     def was_here(self, job_id: str) -> bool:
         return self._base.execute("select 1 from forgotten where id = ?", (job_id,)).fetchone() is not None
+
+    def note_removed(self, file: str, size_bytes: int) -> None:
+        """A recording was removed to make room."""
+        with self._changing():
+            self._base.execute("insert or replace into removed values (?, ?, ?)", (file, size_bytes, self._clock()))
+            self._base.execute(
+                "delete from removed where rowid not in (select rowid from removed order by at_s desc, rowid desc"
+                " limit ?)",
+                (MAX_REMOVED,),
+            )
+
+    def removed(self) -> list[RemovedFile]:
+        """The recordings that were removed to make room, the last first."""
+        rows = self._base.execute("select file, size_bytes, at_s from removed order by at_s desc, rowid desc")
+        return [RemovedFile(*row) for row in rows]
 
     def _there(self, job_id: str) -> Job:
         job = self.get(job_id)

@@ -1,16 +1,20 @@
 """The live streams of the service. For one event loop."""
 
 import asyncio
+import logging
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from streamer.web.lines import event
 from streamer.web.problems import Problem
 from streamer.web.settings import Camera
 from streamer.web.streams.live import STATES, Live
-from streamer.web.streams.saved import Saved, plain_name
+from streamer.web.streams.saved import Kind, Saved, plain_name
 
 MAX_STREAMS = 16
 
@@ -30,6 +34,7 @@ class Hub:
         self._any_source, self.saved, self._parser = any_source, saved, parser
         self.streams: dict[str, Live] = {}
         self._restarts_before = 0
+        self._begun: set[str] = set()
 
     async def start(self, source: str, parser: str | None) -> Live:
         """A new stream, or the one that the source has. Raises Problem."""
@@ -90,8 +95,30 @@ class Hub:
         await asyncio.gather(*(self.end(each) for each in tuple(self.streams.values())), return_exceptions=True)
 
     def writing(self) -> set[str]:
-        """The names of the recordings that are being written."""
-        return {live.recording for live in self.streams.values() if live.recording}
+        """The names of the recordings and clips that are being written."""
+        return self._begun | {live.recording for live in self.streams.values() if live.recording}
+
+    @contextmanager
+    def beginning(self, kind: Kind, source: str) -> Iterator[Path]:
+        """A file for a recording or a clip that a process is asked to write: of those that are written until it has
+        answered."""
+        path = self.saved.new(kind, source)
+        self._begun.add(path.name)
+        try:
+            yield path
+        finally:
+            self._begun.discard(path.name)
+
+    async def end_recordings(self, why: str) -> None:
+        """Ends all recordings; the streams go on, and tell why."""
+        for live in tuple(self.streams.values()):
+            name = live.recording
+            if not name:
+                continue
+            with suppress(Problem):  # its process is gone, and the recording with it
+                await live.ask("record", file=None)
+                live.recording_trouble = why
+                event("recording-ended", logging.WARNING, stream=live.source, file=name, why=why)
 
 
 def _is_path(source: str) -> bool:

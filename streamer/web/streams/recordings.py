@@ -7,9 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 
-from streamer.web.models import RecordingAnswer, SavedAnswer
+from streamer.web.jobs.accepting import Desk as JobDesk
+from streamer.web.models import RecordingAnswer, RemovedAnswer, SavedAnswer
 from streamer.web.problems import PARAMETERS, Problem, documented
 from streamer.web.streams.routes import NONE, hub_of, live_of, root_of
+from streamer.web.streams.saved import source_of
 
 router = APIRouter(tags=["streams"])
 
@@ -20,8 +22,8 @@ router = APIRouter(tags=["streams"])
 async def record(request: Request, stream_id: str) -> dict[str, Any]:
     """The pictures as they come, covered where effects cover them; without colours, which `masks` of a job add."""
     live = live_of(request, stream_id)
-    path = hub_of(request).saved.new("recording", live.source)
-    await live.ask("record", file=str(path))
+    with hub_of(request).beginning("recording", live.source) as path:
+        await live.ask("record", file=str(path))
     return _saved(request, path)
 
 
@@ -45,14 +47,14 @@ async def end_recording(request: Request, stream_id: str) -> dict[str, Any]:
 async def clip(request: Request, stream_id: str) -> dict[str, Any]:
     """Of a camera whose settings have clip_seconds."""
     live = live_of(request, stream_id)
-    path = hub_of(request).saved.new("clip", live.source)
-    await live.ask("clip", file=str(path))
+    with hub_of(request).beginning("clip", live.source) as path:
+        await live.ask("clip", file=str(path))
     return _saved(request, path)
 
 
 @router.get("/recordings", response_model=list[RecordingAnswer], summary="The recordings and clips")
 async def recordings(request: Request) -> list[dict[str, Any]]:
-    """The newest first, of all cameras; they stay until they are removed."""
+    """The newest first, of all cameras; they stay until they are removed, or the oldest make room for others."""
     hub = hub_of(request)
     writing = hub.writing()
     return [
@@ -66,6 +68,24 @@ async def recordings(request: Request) -> list[dict[str, Any]]:
             "link": f"{root_of(request)}/recordings/{each.name}",
         }
         for each in hub.saved.all()
+    ]
+
+
+@router.get(
+    "/recordings/removed", response_model=list[RemovedAnswer], summary="The recordings that were removed to make room"
+)
+async def removed(request: Request) -> list[dict[str, Any]]:
+    """The last first, up to 100: those that the service removed by itself, to hold no more than `--data-max`."""
+    jobs: JobDesk = request.app.state.jobs
+    return [
+        {
+            "file": each.name,
+            "kind": each.name.partition("-")[0],
+            "source": source_of(each.name),
+            "size_bytes": each.size_bytes,
+            "removed": datetime.fromtimestamp(each.removed_s, UTC).isoformat(timespec="milliseconds"),
+        }
+        for each in jobs.store.removed()
     ]
 
 

@@ -67,6 +67,12 @@ def plain_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "", source)[:32] or "stream"
 
 
+def source_of(name: str) -> str:
+    """The name of the camera in the name of a file that was made here."""
+    found = _NAME.fullmatch(name)
+    return "" if found is None else found["source"]
+
+
 def _described(path: Path) -> SavedFile | None:
     """None for what was not made here, or is not there any more."""
     found = _NAME.fullmatch(path.name)

@@ -71,6 +71,7 @@ REQUESTS: list[tuple[str, str, bytes, Mapping[str, str], int]] = [
     ("GET", f"/api/v1/streams/{NEVER}/live.mjpg", b"", {}, 404),
     ("GET", f"/api/v1/streams/{NEVER}/parsing.png", b"", {}, 404),
     ("GET", "/api/v1/recordings", b"", {}, 200),
+    ("GET", "/api/v1/recordings/removed", b"", {}, 200),
     ("GET", f"/api/v1/recordings/{NEVER}", b"", {}, 404),
     ("DELETE", f"/api/v1/recordings/{NEVER}", b"", {}, 404),
 ]

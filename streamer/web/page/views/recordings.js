@@ -6,8 +6,12 @@ const LOOK_MS = 2000;
 
 export function Recordings({ words }) {
   const [files, setFiles] = useState([]);
+  const [removed, setRemoved] = useState([]);
   const [status, setStatus] = useState("");
-  const look = () => call("api/v1/recordings").then(setFiles, () => {});
+  const look = () => {
+    call("api/v1/recordings").then(setFiles, () => {});
+    call("api/v1/recordings/removed").then(setRemoved, () => {});
+  };
   useEffect(() => {
     look();
     const timer = setInterval(() => { if (!document.hidden) look(); }, LOOK_MS);
@@ -20,17 +24,24 @@ export function Recordings({ words }) {
     } catch (error) { setStatus(`${words.t("error")}: ${words.problem(error)}`); }
     look();
   }
-  if (!files.length && !status) return null;
+  if (!files.length && !removed.length && !status) return null;
   return html`<section class="card after"><h2>${words.t("recordings")}</h2>
     <p class="status soft" role="status" aria-live="polite">${status}</p>
     <ul class="plain spaced">${files.map((file) => html`<${Row} key=${file.file} words=${words} file=${file}
-      remove=${() => remove(file)} />`)}</ul></section>`;
+      remove=${() => remove(file)} />`)}</ul>
+    ${removed.length > 0 && html`<details><summary>${words.t("made_room", { count: words.number(removed.length) })}</summary>
+      <ul class="plain spaced">${removed.map((file) => html`<li key=${file.file} class="soft">${named(words, file)}, ${
+        words.t("megabytes", { size: words.number(file.size_bytes / 1e6, 1) })}, ${
+        new Date(file.removed).toLocaleString(words.language)}</li>`)}</ul></details>`}</section>`;
 }
+
+const named = (words, file) => `${words.t(file.kind)}${words.language === "zh" ? "：" : ", "}${file.source}`;
+
 
 function Row({ words, file, remove }) {
   const [sure, setSure] = useState(false);
   const [shown, setShown] = useState(false);
-  const about = `${words.t(file.kind)}${words.language === "zh" ? "：" : ", "}${file.source}`;
+  const about = named(words, file);
   return html`<li class="file"><div class="row">
       <strong>${about}</strong>
       <span class="number">${new Date(file.changed).toLocaleString(words.language)}</span>
