@@ -106,6 +106,19 @@ def moved(seconds: int) -> Make:
     return make
 
 
+def held(folder: Path) -> Path:
+    """The track ends three seconds after its last picture begins, though no picture is said to last so long."""
+    plain = Clip(b_frames=0).make(folder / "plain.mp4")
+    with av.open(str(plain)) as source, av.open(str(folder / "in.mp4"), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0], opaque=True)
+        packets: list[Any] = [packet for packet in source.demux(video=0) if packet.size]
+        packets[-1].duration = round(3 / packets[-1].time_base)
+        for packet in packets:
+            packet.stream = stream
+            out.mux(packet)
+    return folder / "in.mp4"
+
+
 def damaged_sound(folder: Path) -> Path:
     """The head of a frame of AAC says a rate that there is not."""
     path = Clip(sound="aac").make(folder / "in.ts")
@@ -170,6 +183,7 @@ KINDS: dict[tuple[str, str], Kind] = {
         says={"avg_frame_rate": "30000/1001"},
     ),
     (CLOCK, "a rate that varies"): Kind(clip("in.mp4", ticks=(0, 512, 5120, 5632, 12_800), b_frames=0), 5, 1.25),
+    (CLOCK, "a last picture that is shown for long"): Kind(held, 12, 3.44),
     (KEPT, "a film with languages, subtitles, chapters, a second video and a cover"): Kind(
         lambda folder: film(folder / "in.mkv"),
         20,
@@ -247,6 +261,9 @@ DETAILS = {
         "test_offline.py::test_an_avi_cut_short_is_told",
     ),
     DAMAGE: (
+        "sources/test_losses.py::test_a_hole_is_counted",
+        "sources/test_losses.py::test_two_holes_of_an_avi_are_counted_by_its_index",
+        "sources/test_losses.py::test_it_is_told",
         "recording/test_containers.py::test_a_damaged_packet_of_sound_is_left_out_and_counted",
         "recording/test_containers.py::test_damaged_sound_of_a_live_recording_is_counted_in_its_stats",
     ),

@@ -13,6 +13,8 @@ SHORT, LONG = 0.5, 1.75
 """Times the usual step: what is between is one step, jitter and films of 24 pictures a second in 30 included."""
 MAX_OFF_S = Fraction(2, 1000)
 """Times in milliseconds are so much off."""
+MIN_LOST_S = 0.015
+"""Sound lacks nothing that is shorter: some writers of MPEG begin anew so much later. A piece of AAC takes longer."""
 
 
 class Pauses(Enum):
@@ -68,7 +70,8 @@ class Losses:
     @property
     def sound_s(self) -> float:
         """Seconds that are missing in the track of sound that lacks most."""
-        return float(max((each.lost_s for each in self._sounds.values()), default=Fraction(0)))
+        lost_s = float(max((each.lost_s for each in self._sounds.values()), default=Fraction(0)))
+        return lost_s if lost_s >= MIN_LOST_S else 0.0
 
     @property
     def pictures(self) -> int:

@@ -159,6 +159,13 @@ def test_sound_that_is_late_once_and_early_once_lacks_nothing() -> None:
     assert losses.sound_s == pytest.approx(3 / 40)
 
 
+def test_sound_that_begins_anew_a_moment_later_lacks_nothing() -> None:
+    losses = Losses(Pauses.LOST)
+    for time_ms in (0, 10, 30, 40):
+        losses.sound(1, Fraction(time_ms, 1000), Fraction(1, 100))
+    assert losses.sound_s == 0.0
+
+
 def test_pictures_that_a_decoder_keeps_are_counted_when_it_is_over() -> None:
     decoder = Undecoded("h264", timed=True)
     for pts in (10, 30, 20, 40):
