@@ -11,18 +11,13 @@ from uuid import UUID, uuid4
 import zmq
 
 from pipeline import LabelSet, Parsing
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import SinkError
 from streamer.masks import headers, wire
-from streamer.zeromq.address import check_bindable, has_path
-from streamer.zeromq.curve import Gate, KeyPair, be_server, read_key
-from streamer.zeromq.ipc_path import IpcPath
+from streamer.zeromq.entrance import Entrance
 
 HEARTBEAT_S = 1.0
 """Seconds between two heartbeats."""
-MAX_QUEUED = 64
-"""Maximum number of messages that wait for one subscriber, on either side; the publisher drops newer ones."""
 
-_MAX_REQUEST_BYTES = 1024
 _REQUESTS_AT_ONCE = 1000
 _LAST_WORD_MS = 200
 
@@ -59,9 +54,6 @@ class Publisher:
             ConfigError: one of these cannot be.
             SinkError: the address is taken, or not this machine's.
         """
-        if (key is None) != (allow is None):
-            raise ConfigError("key and allow belong together: the publisher's .key file, and a folder of .pub files")
-        check_bindable(address, insecure or key is not None)
         wire.check_encoding(encoding)
         wire.topic(stream)
         self.stream = stream
@@ -76,18 +68,11 @@ class Publisher:
         self._schema: list[bytes] = []
         self._mask: list[bytes] = []
         self._heartbeat_due_s = 0.0
-        pair = None if key is None else read_key(key)
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.XPUB)
-        self._path: IpcPath | None = None
-        self._gate: Gate | None = None
-        try:
-            self._listen(address, pair, allow)
-        except (SinkError, ConfigError):
-            self._end_gate()
-            self._context.destroy(linger=0)
-            raise
-        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._entrance = Entrance(address, insecure=insecure, key=key, allow=allow)
+        self._socket = self._entrance.socket
+        # Says when a subscriber's queue is full, instead of dropping the message for it in silence.
+        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self.address = self._entrance.address
 
     def publish(self, parsing: Parsing) -> None:
         """Sends a parsing.
@@ -129,8 +114,7 @@ class Publisher:
             self._answer_requests()
             if now_s >= self._heartbeat_due_s:
                 self._heartbeat_due_s = now_s + HEARTBEAT_S
-                if self._path is not None:
-                    self._path.keep()
+                self._entrance.keep()
                 heartbeat = headers.Heartbeat(v=1, run=self.run, published_unix_s=time.time())
                 self._send(wire.encode(self.stream, heartbeat))
 
@@ -149,11 +133,7 @@ class Publisher:
                 # With no time at all the end itself would be thrown away.
                 self._socket.setsockopt(zmq.LINGER, _LAST_WORD_MS)
         finally:
-            if self._path is not None:
-                self._path.release()
-            self._socket.close()
-            self._end_gate()
-            self._context.term()
+            self._entrance.close()
 
     def __enter__(self) -> Self:
         return self
@@ -175,20 +155,6 @@ class Publisher:
             yield
         except (zmq.ZMQError, MemoryError) as exc:
             raise SinkError(f"cannot publish at {self.address}: {str(exc) or 'there is no memory left'}") from exc
-
-    def _listen(self, address: str, pair: KeyPair | None, allow: Path | None) -> None:
-        _set_up(self._socket, address)
-        if pair is not None and allow is not None:
-            self._gate = Gate(self._context, allow)
-            be_server(self._socket, pair)
-        if has_path(address):
-            self._path = IpcPath(self._socket, address)
-        else:
-            _bind(self._socket, address)
-
-    def _end_gate(self) -> None:
-        if self._gate is not None:
-            self._gate.close()
 
     def _answer_requests(self) -> None:
         """Sends what a new subscriber needs, if there is one, before it gets anything else."""
@@ -217,24 +183,6 @@ class Publisher:
             self._socket.setsockopt(zmq.XPUB_NODROP, 0)
             self._socket.send_multipart(parts, zmq.NOBLOCK)
             self._socket.setsockopt(zmq.XPUB_NODROP, 1)
-
-
-def _set_up(socket: zmq.Socket[bytes], address: str) -> None:
-    socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.SNDHWM, MAX_QUEUED)
-    socket.setsockopt(zmq.MAXMSGSIZE, _MAX_REQUEST_BYTES)
-    socket.setsockopt(zmq.XPUB_VERBOSE, 1)
-    # Says when a subscriber's queue is full, instead of dropping the message for it in silence.
-    socket.setsockopt(zmq.XPUB_NODROP, 1)
-    socket.setsockopt(zmq.IPV6, "[" in address)
-
-
-def _bind(socket: zmq.Socket[bytes], address: str) -> None:
-    try:
-        socket.bind(address)
-    except zmq.ZMQError as exc:
-        cure = "; another program listens there" if exc.errno == zmq.EADDRINUSE else ""
-        raise SinkError(f"cannot listen on {address}: {exc.strerror}{cure}") from exc
 
 
 def unix_offset_s() -> float:

@@ -19,8 +19,9 @@ from streamer.errors import BadMessage, CannotOpen, ConfigError, ShutdownTimeout
 from streamer.masks import headers, wire
 from streamer.zeromq.address import host_of
 from streamer.zeromq.curve import Credentials, Handshakes, be_client, read_credentials
+from streamer.zeromq.entrance import MAX_QUEUED
 from streamer.zeromq.feed import Feeds, Mailbox
-from streamer.zeromq.publisher import MAX_QUEUED, Publisher, unix_offset_s
+from streamer.zeromq.publisher import Publisher, unix_offset_s
 
 __all__ = ["Publisher", "Subscription", "subscribe"]
 
