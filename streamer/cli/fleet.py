@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, Self
 
 import typer
 
@@ -11,16 +11,48 @@ from streamer.cli.console import stop_on_interrupt, tell, tell_worth
 from streamer.cli.options import Log, LogFormat
 from streamer.cli.run import STATUS_EVERY_S
 from streamer.cli.status import line_of, plan_of, reporting, sum_up
+from streamer.cluster.nodes import Cluster
 from streamer.errors import ConfigError, StreamerError
+from streamer.fleets.fleet import ClusterFleet, check_movable
 from streamer.live.card import Telling
 from streamer.live.config import StreamConfig
-from streamer.live.fleet import Fleet, read_fleet
+from streamer.live.fleet import End, Fleet, read_fleet
 from streamer.live.stats import Snapshot
 from streamer.processes.systemd import Supervisor
+
+RayAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="HOST:PORT",
+        help="Run them on the machines of a Ray cluster, each on one with cores for it, elsewhere if that dies.",
+    ),
+]
+
+
+class Together(Protocol):
+    """Cameras, wherever they run. See `streamer.live.fleet.Fleet`."""
+
+    @property
+    def stats(self) -> dict[str, Snapshot]: ...
+
+    @property
+    def runs(self) -> bool: ...
+
+    def ended(self) -> list[End]: ...
+
+    def wait(self, timeout_s: float) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def fleet(
     file: Annotated[Path, typer.Argument(help="TOML file with a table [camera.NAME] for each camera.")],
+    ray: RayAddress = None,
     log_format: Log = LogFormat.text,
 ) -> None:
     """Run the cameras of a file side by side.
@@ -29,7 +61,7 @@ def fleet(
     share inference processes; one that fails leaves the others.
     """
     log_format.use()
-    configs = read_fleet(file)
+    configs = read_fleet(file, one_address=ray is not None)
     for name, config in configs.items():
         if not (
             config.window.show
@@ -41,40 +73,53 @@ def fleet(
             raise ConfigError(
                 f"{file}: camera {name} goes nowhere: give it record, publish, masks, virtual_camera or window"
             )
-    _run(configs)
+    if ray is None:
+        _run(configs, Fleet(configs))
+        return
+    check_movable(configs)
+    with Cluster(ray, 1) as cluster:
+        spread = ClusterFleet(configs, cluster)
+        _run(configs, spread, spread)
 
 
-def _run(configs: Mapping[str, StreamConfig]) -> None:
-    together, card = Fleet(configs), Telling(configs)
+def _run(configs: Mapping[str, StreamConfig], together: Together, spread: ClusterFleet | None = None) -> None:
+    """Runs them.
+
+    Args:
+        spread: the same, if they are on several machines.
+    """
+    card = Telling(configs)
     for name, config in configs.items():
         tell("started", f"{name}: {plan_of(config)}", {"stream": name})
     tell_worth(any(config.parser.age_gender for config in configs.values()))
     failed: list[str] = []
     try:
         with card:
-            interrupted = _followed(together, card, failed)
+            interrupted = _followed(together, card, failed, spread)
     finally:
         for name, config in configs.items():
-            sum_up(together.stats[name], config, f"{name}: ")
+            sum_up(together.stats[name], config, f"{name}: ", None if spread is None else spread.lives[name])
     if failed:
         raise StreamerError(f"{len(failed)} of {len(configs)} cameras failed: {', '.join(failed)}")
     if interrupted:
         raise typer.Exit(130)
 
 
-def _followed(together: Fleet, card: Telling, failed: list[str]) -> bool:
+def _followed(together: Together, card: Telling, failed: list[str], spread: ClusterFleet | None) -> bool:
     """Runs them until all have ended, and tells how it goes; True if somebody asked to stop them."""
-    names = together.stats
-    with stop_on_interrupt() as asked, Supervisor() as supervisor, reporting(names, named=True) as show, together:
+    told = reporting(together.stats, named=True, nodes=dict if spread is None else lambda: spread.nodes)
+    with stop_on_interrupt() as asked, Supervisor() as supervisor, told as show, together:
         while not asked() and together.runs:
             time_s = time.monotonic()
             at = together.stats
+            _tell_moves(spread)
             show(at)
             card.tell(at, time_s)
             supervisor.tell(status_of(at), max(each.silent_s for each in at.values()), time_s)
             _tell_ends(together, failed)
             together.wait(STATUS_EVERY_S)
         together.stop()
+        _tell_moves(spread)
         show(together.stats)
         _tell_ends(together, failed)
         return asked()
@@ -90,7 +135,12 @@ def status_of(at: Mapping[str, Snapshot]) -> str:
     return f"{len(at) - len(lost)} of {len(at)} cameras, parsed {parsed:.1f}/s in all{offline}"
 
 
-def _tell_ends(together: Fleet, failed: list[str]) -> None:
+def _tell_moves(spread: ClusterFleet | None) -> None:
+    for name, each in [] if spread is None else spread.news():
+        tell(each.event, f"{name}: {each.text}", {"stream": name, **each.details})
+
+
+def _tell_ends(together: Together, failed: list[str]) -> None:
     for end in together.ended():
         if end.error is None:
             tell("camera_ended", f"{end.name}: it is over", {"stream": end.name})

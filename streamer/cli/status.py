@@ -1,7 +1,7 @@
 """What `run` says while a stream runs: what it will do, a line of figures, and a line for each thing that happens."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from streamer.cli.console import say, tell, terminal
+from streamer.fleets.lives import Life
 from streamer.live.config import StreamConfig
 from streamer.live.news import News, news_of, troubles_of
 from streamer.live.stats import Snapshot
@@ -92,27 +93,33 @@ class Reporter:
 
 Show = Callable[[Mapping[str, Snapshot]], None]
 """Takes the counters of each stream, by its name."""
+Nodes = Callable[[], Mapping[str, str]]
+"""Gives the names of machines by those of streams."""
 
 
 @contextmanager
-def reporting(streams: Collection[str], *, named: bool = False) -> Iterator[Show]:
+def reporting(streams: Collection[str], *, named: bool = False, nodes: Nodes = dict) -> Iterator[Show]:
     """Yields what to call every half second or so. What is said stands on standard error.
 
     Args:
         streams: the names of the streams; each has a line of figures on a terminal.
         named: begin lines with the name.
+        nodes: gives the machines of streams that run on others than this.
     """
     console = terminal()
     on_terminal = console.is_terminal and not is_json()
     reporters = {name: Reporter(on_terminal=on_terminal) for name in streams}
-    prefix = {name: f"{name}: " if named else "" for name in streams}
-    before = max(map(len, prefix.values()))
+
+    def prefix_of(name: str) -> str:
+        node = nodes().get(name)
+        return "" if not named else f"{name}: " if node is None else f"{name} on {node}: "
 
     def say_news(at: Mapping[str, Snapshot]) -> None:
         now_s = time.monotonic()
         for name, reporter in reporters.items():
             for each in reporter.news(at[name], now_s):
-                tell(each.event, prefix[name] + each.text, {"stream": name, **each.details})
+                node = {"node": nodes()[name]} if name in nodes() else {}
+                tell(each.event, prefix_of(name) + each.text, {"stream": name, **node, **each.details})
 
     if not on_terminal:
         yield say_news
@@ -123,6 +130,8 @@ def reporting(streams: Collection[str], *, named: bool = False) -> Iterator[Show
         def show(at: Mapping[str, Snapshot]) -> None:
             say_news(at)
             width = console.width - SPINNER_COLUMNS
+            prefix = {name: prefix_of(name) for name in streams}
+            before = max(map(len, prefix.values()))
             lines = [f"{prefix[name]:<{before}}{line_of(at[name], width - before)}" for name in streams]
             spinner.update(text=Text("\n".join(lines)))
             live.refresh()
@@ -136,11 +145,12 @@ def figures_of(at: Snapshot) -> dict[str, object]:
     return {name: value for name, value in whole.items() if name not in ("saves", "sinks_ended")}
 
 
-def sum_up(at: Snapshot, config: StreamConfig, prefix: str = "") -> None:
+def sum_up(at: Snapshot, config: StreamConfig, prefix: str = "", lives: Sequence[Life] | None = None) -> None:
     """Tells at the end how a stream went and what it wrote.
 
     Args:
         prefix: before each line for people.
+        lives: what it did on which machine, if it ran on others than this.
     """
     lines = summary_of(at)
     if is_json():
@@ -148,11 +158,14 @@ def sum_up(at: Snapshot, config: StreamConfig, prefix: str = "") -> None:
     else:
         for line in lines:
             say(prefix + line)
-    for path, what in _written(at, config):
-        if is_json():
-            tell("written", f"{path}: {what}", {"stream": config.stream, "path": str(path)})
-        else:
-            say(f"{prefix}{path}: {what}")
+    for life in [Life("", at, config)] if lives is None else lives:
+        on = f" on {life.node}" if life.node else ""
+        for path, what in _written(life.at, life.config):
+            if is_json():
+                node = {"node": life.node} if life.node else {}
+                tell("written", f"{path}{on}: {what}", {"stream": config.stream, "path": str(path), **node})
+            else:
+                say(f"{prefix}{path}{on}: {what}")
 
 
 def _written(at: Snapshot, config: StreamConfig) -> Iterator[tuple[str | Path, str]]:

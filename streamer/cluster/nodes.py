@@ -7,7 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,6 +32,28 @@ TELL_S = 30.0
 """Time after which it is told that a process has no place yet."""
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine of the cluster."""
+
+    id: str
+    name: str
+    """Its host's; with a part of its id where several have the same."""
+    address: str
+    """In the network of the cluster."""
+    cores: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a process is to be."""
+
+    machine: str
+    """Its id."""
+    cores: float
+    """Those that it is given."""
+
+
 class Cluster:
     """A Ray cluster that this process has joined. `with` leaves it, which ends what it had there."""
 
@@ -52,7 +75,7 @@ class Cluster:
 
     def workers(self, asked: int | None) -> int:
         """The number of processes: those that are asked for, or all that it has cores for. Raises ConfigError."""
-        cores = [int(each["Resources"].get("CPU", 0)) for each in self._ray.nodes() if each["Alive"]]
+        cores = [int(each.cores) for each in self.machines()]
         places = sum(count // self._threads for count in cores)
         if places < (asked or 1):
             each = "1 core" if self._threads == 1 else f"{self._threads} cores"
@@ -62,9 +85,30 @@ class Cluster:
             )
         return asked or places
 
+    def machines(self) -> list[Machine]:
+        """Those that live, as far as the cluster knows. Raises WorkerDied."""
+        try:
+            found = [each for each in self._ray.nodes() if each["Alive"]]
+        except self._ray.exceptions.RayError as exc:
+            raise WorkerDied(f"the cluster fails: {_reason(exc)}") from exc
+        hosts = [each["NodeManagerHostname"] for each in found]
+        return [
+            Machine(
+                each["NodeID"],
+                host if hosts.count(host) == 1 else f"{host}-{each['NodeID'][:6]}",
+                each["NodeManagerAddress"],
+                float(each["Resources"].get("CPU", 0)),
+            )
+            for each, host in zip(found, hosts)
+        ]
+
     def start(self, name: str, module: str, first: object) -> "Remote":
         """Names a process, as `streamer.segments.renewed.Renewed`."""
         return Remote(self, name, module, first)
+
+    def start_on(self, place: Place, name: str, module: str, first: object) -> "Remote":
+        """The same on a certain machine; it is not started again where it dies before it answers."""
+        return Remote(self, name, module, first, place)
 
     def __enter__(self) -> Self:
         return self
@@ -72,10 +116,17 @@ class Cluster:
     def __exit__(self, *exc: object) -> None:
         self._ray.shutdown()
 
-    def actor(self, module: str, first: bytes) -> Any:
+    def actor(self, module: str, first: bytes, place: Place | None = None) -> Any:
         """Asks for a process; it may have to wait for a place."""
+        where: Any = "SPREAD"
+        if place is not None:
+            strategies = import_module("ray.util.scheduling_strategies")
+            where = strategies.NodeAffinitySchedulingStrategy(place.machine, soft=False)
         remote = self._ray.remote(Hosted).options(
-            num_cpus=self._threads, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
+            num_cpus=self._threads if place is None else place.cores,
+            max_restarts=0,
+            max_task_retries=0,
+            scheduling_strategy=where,
         )
         return remote.remote(module, first, ONE_THREAD)
 
@@ -108,7 +159,9 @@ class Cluster:
                 if not go_on():
                     return None
             return ray.get(answer)
-        except (ray.exceptions.RayActorError, ray.exceptions.RayTaskError, ray.exceptions.ObjectLostError) as exc:
+        except ray.exceptions.ActorUnavailableError as exc:
+            raise ChannelClosed("was lost by the cluster: it cannot be reached") from exc
+        except _lost(ray.exceptions) as exc:
             raise ChannelClosed(f"was lost by the cluster: {_reason(exc)}") from exc
         except ray.exceptions.RayError as exc:
             raise WorkerDied(f"the cluster fails: {_reason(exc)}") from exc
@@ -149,9 +202,10 @@ class Cluster:
 class Remote:
     """A process on some machine of a cluster. For one thread. As `streamer.segments.renewed.Renewed`."""
 
-    def __init__(self, cluster: Cluster, name: str, module: str, first: object) -> None:
+    def __init__(self, cluster: Cluster, name: str, module: str, first: object, place: Place | None = None) -> None:
         """Starts nothing yet."""
         self._cluster, self._name, self._module, self._first = cluster, name, module, first
+        self._place = place
         self._actor: Any = None
         self._pid: int | None = None
 
@@ -159,11 +213,13 @@ class Remote:
         if self._actor is not None:
             return self._pid
         for tried in range(1, MAX_STARTS + 1):
-            self._actor = self._cluster.actor(self._module, packed(self._first))
+            self._actor = self._cluster.actor(self._module, packed(self._first), self._place)
             try:
                 found = self._cluster.hello(self._actor, go_on)
             except ChannelClosed as exc:  # its machine died before it came up, or cannot run it
                 self.close()
+                if self._place is not None:
+                    raise
                 if tried == MAX_STARTS:
                     raise WorkerDied(f"{self._name} does not come up on the cluster: it {exc}") from exc
                 continue
@@ -211,6 +267,8 @@ def _joined(address: str) -> Any:
         raise ConfigError(f"no cluster answers at {address}: {exc}") from exc
     # A machine that dies is told by who works on it; Ray would print what that did last.
     logging.getLogger("ray").setLevel(logging.CRITICAL)
+    with suppress(ImportError):  # so it does on standard output, whatever it is told of logs
+        vars(import_module("ray._private.worker"))["_worker_logs_enabled"] = False
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, configure_logging=False)
     except (RuntimeError, ConnectionError, ValueError, ray.exceptions.RayError) as exc:
@@ -218,6 +276,17 @@ def _joined(address: str) -> Any:
             f"the cluster at {address} cannot be joined, of which this machine has to be a node: {_reason(exc)}"
         ) from exc
     return ray
+
+
+def _lost(errors: Any) -> tuple[type[Exception], ...]:
+    """Those of Ray's that are told where a process, or its machine, is gone."""
+    return (
+        errors.RayActorError,
+        errors.RayTaskError,
+        errors.ObjectLostError,
+        errors.ActorUnschedulableError,
+        errors.NodeDiedError,
+    )
 
 
 def _reason(error: Exception) -> str:

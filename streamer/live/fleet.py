@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -19,8 +20,11 @@ PLACEHOLDER = "{camera}"
 """Stands for the camera's name in a setting that all have, as in `record = "{camera}.mp4"`."""
 
 
-def read_fleet(path: Path) -> dict[str, StreamConfig]:
+def read_fleet(path: Path, *, one_address: bool = False) -> dict[str, StreamConfig]:
     """The configurations of the cameras in a TOML file, by their names, in the order of the file.
+
+    Args:
+        one_address: `publish` is that of a machine, which its cameras share.
 
     The file has a table `[camera.NAME]` for each camera, with the settings of `read_settings`. Settings outside of
     these tables are for all cameras; a camera's own win. The name of the camera is that of its stream.
@@ -29,10 +33,10 @@ def read_fleet(path: Path) -> dict[str, StreamConfig]:
         ConfigError: it cannot be read, has no camera, two write or publish to the same place, or a key or value is not
             possible; names file, camera, key and value.
     """
-    return read_toml(path, fleet_from)
+    return read_toml(path, partial(fleet_from, one_address=one_address))
 
 
-def fleet_from(found: Mapping[str, object]) -> dict[str, StreamConfig]:
+def fleet_from(found: Mapping[str, object], *, one_address: bool = False) -> dict[str, StreamConfig]:
     """The same from what the file holds."""
     fleet = {}
     for name, settings in fleet_settings(found).items():
@@ -40,7 +44,7 @@ def fleet_from(found: Mapping[str, object]) -> dict[str, StreamConfig]:
             fleet[name] = configured(settings)
         except (ConfigError, PipelineError) as exc:
             raise ConfigError(f"camera {name}: {exc}") from exc
-    _check_apart(fleet)
+    _check_apart(fleet, one_address=one_address)
     return fleet
 
 
@@ -73,11 +77,12 @@ def _named(value: object, name: str) -> object:
     return value.replace(PLACEHOLDER, name) if isinstance(value, str) else value
 
 
-def _check_apart(fleet: Mapping[str, StreamConfig]) -> None:
+def _check_apart(fleet: Mapping[str, StreamConfig], *, one_address: bool) -> None:
     taken: dict[object, str] = {}
     for name, config in fleet.items():
         files = (config.record.file, config.masks.sidecar)
-        for place in (*(Path(each) for each in files if each), config.publish.address):
+        address = None if one_address else config.publish.address
+        for place in (*(Path(each) for each in files if each), address):
             if place is None or str(place).endswith(":*"):  # any port that is free
                 continue
             if place in taken:

@@ -20,12 +20,34 @@ class RayActorError(RayError):
     pass
 
 
+class ActorUnavailableError(RayActorError):
+    pass
+
+
 class RayTaskError(RayError):
     pass
 
 
 class ObjectLostError(RayError):
     pass
+
+
+class ActorUnschedulableError(RayError):
+    pass
+
+
+class NodeDiedError(RayError):
+    pass
+
+
+@dataclass(frozen=True)
+class NodeAffinitySchedulingStrategy:
+    node_id: str
+    soft: bool
+
+
+STRATEGIES = SimpleNamespace(NodeAffinitySchedulingStrategy=NodeAffinitySchedulingStrategy)
+"""Stands where `ray.util.scheduling_strategies` does."""
 
 
 @dataclass(eq=False)
@@ -50,8 +72,8 @@ class Method:
 
 
 class Actor:
-    def __init__(self, ray: "FakeRay", cores: int, make: Callable[[], Any]) -> None:
-        self.cores, self.machine = cores, ""
+    def __init__(self, ray: "FakeRay", cores: float, make: Callable[[], Any], only: str | None = None) -> None:
+        self.cores, self.machine, self.only = cores, "", only
         self.dead: RayActorError | None = None
         self.calls: list[str] = []
         self._ray, self._make = ray, make
@@ -95,11 +117,22 @@ class Actor:
                 answer.end(error=RayTaskError(f"ray::Hosted.{name}()\n{type(exc).__name__}: {exc}"))
 
 
+def node(name: str, resources: dict[str, float]) -> dict[str, Any]:
+    names = {"NodeID": name, "NodeManagerHostname": name, "NodeManagerAddress": "127.0.0.1"}
+    return {"Alive": True, "Resources": resources, **names}
+
+
 class FakeRay:
     """Stands where the module does."""
 
     exceptions = SimpleNamespace(
-        RayError=RayError, RayActorError=RayActorError, RayTaskError=RayTaskError, ObjectLostError=ObjectLostError
+        RayError=RayError,
+        RayActorError=RayActorError,
+        ActorUnavailableError=ActorUnavailableError,
+        RayTaskError=RayTaskError,
+        ObjectLostError=ObjectLostError,
+        ActorUnschedulableError=ActorUnschedulableError,
+        NodeDiedError=NodeDiedError,
     )
 
     def __init__(self, **machines: int) -> None:
@@ -134,14 +167,16 @@ class FakeRay:
         self.joined = None
 
     def nodes(self) -> list[dict[str, Any]]:
-        dead = {"Alive": False, "Resources": {}}
-        head = {"Alive": True, "Resources": {"memory": 1.0}}  # Ray leaves out what there is none of
-        return [dead, head, *({"Alive": True, "Resources": {"CPU": float(each)}} for each in self.machines.values())]
+        dead = node("dead", {}) | {"Alive": False}
+        head = node("head", {"memory": 1.0})  # Ray leaves out what there is none of
+        return [dead, head, *(node(name, {"CPU": float(cores)}) for name, cores in self.machines.items())]
 
     def remote(self, kind: Any) -> Any:
-        def options(*, num_cpus: int, **others: Any) -> Any:
+        def options(*, num_cpus: float, scheduling_strategy: Any, **others: Any) -> Any:
+            only = getattr(scheduling_strategy, "node_id", None)
+
             def make(*words: Any) -> Actor:
-                actor = Actor(self, num_cpus, lambda: kind(*words))
+                actor = Actor(self, num_cpus, lambda: kind(*words), only)
                 with self._lock:
                     self.actors.append(actor)
                 self._place()
@@ -169,10 +204,14 @@ class FakeRay:
         with self._lock:
             for each in self.actors:
                 if not each.machine and not each.dead:
+                    if each.only is not None and each.only not in self.machines:
+                        each.die("Its machine is not there.")
+                        continue
                     free = [name for name in self.machines if self._free(name) >= each.cores]
+                    free = [name for name in free if each.only in (None, name)]
                     if free:
                         each.place(max(free, key=self._free))
 
-    def _free(self, machine: str) -> int:
+    def _free(self, machine: str) -> float:
         held = sum(each.cores for each in self.actors if each.machine == machine and not each.dead)
         return self.machines[machine] - held

@@ -1,6 +1,7 @@
-"""A Ray cluster on loopback, of a head without cores and nodes of one core each; and programs that join it.
+"""A Ray cluster on loopback, of a head without cores and nodes of some cores each; and programs that join it.
 
-    python -m tests.support.ray_cluster nodes 2      prints its address and the processes of its nodes, until stdin ends
+    python -m tests.support.ray_cluster nodes 2 1    2 nodes of 1 core: prints its address and their processes, until
+                                                     stdin ends
     python -m tests.support.ray_cluster run WORDS    as `python -m streamer WORDS`
 
 Ray takes 127.0.0.1 in an address for the machine's address in its network, where nothing listens: in here it does not.
@@ -61,14 +62,14 @@ def _node() -> dict[str, Any]:
     }
 
 
-def nodes(count: int) -> None:
+def nodes(count: int, cores: int) -> None:
     stay_on_loopback()
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "include_dashboard": False, **_node()}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
-        added = [cluster.add_node(num_cpus=1, wait=False, **_node()) for _ in range(count)]
+        added = [cluster.add_node(num_cpus=cores, wait=False, **_node()) for _ in range(count)]
         cluster.wait_for_nodes(timeout=300)
         pids = [each.all_processes["raylet"][0].process.pid for each in added]
         sys.stdout.write(json.dumps({"address": cluster.address, "pids": pids}) + "\n")
@@ -88,6 +89,6 @@ def run(words: list[str]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "nodes":
-        nodes(int(sys.argv[2]))
+        nodes(int(sys.argv[2]), int(sys.argv[3]))
     else:
         run(sys.argv[2:])
