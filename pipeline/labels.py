@@ -54,6 +54,10 @@ class LabelSet:
     def __len__(self) -> int:
         return len(self.classes)
 
+    def __hash__(self) -> int:
+        # By what is kept: a label set has many parts, and what is remembered of it is looked up several times a frame.
+        return hash(self.fingerprint)
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(each.name for each in self.classes)

@@ -3,7 +3,7 @@
 Each stroke is made on every layer of it: see `pipeline.drawing.layers`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -143,6 +143,13 @@ class _Wash:
     mask: NDArray[np.uint8]
     """Of the map: uint8 (h, w), 127.5 is its edge."""
     opacity: float
+    _masks: dict[tuple[Size, Box], NDArray[np.uint8]] = field(default_factory=dict)
+
+    def enlarged(self, size: Size, area: Box) -> NDArray[np.uint8]:
+        """The mask in a part of a layer; the two layers of colour are alike, so it is made once for both."""
+        if (size, area) not in self._masks:
+            self._masks[size, area] = smooth_mask(self.mask, size, area)
+        return self._masks[size, area]
 
     def mixed(self, under: NDArray[np.uint8], over: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.asarray(cv2.addWeighted(under, 1.0 - self.opacity, over, self.opacity, 0.0), np.uint8)
@@ -165,8 +172,8 @@ def _tint_part(
     under = _cut(pixels, area)
     cv2.addWeighted(under, 1.0 - wash.opacity, over, wash.opacity, 0.0, dst=over)
     for spot, tinted in zip(spots, fainter):
-        cv2.copyTo(tinted, smooth_mask(faint.mask, size, spot), _cut(over, spot, *area[:2]))
-    cv2.copyTo(over, smooth_mask(wash.mask, size, area), under)
+        cv2.copyTo(tinted, faint.enlarged(size, spot), _cut(over, spot, *area[:2]))
+    cv2.copyTo(over, wash.enlarged(size, area), under)
 
 
 def _cut(pixels: NDArray[np.uint8], box: Box, left: int = 0, top: int = 0) -> NDArray[np.uint8]:

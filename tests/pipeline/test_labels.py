@@ -234,3 +234,10 @@ def test_no_group_hides_a_class_of_its_name() -> None:
 def test_a_part_that_there_is_not_is_refused_with_classes_and_groups() -> None:
     with pytest.raises(UnknownName, match=r"no class or group in label set lip 'Gloves'; .* Glove, .* head, hair, "):
         LIP.ids_of("Gloves")
+
+
+def test_equal_label_sets_are_found_as_one() -> None:
+    again = LabelSet(CIHP.name, CIHP.classes)
+    assert again == CIHP
+    assert {CIHP: "found"}[again] == "found"
+    assert hash(LabelSet(CIHP.name, CIHP.classes[:-1])) != hash(CIHP)
