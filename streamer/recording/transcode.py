@@ -127,7 +127,7 @@ class Recoder:
             self._begins, gap = begins, 0
         self._skip = max(0, -gap)  # said twice
         self._append(np.zeros((len(self._held), max(0, gap)), np.float32))
-        self._run = _Run(kind, begins_s, AudioResampler("fltp", self._layout, RATE))
+        self._run = _Run(kind, begins_s, AudioResampler("flt", self._layout, RATE))
         return self._run
 
     def _end_run(self) -> None:
@@ -138,7 +138,8 @@ class Recoder:
     def _hold(self, frames: list[Any]) -> None:
         for frame in frames:
             if frame is not None:  # what was not resampled has nothing to flush
-                samples = np.asarray(frame.to_ndarray(), np.float32)
+                # Side by side: PyAV crashes on the planes of eight channels.
+                samples = np.asarray(frame.to_ndarray(), np.float32).reshape(frame.samples, -1).T
                 skipped = min(self._skip, samples.shape[1])
                 self._skip -= skipped
                 self._append(samples[:, skipped:])

@@ -1,5 +1,6 @@
 """What each kind of file takes is known before the first picture, and sound of every kind gets into it."""
 
+import io
 import subprocess
 import time
 from fractions import Fraction
@@ -18,6 +19,7 @@ from streamer.live.stats import Stats
 from streamer.media.paths import VIDEO_SUFFIXES
 from streamer.recording.containers import CONTAINERS, takes
 from streamer.recording.segments import Filing
+from streamer.recording.transcode import OPUS, Recoder
 from tests.streamer.recording.test_file import recorder
 from tests.support.media import Clip, pts_of, quarters, sound_of
 
@@ -43,6 +45,25 @@ def singing(path: Path, video: str, sound: str, layout: str) -> Path:
         container.mux(pictures.encode(None))
         container.mux(tone.encode(None))
     return path
+
+
+def test_sound_of_eight_channels_is_converted() -> None:
+    """PyAV fails on the planes of a frame of so many."""
+    written = io.BytesIO()
+    with av.open(written, "w", format="matroska") as file:
+        sound: Any = file.add_stream("aac", rate=48_000, layout="7.1")
+        for index in range(10):
+            heard = av.AudioFrame.from_ndarray(np.full((1, 8 * 1024), 0.2, np.float32), format="flt", layout="7.1")
+            heard.sample_rate, heard.pts, heard.time_base = 48_000, 1024 * index, Fraction(1, 48_000)
+            file.mux(sound.encode(heard))
+        file.mux(sound.encode(None))
+    written.seek(0)
+    with av.open(written) as read:
+        recoder = Recoder(read.streams.audio[0], OPUS)
+        packets = [packet for packet in read.demux(audio=0) if packet.size]
+        converted = [each for packet in packets for each in recoder.convert(packet)] + recoder.finish()
+    assert recoder.stream.codec_context.channels == 8
+    assert len(converted) >= 9
 
 
 def test_every_kind_of_file_is_in_the_table() -> None:
