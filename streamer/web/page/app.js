@@ -28,34 +28,36 @@ function Door({ words, enter }) {
   </form>`;
 }
 
+// Of the address, where it was given there: taken out of it at once.
+const TOKEN = new URLSearchParams(location.hash.slice(1)).get("token") || null;
+if (TOKEN !== null) history.replaceState(null, "", location.pathname);
+
 function App({ first }) {
   const [words, setWords] = useState(first);
   const [tab, setTab] = useState("picture");
   const [labels, setLabels] = useState(null);
   const [closed, setClosed] = useState(false);
-  const [failed, setFailed] = useState("");
+  const [entering, setEntering] = useState(TOKEN !== null);
+  const [failed, setFailed] = useState(null);
 
   async function begin() {
     try {
       const known = await call("api/v1/labels");
       setLabels(known);
       setClosed(false);
-      setFailed("");
+      setFailed(null);
     } catch (error) {
       if (error.status === 503) setTimeout(begin, 1000);
-      else if (error.status !== 401) setFailed(words.problem(error));
+      else if (error.status !== 401) setFailed(error);
     }
   }
   async function enter(token) {
-    try { await session(token); await begin(); } catch (error) { setFailed(words.problem(error)); }
+    try { await session(token); await begin(); } catch (error) { setFailed(error); }
+    setEntering(false);
   }
   useEffect(() => {
     onNoToken(() => setClosed(true));
-    const given = new URLSearchParams(location.hash.slice(1)).get("token");
-    if (given) {
-      history.replaceState(null, "", location.pathname);
-      enter(given);
-    } else begin();
+    if (TOKEN !== null) enter(TOKEN); else begin();
   }, []);
 
   async function speak(language) {
@@ -82,8 +84,10 @@ function App({ first }) {
       <button onClick=${turn} aria-label=${words.t("theme")}>◐</button>
     </header>
     <main><div id="view" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
-      ${failed && html`<p class="card bad" role="alert">${failed}</p>`}
+      ${failed && html`<p class="card bad" role="alert">${words.problem(failed)}</p>`}
       ${closed ? html`<${Door} words=${words} enter=${enter} />`
+        // What is chosen before the service has let this browser in would be lost.
+        : entering ? html`<p class="soft" role="status">${words.t("connecting")}</p>`
         : html`<${View} words=${words} labels=${labels} />`}
     </div></main>`;
 }

@@ -24,6 +24,12 @@ export class Words {
     return this.t("problem", { about, detail: error.message });
   }
 
+  // What was said last, in the language of now: { key, values }, or { error }; nothing for null.
+  said(last) {
+    if (!last) return "";
+    return last.error ? `${this.t("error")}: ${this.problem(last.error)}` : this.t(last.key, last.values);
+  }
+
   number(value, digits = 0) {
     return new Intl.NumberFormat(this.language, { minimumFractionDigits: digits, maximumFractionDigits: digits })
       .format(value);

@@ -22,6 +22,7 @@ from tests.support.media import Clip
 from tests.support.paths import ROOT
 from tests.support.served import Served, served
 from tests.support.service import portrait, street
+from tests.support.waiting import eventually
 
 FOLDER = ROOT / "streamer" / "web" / "page"
 JOBS = ROOT / "streamer" / "web" / "jobs"
@@ -127,22 +128,23 @@ def _pixels(page: Page, canvas: str = "canvas.top") -> np.ndarray:
 @pytest.mark.process
 def test_a_picture_is_chosen_and_hiding_a_part_asks_for_nothing(page: Watched, photo: Path) -> None:
     _send(page.page, photo)
-    before, asked = _pixels(page.page), len(page.requests)
-    original = _pixels(page.page, "canvas:not(.top)")
-    assert np.abs(before.astype(int) - original).max() > 60
+    asked, original = len(page.requests), _pixels(page.page, "canvas:not(.top)")
+    assert eventually(lambda: np.abs(_pixels(page.page).astype(int) - original).max() > 60)
     page.page.get_by_role("button", name="Hide all").click()
     page.page.get_by_label("Outlines").uncheck()
     page.page.get_by_label("Numbers").uncheck()
     page.page.get_by_label("Faces").uncheck()
-    assert np.array_equal(_pixels(page.page), original)
+    assert eventually(lambda: np.array_equal(_pixels(page.page), original))
     page.page.get_by_role("button", name="Show all").click()
     hair = page.page.locator("li", has_text="Hair").get_by_role("checkbox")
+    assert eventually(lambda: not np.array_equal(_pixels(page.page), original))
     whole = _pixels(page.page)
     hair.uncheck()
+    assert eventually(lambda: not np.array_equal(_pixels(page.page), whole))
     less = _pixels(page.page)
     assert 0 < np.count_nonzero((whole != less).any(2)) < np.count_nonzero((whole != original).any(2))
     page.page.get_by_label("Opacity").fill("0")
-    assert np.array_equal(_pixels(page.page), original)
+    assert eventually(lambda: np.array_equal(_pixels(page.page), original))
     page.page.locator("li", has_text="Person 1").get_by_role("checkbox").uncheck()
     assert len(page.requests) == asked
 
@@ -158,6 +160,7 @@ def test_faces_are_framed_counted_and_hidden(page: Watched, tmp_path: Path) -> N
     expect(boxes).to_be_checked()
     asked, framed = len(page.requests), _pixels(page.page)
     boxes.uncheck()
+    assert eventually(lambda: not np.array_equal(_pixels(page.page), framed))
     changed = (framed != _pixels(page.page)).any(2)
     amber = np.abs(framed[changed].astype(int) - (0, 191, 255)).max(1) < 40
     assert changed.sum() > 100
@@ -249,11 +252,12 @@ def test_what_goes_wrong_is_said(page: Watched, tmp_path: Path) -> None:
     path.write_bytes(b"no picture")
     page.page.locator("input[type=file]").set_input_files(path)
     expect(page.page.get_by_role("status")).to_contain_text("this is no picture")
+    # What was said is said in the language that is chosen after it, too.
     page.page.get_by_role("button", name="中文").click()
+    chinese = "出错了: 这不是图片。支持 JPEG、PNG 和 WebP。（this is no picture"
+    expect(page.page.get_by_role("status")).to_contain_text(chinese)
     page.page.locator("input[type=file]").set_input_files(path)
-    expect(page.page.get_by_role("status")).to_contain_text(
-        "出错了: 这不是图片。支持 JPEG、PNG 和 WebP。（this is no picture"
-    )
+    expect(page.page.get_by_role("status")).to_contain_text(chinese)
 
 
 @pytest.mark.browser

@@ -27,7 +27,7 @@ function send(file, effect, tell) {
 export function Jobs({ words }) {
   const [jobs, setJobs] = useState([]);
   const [effect, setEffect] = useState("none");
-  const [status, setStatus] = useState("");
+  const [status, setStatus] = useState(null);
   const input = useRef(null);
   const look = () => call("api/v1/jobs").then(setJobs, () => {});
   useEffect(() => {
@@ -37,9 +37,9 @@ export function Jobs({ words }) {
   }, []);
   async function take(file) {
     try {
-      await send(file, effect, (percent) => setStatus(words.t("uploading", { percent })));
-      setStatus("");
-    } catch (error) { setStatus(`${words.t("error")}: ${words.problem(error)}`); }
+      await send(file, effect, (percent) => setStatus({ key: "uploading", values: { percent } }));
+      setStatus(null);
+    } catch (error) { setStatus({ error }); }
     look();
   }
   const end = (job) => ask(`api/v1/jobs/${job.id}`, { method: "DELETE" }).catch(() => {}).then(look);
@@ -51,7 +51,7 @@ export function Jobs({ words }) {
           ${Object.keys(EFFECTS).map((name) => html`<option value=${name}>${words.t(name)}</option>`)}</select></label>
       <input ref=${input} type="file" hidden accept="video/*,.mkv,.ts" aria-label=${words.t("choose_video")}
         onChange=${(event) => { const [file] = event.target.files; event.target.value = ""; if (file) take(file); }} />
-    </div><p class="status soft" role="status" aria-live="polite">${status}</p></section>
+    </div><p class="status soft" role="status" aria-live="polite">${words.said(status)}</p></section>
     ${jobs.length === 0 && html`<p class="soft">${words.t("job_none")}</p>`}
     ${jobs.map((job) => html`<${Row} key=${job.id} words=${words} job=${job} end=${() => end(job)} />`)}</div>`;
 }

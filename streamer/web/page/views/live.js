@@ -15,18 +15,18 @@ export function Live({ words, labels }) {
   const [source, setSource] = useState("");
   const [stream, setStream] = useState(null);
   const [own, setOwn] = useState(false);
-  const [failed, setFailed] = useState("");
+  const [failed, setFailed] = useState(null);
   useEffect(() => {
     call("api/v1/sources").then((found) => { setSources(found); setSource(found[0] || ""); }, () => setSources([]));
     call("api/v1/streams").then((found) => found.length && setStream(found[0]), () => {});
   }, [labels]);
   async function start() {
-    setFailed("");
+    setFailed(null);
     try {
       setStream(await call("api/v1/streams", {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ source }),
       }));
-    } catch (error) { setFailed(words.problem(error)); }
+    } catch (error) { setFailed(error); }
   }
   async function stop() {
     const { id } = stream;
@@ -43,7 +43,7 @@ export function Live({ words, labels }) {
       ${sources?.length === 0 && html`<p class="soft">${words.t("no_sources")}</p>`}
       <button aria-pressed=${own} disabled=${Boolean(stream)} onClick=${() => setOwn(!own)}>
         ${words.t(own ? "stop" : "own_camera")}</button>
-    </div>${failed && html`<p class="bad" role="alert">${failed}</p>`}</section>
+    </div>${failed && html`<p class="bad" role="alert">${words.problem(failed)}</p>`}</section>
     ${stream && labels && html`<${Shown} key=${stream.id} words=${words} labels=${labels} feed=${(hand) => camera(stream.id, hand)}>
       ${(now) => html`<${Saving} words=${words} id=${stream.id} now=${now} />`}</${Shown}>`}
     ${own && labels && html`<${Shown} key="own" words=${words} labels=${labels} feed=${webcam} />`}
@@ -220,25 +220,25 @@ function Shown({ words, labels, feed, children }) {
 // `now` is the file that the stream says it records into: it may have ended by itself.
 function Saving({ words, id, now }) {
   const [recording, setRecording] = useState(now);
-  const [told, setTold] = useState("");
+  const [told, setTold] = useState(null);
   const [link, setLink] = useState("");
   const asked = useRef(now);
   useEffect(() => {
     if (!now && asked.current) {
-      setTold(words.t("recording_ended", { name: asked.current }));
+      setTold({ key: "recording_ended", values: { name: asked.current } });
       setLink("");
     }
     asked.current = now;
     setRecording(now);
   }, [now]);
   async function does(work) {
-    try { await work(); } catch (error) { setTold(`${words.t("error")}: ${words.problem(error)}`); setLink(""); }
+    try { await work(); } catch (error) { setTold({ error }); setLink(""); }
   }
-  const saved = ({ file, link: at }) => { setTold(words.t("saved", { name: file })); setLink(here(at)); };
+  const saved = ({ file, link: at }) => { setTold({ key: "saved", values: { name: file } }); setLink(here(at)); };
   const record = () => does(async () => {
     const made = await call(`api/v1/streams/${id}/recording`, { method: recording ? "DELETE" : "POST" });
     setRecording(recording ? null : made.file);
-    setTold("");
+    setTold(null);
     if (recording) { asked.current = null; saved(made); }
   });
   const clip = () => does(async () => saved(await call(`api/v1/streams/${id}/clip`, { method: "POST" })));
@@ -246,5 +246,5 @@ function Saving({ words, id, now }) {
     <button aria-pressed=${Boolean(recording)} onClick=${record}>${words.t(recording ? "stop_record" : "record")}</button>
     <button onClick=${clip}>${words.t("save_clip")}</button>
     <a class="button" href=${`api/v1/streams/${id}/frame.jpg`} download="snapshot.jpg">${words.t("snapshot")}</a></div>
-    <p role="status">${link ? html`<a href=${link} download>${told}</a>` : told}</p></div>`;
+    <p role="status">${link ? html`<a href=${link} download>${words.said(told)}</a>` : words.said(told)}</p></div>`;
 }

@@ -46,7 +46,7 @@ export function Picture({ words, labels }) {
   const [file, setFile] = useState(null);
   const [seen, setSeen] = useState(null);
   const [busy, setBusy] = useState(false);
-  const [failed, setFailed] = useState("");
+  const [failed, setFailed] = useState(null);
   const [effect, setEffect] = useState("none");
   const [on, setOn] = useState("head");
   const [parsers, setParsers] = useState([]);
@@ -59,10 +59,10 @@ export function Picture({ words, labels }) {
     if (!file) return;
     const mine = ++turn.current;
     setBusy(true);
-    setFailed("");
+    setFailed(null);
     parsed(file, effect, on, parser)
       .then((found) => mine === turn.current && setSeen(found),
-        (error) => mine === turn.current && (setFailed(words.problem(error)), setSeen(null)))
+        (error) => mine === turn.current && (setFailed(error), setSeen(null)))
       .finally(() => mine === turn.current && setBusy(false));
   }, [file, effect, on, parser]);
   useEffect(() => {
@@ -77,7 +77,7 @@ export function Picture({ words, labels }) {
   function take(given) {
     setFile(given);
   }
-  const status = busy ? words.t("sending") : failed ? `${words.t("error")}: ${failed}` : seen ? told(words, seen.answer) : "";
+  const status = busy ? words.t("sending") : failed ? words.said({ error: failed }) : seen ? told(words, seen.answer) : "";
   return html`
     <${Drop} words=${words} take=${take} small=${Boolean(file)} />
     <p class=${`status ${failed ? "bad" : "soft"}`} role="status" aria-live="polite">${status}</p>

@@ -7,7 +7,7 @@ const LOOK_MS = 2000;
 export function Recordings({ words }) {
   const [files, setFiles] = useState([]);
   const [removed, setRemoved] = useState([]);
-  const [status, setStatus] = useState("");
+  const [status, setStatus] = useState(null);
   const look = () => {
     call("api/v1/recordings").then(setFiles, () => {});
     call("api/v1/recordings/removed").then(setRemoved, () => {});
@@ -20,13 +20,13 @@ export function Recordings({ words }) {
   async function remove(file) {
     try {
       await ask(`api/v1/recordings/${file.file}`, { method: "DELETE" });
-      setStatus(words.t("removed", { name: file.file }));
-    } catch (error) { setStatus(`${words.t("error")}: ${words.problem(error)}`); }
+      setStatus({ key: "removed", values: { name: file.file } });
+    } catch (error) { setStatus({ error }); }
     look();
   }
   if (!files.length && !removed.length && !status) return null;
   return html`<section class="card after"><h2>${words.t("recordings")}</h2>
-    <p class="status soft" role="status" aria-live="polite">${status}</p>
+    <p class="status soft" role="status" aria-live="polite">${words.said(status)}</p>
     <ul class="plain spaced">${files.map((file) => html`<${Row} key=${file.file} words=${words} file=${file}
       remove=${() => remove(file)} />`)}</ul>
     ${removed.length > 0 && html`<details><summary>${words.t("made_room", { count: words.number(removed.length) })}</summary>
