@@ -56,6 +56,7 @@ class _Passing:
         self._thread.join()
 
     def _run(self) -> None:
+        ended = Opened("", "its thread ended")
         try:
             with self._opened() as relay:
                 self.state = Opened(relay.address, None)
@@ -67,12 +68,11 @@ class _Passing:
                     if time.monotonic() >= due_s:
                         due_s = time.monotonic() + KEEP_EVERY_S
                         relay.keep()
+            ended = self.state
         except (ConfigError, SinkError) as exc:
-            self.state = Opened("", str(exc))
-        except BaseException as exc:
-            self.state = Opened("", f"{type(exc).__name__}: {exc}")
-            raise
+            ended = Opened("", str(exc))
         finally:
+            self.state = ended
             self._is_there.set()
 
     def _opened(self) -> Relay:

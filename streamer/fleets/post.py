@@ -79,6 +79,8 @@ class Post:
             if opened is None:
                 return
             assert isinstance(opened, Opened)
+            if opened.error is not None and self._opened is not None and self._opened.error is None:
+                raise ChannelClosed(opened.error)  # it was there: another process is to have it
             self._opened = opened
             address = opened.address
             if address and address != self._open.publish.address:

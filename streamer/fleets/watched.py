@@ -109,17 +109,17 @@ class Watched:
             self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        error: StreamerError | PipelineError | None = WorkerDied("the thread that watches it ended")
         try:
             while not self._stop.is_set():
                 where = self._placed()
                 if where is None or self._lived(where):
                     break
+            error = None
         except (StreamerError, PipelineError) as exc:
-            self.error = exc
-        except BaseException:
-            self.error = WorkerDied("the thread that watches it ended")
-            raise
+            error = exc
         finally:
+            self.error = error
             self._places.release(self.name)
             self.node = None
 

@@ -1,8 +1,10 @@
 """Cameras on the machines of a made-up cluster, in this process: where they run, and who dies."""
 
+import itertools
 import json
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 
 from streamer.cli import app
 from streamer.cluster.nodes import Cluster, Machine
-from streamer.errors import ConfigError, StreamerError, WorkerDied
+from streamer.errors import ConfigError, SinkError, StreamerError, WorkerDied
 from streamer.fleets import placing, watched
 from streamer.fleets.fleet import ClusterFleet, check_movable
 from streamer.fleets.post import named_from_elsewhere
@@ -20,6 +22,7 @@ from streamer.live.config import StreamConfig
 from streamer.live.fleet import End
 from streamer.live.news import News
 from streamer.segments.renewed import ONE_THREAD
+from streamer.zeromq.relay import Relay
 from streamer.zeromq.subscriber import subscribe
 from tests.support.fake_ray import STRATEGIES, Actor, FakeRay
 from tests.support.media import pts_of
@@ -115,6 +118,30 @@ def test_the_camera_of_a_machine_that_dies_goes_on_elsewhere_into_other_files_an
     assert files[0] == "door.mp4"
     assert len(set(files)) == 2
     assert len(pts_of(tmp_path / files[1])) == lives[1].at.shown
+
+
+@LINUX
+@pytest.mark.process
+def test_an_address_that_fails_is_there_again(
+    ray: FakeRay, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, fails = Relay.keep, threading.Event()
+
+    def fail(relay: Relay) -> None:
+        if fails.is_set():
+            fails.clear()
+            raise SinkError("it cannot be kept")
+        keep(relay)
+
+    monkeypatch.setattr(Relay, "keep", fail)
+    with running(address, door=config(publish="tcp://127.0.0.1:*", stream="door")) as (_, told):
+        assert eventually(lambda: bool(told.of("door", "camera_placed")))
+        (placed,) = told.of("door", "camera_placed")
+        fails.set()
+        assert eventually(lambda: not fails.is_set())
+        with subscribe(str(placed.details["address"]), stream="door", timeout_s=PATIENCE_S) as heard:
+            # Five a second: the one that failed passes on for a second what was said last.
+            assert len(list(itertools.islice(heard, 20))) == 20
 
 
 @pytest.mark.process
