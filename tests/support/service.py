@@ -3,11 +3,12 @@
 import asyncio
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -102,6 +103,16 @@ async def service(
         settings = ServeSettings(access or AccessSettings(), work or WorkSettings(workers=1), kept)
         async with _running(settings, before) as running:
             yield running
+
+
+def run_with(test: Callable[[Running], Awaitable[None]], **given: Any) -> None:
+    """Runs a test's work with a service of its own; `given` is what `service` takes."""
+
+    async def run() -> None:
+        async with service(**given) as running:
+            await test(running)
+
+    asyncio.run(run())
 
 
 @asynccontextmanager

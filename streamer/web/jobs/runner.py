@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import threading
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -115,6 +116,8 @@ class Runner:
             self._folder.of(job.id).mkdir(mode=0o700, exist_ok=True)
             began_s = loop.time()
             why = await do(job)
+            if self._stopped and not why:
+                self._store.give_back(job.id)
             self._over(job, why, loop.time() - began_s)
             self.changed()
 
@@ -131,13 +134,18 @@ class Runner:
         del self._stops[job.id]
         if task.cancelled():
             return ""
-        try:
+        error = task.exception()
+        if error is None:
             self._store.end(job.id, "done", media_type=task.result())
-        except Problem as exc:
-            if not self._stopped:
-                self._store.end(job.id, "failed", {"type": exc.kind, "detail": exc.detail})
-        except OSError as exc:
-            self._store.end(job.id, "failed", {"type": "no-room", "detail": f"it cannot be stored: {exc.strerror}"})
+        elif isinstance(error, OSError):
+            self._store.end(job.id, "failed", {"type": "no-room", "detail": f"it cannot be stored: {error.strerror}"})
+        elif not isinstance(error, Problem):  # a fault of ours, which is not to end the jobs after it
+            why = f"{type(error).__name__}: {error}"
+            event("failed", logging.ERROR, job=job.id, trace="".join(traceback.format_exception(error)))
+            self._store.again(job.id, {"type": "crashed-thrice", "detail": why})
+            return why
+        elif not self._stopped:
+            self._store.end(job.id, "failed", {"type": error.kind, "detail": error.detail})
         return ""
 
     async def _do_video(self, job: Job) -> str:

@@ -194,6 +194,14 @@ class JobStore:
                 return
         self.end(job_id, "failed", problem)
 
+    def give_back(self, job_id: str) -> None:
+        """It was ended for no fault of its own, with the service: it waits again, and this was no attempt."""
+        self._base.execute(
+            "update job set state = 'queued', version = version + 1, attempt = attempt - 1"
+            " where id = ? and state = 'running'",
+            (job_id,),
+        )
+
     def end(
         self, job_id: str, state: State, problem: dict[str, str] | None = None, media_type: str | None = None
     ) -> None:

@@ -1,8 +1,7 @@
 """The description of the API: what it says is what is answered."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -11,7 +10,7 @@ import pytest
 from streamer.web import examples, models
 from streamer.web.models import ProblemAnswer, Strict
 from streamer.web.problems import MEDIA_TYPE
-from tests.support.service import Running, black, service
+from tests.support.service import Running, black, run_with
 
 NEVER = "never-was"
 JSON = {"content-type": "application/json"}
@@ -79,14 +78,6 @@ UNTRIED = {"GET /api/v1/costs/events"}
 """What goes on for ever."""
 
 
-def _run(work: Callable[[Running], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with service() as running:
-            await work(running)
-
-    asyncio.run(run())
-
-
 def _operation(document: dict[str, Any], method: str, path: str) -> tuple[str, dict[str, Any]]:
     """The operation of an address: that with the fewest parameters."""
     fits = [
@@ -124,7 +115,7 @@ def test_every_answer_is_documented() -> None:
         known = {f"{method.upper()} {path}" for path, operations in document["paths"].items() for method in operations}
         assert tried == known - UNTRIED
 
-    _run(work)
+    run_with(work)
 
 
 def test_errors_of_every_operation_are_problems() -> None:
@@ -142,7 +133,7 @@ def test_errors_of_every_operation_are_problems() -> None:
         named = set(re.findall(r"#/components/schemas/(\w+)", text))
         assert named <= document["components"]["schemas"].keys()
 
-    _run(work)
+    run_with(work)
 
 
 SHAPES = [each for each in vars(models).values() if isinstance(each, type) and issubclass(each, ProblemAnswer | Strict)]
@@ -162,4 +153,4 @@ def test_what_can_be_got_can_be_asked_for_its_head_alone() -> None:
         for path in ("/api/v1/costs/events", "/api/v1/parse"):
             assert (await running.client.head(path)).status_code == 405, path
 
-    _run(work)
+    run_with(work)

@@ -1,7 +1,6 @@
 """Who is let in: by its headers, before a byte of the body is read."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -10,17 +9,9 @@ import pytest
 from streamer.errors import ConfigError
 from streamer.web.gate import COOKIE, HEADERS
 from streamer.web.settings import AccessSettings
-from tests.support.service import BASE, Running, service
+from tests.support.service import BASE, Running, run_with
 
 TOKEN = "a-token-of-more-than-128-bits"
-
-
-def _run(work: Callable[[Running], Awaitable[None]], access: AccessSettings | None = None) -> None:
-    async def run() -> None:
-        async with service(access) as running:
-            await work(running)
-
-    asyncio.run(run())
 
 
 def _status(method: str, path: str, headers: Mapping[str, str], access: AccessSettings | None = None) -> httpx.Response:
@@ -29,7 +20,7 @@ def _status(method: str, path: str, headers: Mapping[str, str], access: AccessSe
     async def work(running: Running) -> None:
         found.append(await running.client.request(method, path, headers=headers))
 
-    _run(work, access)
+    run_with(work, access=access)
     return found[0]
 
 
@@ -109,7 +100,7 @@ def test_a_token_is_asked_for_everywhere_but_at_the_door() -> None:
         assert "samesite=strict" in cookie
         assert (await client.get("/api/v1/labels")).status_code == 200  # by the cookie
 
-    _run(work, AccessSettings(token=TOKEN))
+    run_with(work, access=AccessSettings(token=TOKEN))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "people.example"])
@@ -160,7 +151,7 @@ def test_bodies_that_are_too_large_are_refused() -> None:
             assert answer.status_code == 413
             assert answer.json()["type"] == "/problems/too-many-bytes"
 
-    _run(work)
+    run_with(work)
 
 
 def test_every_error_is_a_problem() -> None:
@@ -184,7 +175,7 @@ def test_every_error_is_a_problem() -> None:
             assert page.status_code == 200
             assert problem["title"] in page.text
 
-    _run(work)
+    run_with(work)
 
 
 def test_the_documents_are_there() -> None:
@@ -194,4 +185,4 @@ def test_the_documents_are_there() -> None:
         assert {"/api/v1/parse", "/api/v1/parse/batch", "/api/v1/labels", "/healthz"} <= document["paths"].keys()
         assert BASE not in str(document)
 
-    _run(work)
+    run_with(work)

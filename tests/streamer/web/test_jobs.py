@@ -79,6 +79,33 @@ def test_what_ran_waits_again_and_after_three_times_has_failed(tmp_path: Path) -
     store.close()
 
 
+def test_an_end_of_the_service_is_no_attempt_at_a_job(store: JobStore) -> None:
+    job = store.create({}, "a")
+    for _ in range(MAX_ATTEMPTS + 1):
+        begun = store.begin()
+        assert begun is not None
+        assert begun.attempt == 1
+        store.give_back(job.id)
+    (job,) = store.all()
+    assert (job.state, job.attempt) == ("queued", 0)
+    store.end(job.id, "cancelled")
+    store.give_back(job.id)  # what is over stays so
+    assert store.all()[0].state == "cancelled"
+
+
+@pytest.mark.process
+def test_a_job_goes_on_after_each_end_of_the_service(tmp_path: Path) -> None:
+    """Not only three times, as where it ends its process each time."""
+    with served(tmp_path / "log", "--workers", "1") as running:
+        job = _accepted(running, _clip(tmp_path, 400))
+        assert eventually(lambda: bool(running.children(WORK)))
+    for _ in range(2):
+        with served(tmp_path / "log", "--workers", "1") as running:
+            assert eventually(lambda: bool(running.children(WORK)))
+            found = running.ask("GET", job["links"]["self"]).json()
+            assert (found["state"], found["attempt"]) == ("running", 1)
+
+
 def test_a_process_that_dies_is_tried_again_and_not_for_ever(store: JobStore) -> None:
     job = store.create({}, "a")
     for _ in range(MAX_ATTEMPTS):

@@ -2,23 +2,21 @@
 
 import asyncio
 import json
+import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from streamer.stills.messages import Asked
 from streamer.web.jobs import accepting
 from streamer.web.jobs.store import JobStore
 from streamer.web.models import JobAnswer, ParseAnswer
 from streamer.web.prefer import Later, later
-from streamer.web.settings import WorkSettings
 from tests.support.served import Served, served
-from tests.support.service import PATIENCE_S, Running, black, dying, service, street
+from tests.support.service import PATIENCE_S, Running, black, dying, run_with, street
 from tests.support.waiting import eventually
 
 PARSE, BATCH = "/api/v1/parse", "/api/v1/parse/batch"
@@ -44,18 +42,6 @@ ASYNC = {"prefer": "respond-async"}
 def test_what_is_preferred(values: list[str], expected: Later | None) -> None:
     headers = [(b"accept", b"*/*"), *((b"prefer", value.encode()) for value in values)]
     assert later(headers) == expected
-
-
-def _run(
-    work: Callable[[Running], Awaitable[None]],
-    settings: WorkSettings | None = None,
-    before: Callable[[Asked], None] = lambda asked: None,
-) -> None:
-    async def run() -> None:
-        async with service(None, settings, before) as running:
-            await work(running)
-
-    asyncio.run(run())
 
 
 async def _accepted(running: Running, path: str, **given: Any) -> dict[str, Any]:
@@ -107,7 +93,7 @@ def test_a_picture_is_answered_later_as_it_is_at_once() -> None:
         assert (await client.delete(job["links"]["self"])).status_code == 204
         assert not folder.of(job["id"]).exists()
 
-    _run(work)
+    run_with(work)
 
 
 @pytest.mark.slow
@@ -125,7 +111,7 @@ def test_pictures_of_a_batch_are_lines_of_one_result() -> None:
             if one["status"] == 200:
                 assert _without_times(one["result"]) == _without_times(other["result"])
 
-    _run(work)
+    run_with(work)
 
 
 @pytest.mark.slow
@@ -141,7 +127,7 @@ def test_who_waits_is_answered_at_once_where_it_is_soon_enough() -> None:
         states = [each["state"] for each in (await running.client.get("/api/v1/jobs")).json()]
         assert states == ["failed", "done"]
 
-    _run(work)
+    run_with(work)
 
 
 @pytest.mark.slow
@@ -163,7 +149,7 @@ def test_a_key_is_one_job_and_of_one_kind() -> None:
         short = await running.client.post(PARSE, content=black(), headers={**ASYNC, "idempotency-key": "short"})
         assert short.status_code == 422
 
-    _run(work)
+    run_with(work)
 
 
 @pytest.mark.slow
@@ -173,7 +159,27 @@ def test_a_picture_that_ends_its_processes_is_a_failed_job() -> None:
         assert (job["state"], job["problem"]["type"]) == ("failed", "worker-died")
         assert (await running.client.get(f"{job['links']['self']}/result")).status_code == 404
 
-    _run(work, before=dying(2))
+    run_with(work, before=dying(2))
+
+
+def test_a_fault_in_a_job_of_pictures_does_not_end_those_after_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(*_: object) -> str:
+        raise RuntimeError("made to")
+
+    async def work(running: Running) -> None:
+        with monkeypatch.context() as broken:
+            broken.setattr(running.made.inner.state.jobs.runner, "_do_pictures", fail)
+            job = await _over(running, await _accepted(running, PARSE, content=black(), headers=ASYNC))
+        assert (job["state"], job["attempt"], job["problem"]["type"]) == ("failed", 3, "crashed-thrice")
+        assert "RuntimeError: made to" in job["problem"]["detail"]
+        job = await _over(running, await _accepted(running, PARSE, content=black(), headers=ASYNC))
+        assert job["state"] == "done"
+
+    run_with(work)
+    assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == ["failed"] * 3
+    caplog.clear()
 
 
 def test_a_job_takes_no_place_and_is_taken_where_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +203,7 @@ def test_a_job_takes_no_place_and_is_taken_where_pictures_are_refused(monkeypatc
         many = await running.client.post(PARSE, content=black(), headers=ASYNC)
         assert (many.status_code, many.headers["retry-after"]) == (429, "30")
 
-    _run(work)
+    run_with(work)
 
 
 def test_no_room_is_told_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +214,7 @@ def test_no_room_is_told_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         assert (answer.status_code, answer.json()["type"]) == (507, "/problems/no-room")
         assert not list(folder.uploads.iterdir())
 
-    _run(work)
+    run_with(work)
 
 
 def test_a_database_of_an_earlier_version_is_read(tmp_path: Path) -> None:

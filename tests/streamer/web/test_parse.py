@@ -5,7 +5,6 @@ import base64
 import io
 import json
 import zlib
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -24,22 +23,10 @@ from streamer.web.models import FacesAnswer, ParseAnswer, ProblemAnswer
 from streamer.web.settings import WorkSettings
 from streamer.web.stills.queue import Place
 from tests.support.guesses import use_made_up
-from tests.support.service import Running, black, dying, portrait, service, street
+from tests.support.service import Running, black, dying, portrait, run_with, street
 
 pytestmark = pytest.mark.slow
 PARSE = "/api/v1/parse"
-
-
-def _run(
-    work: Callable[[Running], Awaitable[None]],
-    settings: WorkSettings | None = None,
-    before: Callable[[Asked], None] = lambda asked: None,
-) -> None:
-    async def run() -> None:
-        async with service(None, settings, before) as running:
-            await work(running)
-
-    asyncio.run(run())
 
 
 async def _parsed(running: Running, query: str = "", body: bytes | None = None, **headers: str) -> dict[str, Any]:
@@ -75,7 +62,7 @@ def test_an_answer_is_what_the_parser_sees() -> None:
         for part in answer["parts"]:
             assert part["share"] == pytest.approx(parsing.share(part["label"]), abs=0.001)
 
-    _run(work)
+    run_with(work)
 
 
 def test_masks_are_the_same_in_each_encoding() -> None:
@@ -95,7 +82,7 @@ def test_masks_are_the_same_in_each_encoding() -> None:
                 assert all(len(each) >= 6 for each in ring["mask"]["polygons"])
         assert not any("mask" in part for person in none["people"] for part in person["parts"])
 
-    _run(work)
+    run_with(work)
 
 
 def test_an_answer_can_be_cut_down() -> None:
@@ -112,7 +99,7 @@ def test_an_answer_can_be_cut_down() -> None:
         assert refused.status_code == 422
         assert "Nose" in refused.json()["detail"]
 
-    _run(work)
+    run_with(work)
 
 
 def test_views_are_pictures_of_the_result() -> None:
@@ -144,7 +131,7 @@ def test_views_are_pictures_of_the_result() -> None:
         no_such = await running.client.get(answer["links"]["overlay"].replace("overlay.jpg", "picture.gif"))
         assert no_such.status_code == 404
 
-    _run(work)
+    run_with(work)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +148,7 @@ def test_a_view_alone(query: str, accept: str, kind: str) -> None:
         answer = await running.client.post(PARSE + query, content=street(), headers={"Accept": accept})
         assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
 
-    _run(work)
+    run_with(work)
 
 
 def test_a_form_is_as_good_as_a_body_and_names_are_not_used() -> None:
@@ -175,7 +162,7 @@ def test_a_form_is_as_good_as_a_body_and_names_are_not_used() -> None:
             assert answer.status_code in (400, 422)
             ProblemAnswer.model_validate(answer.json())
 
-    _run(work)
+    run_with(work)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +179,7 @@ def test_what_is_no_picture_is_a_problem(body: bytes, status: int, kind: str) ->
         answer = await running.client.post(PARSE, content=body)
         assert (answer.status_code, answer.json()["type"]) == (status, f"/problems/{kind}")
 
-    _run(work)
+    run_with(work)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +199,7 @@ def test_wishes_that_cannot_be(query: str) -> None:
         assert answer.json()["errors"]
         assert "root:" not in answer.text
 
-    _run(work)
+    run_with(work)
 
 
 def test_a_parser_that_is_not_served() -> None:
@@ -222,7 +209,7 @@ def test_a_parser_that_is_not_served() -> None:
         rows = (await running.client.get("/api/v1/parsers")).json()
         assert {row["name"]: row["served"] for row in rows} == {"lite": True, "m2fp": False, "m2fp-single": False}
 
-    _run(work)
+    run_with(work)
 
 
 def test_pictures_are_answered_by_themselves() -> None:
@@ -239,7 +226,7 @@ def test_pictures_are_answered_by_themselves() -> None:
         mixed = await asyncio.gather(*(people(each) for each in pictures * 4))
         assert mixed == alone * 4
 
-    _run(work, WorkSettings(workers=1, max_wait_s=120.0, deadline_s=120.0))
+    run_with(work, work=WorkSettings(workers=1, max_wait_s=120.0, deadline_s=120.0))
 
 
 def test_a_repeated_picture_is_not_parsed_again() -> None:
@@ -257,7 +244,7 @@ def test_a_repeated_picture_is_not_parsed_again() -> None:
         assert (fresh["id"], fresh["links"]) == (None, None)
         assert len([each for each in seen if isinstance(each, Parse)]) == 3
 
-    _run(work, before=seen.append)
+    run_with(work, before=seen.append)
 
 
 def test_an_effect_leaves_nothing_of_the_picture_that_came() -> None:
@@ -281,7 +268,7 @@ def test_an_effect_leaves_nothing_of_the_picture_that_came() -> None:
         bodies = [each.body for each in running.made.desk.keeper]
         assert bodies.count(street()) == 1  # of the plain one
 
-    _run(work)
+    run_with(work)
 
 
 def test_faces_are_found_with_whose_they_are_and_what_it_costs() -> None:
@@ -309,7 +296,7 @@ def test_faces_are_found_with_whose_they_are_and_what_it_costs() -> None:
         edge = overlay[top, left + 4 : right - 4].reshape(-1, 3).astype(int)
         assert np.abs(edge - (0, 191, 255)).max(1).min() < 20  # drawn in the colour of faces
 
-    _run(work)
+    run_with(work)
 
 
 def test_estimates_are_given_where_the_service_was_started_with_them(
@@ -329,7 +316,7 @@ def test_estimates_are_given_where_the_service_was_started_with_them(
         assert face["age_range"][0] < face["age"] < face["age_range"][1]
         assert (await _parsed(running, "?faces=true", portrait()))["faces"] == answer["faces"]
 
-    _run(work, WorkSettings(workers=1, age_gender=True))
+    run_with(work, work=WorkSettings(workers=1, age_gender=True))
 
 
 def _points(pairs: list[list[float]]) -> tuple[Point, ...]:
@@ -349,7 +336,7 @@ def test_who_hides_faces_hides_what_the_parser_alone_would_not() -> None:
         assert hair.sum() > 100
         assert red[hair].mean() > 0.8
 
-    _run(work)
+    run_with(work)
 
 
 def test_a_batch_is_answered_in_order_and_one_bad_picture_spoils_none() -> None:
@@ -366,7 +353,7 @@ def test_a_batch_is_answered_in_order_and_one_bad_picture_spoils_none() -> None:
         assert too_many.status_code in (400, 422)
         assert running.made.app.pool.queue.estimate_s(0.0) == 0
 
-    _run(work)
+    run_with(work)
 
 
 def test_a_picture_whose_process_died_is_parsed_by_another() -> None:
@@ -374,7 +361,7 @@ def test_a_picture_whose_process_died_is_parsed_by_another() -> None:
         await _parsed(running)
         assert running.made.app.pool.restarts == 1
 
-    _run(work, before=dying(1))
+    run_with(work, before=dying(1))
 
 
 def test_a_picture_that_ends_two_processes_is_refused() -> None:
@@ -387,7 +374,7 @@ def test_a_picture_that_ends_two_processes_is_refused() -> None:
         assert (again.status_code, again.json()["type"]) == (422, "/problems/poison")
         await _parsed(running)
 
-    _run(work, before=dying(99, only=lambda asked: isinstance(asked, Parse) and asked.body == black()))
+    run_with(work, before=dying(99, only=lambda asked: isinstance(asked, Parse) and asked.body == black()))
 
 
 def test_a_deadline_ends_a_request_on_time_and_frees_its_place_when_the_process_is_free() -> None:
@@ -418,7 +405,7 @@ def test_a_deadline_ends_a_request_on_time_and_frees_its_place_when_the_process_
             refused = await running.client.post(PARSE, content=black(), headers={"X-Deadline-S": given})
             assert refused.status_code == 422
 
-    _run(work, before=hold)
+    run_with(work, before=hold)
 
 
 def test_too_many_are_refused_late_with_the_time_to_come_back() -> None:
@@ -450,4 +437,4 @@ def test_too_many_are_refused_late_with_the_time_to_come_back() -> None:
     def hold(asked: Asked) -> None:
         assert held.wait(120)
 
-    _run(work, before=hold)
+    run_with(work, before=hold)

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import av
@@ -19,7 +18,7 @@ from streamer.web.settings import JobSettings
 from tests.support.browser import chromium, opened
 from tests.support.paths import STREET
 from tests.support.served import Served, served
-from tests.support.service import PATIENCE_S, Running, black, service
+from tests.support.service import PATIENCE_S, Running, black, run_with
 from tests.support.waiting import eventually
 
 SIZE = 100_000
@@ -41,14 +40,6 @@ def _put(data: Path, number: int, kind: str = "recording") -> Path:
 
 def _there(data: Path) -> list[str]:
     return sorted(path.name for path in (data / "recordings").iterdir())
-
-
-def _run(work: Callable[[Running], Awaitable[None]], jobs: JobSettings) -> None:
-    async def run() -> None:
-        async with service(jobs=jobs) as running:
-            await work(running)
-
-    asyncio.run(run())
 
 
 def _limited(tmp_path: Path, files: float) -> JobSettings:
@@ -81,7 +72,7 @@ def test_the_oldest_go_first_and_it_is_told(tmp_path: Path, caplog: pytest.LogCa
         listed = (await running.client.get("/api/v1/recordings")).json()
         assert [each["file"] for each in listed] == [_name(number) for number in (5, 4, 3)]
 
-    _run(work, _limited(tmp_path, 100))
+    run_with(work, jobs=_limited(tmp_path, 100))
     told = [record for record in caplog.records if record.getMessage() == "recording-removed"]
     assert [record.fields["file"] for record in told] == [_name(0), _name(1, "clip"), _name(2)]  # type: ignore[attr-defined]
 
@@ -102,7 +93,7 @@ def test_what_is_written_stays_whatever_its_age(tmp_path: Path) -> None:
         assert not jobs.room.make()
         assert _there(tmp_path) == [_name(0)]  # the newest that is finished
 
-    _run(work, _limited(tmp_path, 100))
+    run_with(work, jobs=_limited(tmp_path, 100))
 
 
 def test_it_is_looked_at_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +107,7 @@ def test_it_is_looked_at_again_and_again(tmp_path: Path, monkeypatch: pytest.Mon
                 await asyncio.sleep(0.01)
         assert _name(9) in _there(tmp_path)
 
-    _run(work, _limited(tmp_path, 4))
+    run_with(work, jobs=_limited(tmp_path, 4))
 
 
 def test_recordings_make_room_for_jobs(tmp_path: Path) -> None:
@@ -128,7 +119,7 @@ def test_recordings_make_room_for_jobs(tmp_path: Path) -> None:
         assert _name(0) not in _there(tmp_path)
         assert _name(19) in _there(tmp_path)
 
-    _run(work, _limited(tmp_path, 5))
+    run_with(work, jobs=_limited(tmp_path, 5))
 
 
 def test_only_the_last_are_told_of(tmp_path: Path) -> None:

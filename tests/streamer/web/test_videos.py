@@ -1,7 +1,5 @@
 """What is asked of a video, and how it comes: as a body or in a form."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +9,9 @@ from pipeline import Look, ParserSettings
 from streamer.offline import Rendering
 from streamer.web.jobs.work import do_job, rendering
 from tests.support.media import Clip
-from tests.support.service import Running, service
+from tests.support.service import Running, run_with
 
 ASKED = {"parser": "lite", "precision": "auto", "size": [256, 448], "effect": [], "on": "all", "every": 1}
-
-
-def _run(work: Callable[[Running], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with service() as running:
-            await work(running)
-
-    asyncio.run(run())
 
 
 @pytest.mark.parametrize(
@@ -48,7 +38,7 @@ def test_wishes_that_cannot_be(query: str, pointer: str) -> None:
         assert answer.status_code == 422, answer.text
         assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]
 
-    _run(work)
+    run_with(work)
 
 
 def _form(*parts: tuple[str, bytes], end: bytes = b"--x--\r\n") -> bytes:
@@ -85,7 +75,7 @@ def test_what_is_no_video_in_a_form_is_refused_and_leaves_nothing(
         assert not list(running.made.inner.state.jobs.folder.uploads.iterdir())
         assert (await running.client.get("/api/v1/jobs")).json() == []
 
-    _run(work)
+    run_with(work)
 
 
 def test_the_file_of_a_form_is_stored_as_it_is_whatever_its_pieces(
@@ -115,7 +105,7 @@ def test_the_file_of_a_form_is_stored_as_it_is_whatever_its_pieces(
         other = await running.client.post("/api/v1/videos?start=2&hide=Hair", content=clip, headers=headers | RAW)
         assert other.status_code == 422
 
-    _run(work)
+    run_with(work)
 
 
 RAW = {"content-type": "video/mp4"}
