@@ -251,25 +251,24 @@ class SavedAnswer(Strict):
     link: str
 
 
-class RecordingAnswer(Strict):
-    model_config = _like(examples.RECORDING)
-
+class _Recording(Strict):
     file: str
     kind: Literal["recording", "clip"]
     source: str = Field(description="The camera's name, without what file names do not have.")
     size_bytes: int
+
+
+class RecordingAnswer(_Recording):
+    model_config = _like(examples.RECORDING)
+
     changed: str = Field(description="When it was last written to.")
     writing: bool = Field(description="Whether it is still being written.")
     link: str
 
 
-class RemovedAnswer(Strict):
+class RemovedAnswer(_Recording):
     model_config = _like(examples.REMOVED)
 
-    file: str
-    kind: Literal["recording", "clip"]
-    source: str = Field(description="The camera's name, without what file names do not have.")
-    size_bytes: int
     removed: str = Field(description="When it was.")
 
 

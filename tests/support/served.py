@@ -85,12 +85,19 @@ def served(
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **(environment or {})}
         )
-    try:
+    with ending(process):
         assert process.stdout is not None
         first = process.stdout.readline()
         found = re.match(r"https?://[^:]+:(\d+)[^#]*(?:#token=(.*))?\n", first)
         assert found, (first, log.read_text())
         yield Served(process, int(found[1]), log, found[2])
+
+
+@contextmanager
+def ending(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Ends a service in its way, or, where it does not, in ours."""
+    try:
+        yield
     finally:
         process.terminate()
         try:

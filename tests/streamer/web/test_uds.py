@@ -15,6 +15,7 @@ from streamer.cli.machine import _OverFile
 from streamer.errors import ConfigError
 from streamer.web.listening import CannotListen, listening_at
 from streamer.web.settings import AccessSettings
+from tests.support.served import ending
 from tests.support.service import black
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="Unix sockets")
@@ -86,19 +87,10 @@ def _served(path: Path) -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-m", "streamer", "serve", "--uds", str(path), "--data", data, "--workers", "1"]
     with (path.parent / "log").open("a") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    try:
+    with ending(process):
         assert process.stdout is not None
         assert process.stdout.readline() == f"unix:{path}\n", (path.parent / "log").read_text()
         yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(120)
-        finally:
-            process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
 
 
 def _asked(
