@@ -8,6 +8,9 @@ import msgspec
 
 from streamer.sources.uri import without_password
 
+_LIBRARIES = ("uvicorn", "python_multipart")
+"""What they warn of would else be lines of text among the others: the second of forms that cannot be read."""
+
 
 class JsonLines(logging.Handler):
     """Writes each record as one line of JSON to what is standard error at that moment."""
@@ -27,8 +30,8 @@ class JsonLines(logging.Handler):
 
 
 def log_lines() -> logging.Logger:
-    """The service's logger, whose lines are JSON; also those of the server's library. Safe to call twice."""
-    for name in ("streamer.web", "uvicorn"):
+    """The service's logger, whose lines are JSON; also those of the libraries that it uses. Safe to call twice."""
+    for name in ("streamer.web", *_LIBRARIES):
         logger = logging.getLogger(name)
         if not any(isinstance(each, JsonLines) for each in logger.handlers):
             logger.handlers = [JsonLines()]
