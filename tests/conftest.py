@@ -67,6 +67,12 @@ def only_marked_tests_start_processes(request: pytest.FixtureRequest, monkeypatc
 
 
 @pytest.fixture(autouse=True)
+def lines_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `--log-format json` says to this process, and to those that it starts, ends with the test."""
+    monkeypatch.setenv("STREAMER_LOG_FORMAT", "text")
+
+
+@pytest.fixture(autouse=True)
 def nothing_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     me = psutil.Process()
     threads, children = set(threading.enumerate()), set(me.children(recursive=True))

@@ -31,7 +31,6 @@ def test_steps_are_told_once_and_on_standard_error(
 def test_programs_are_told_in_json(
     pipeline_log: logging.Logger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STREAMER_LOG_FORMAT", "text")  # so that the test leaves none behind
     use_json()
     show_steps()
     logging.getLogger("pipeline.m2fp.export").info("reading %s", "weights")
