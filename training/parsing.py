@@ -1,7 +1,7 @@
 """Networks in training as parsers, so that they are measured as the product reads them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
@@ -28,11 +28,17 @@ Answers = Callable[[Picture], tuple[NDArray[np.float32], NDArray[np.float32]]]
 class StillParser:
     """Parses pictures that have nothing to do with each other."""
 
-    def __init__(self, compiled: Callable[[Size, RunOptions], Network], precision: str, times: float | None) -> None:
+    def __init__(
+        self,
+        compiled: Callable[[Size, RunOptions], Network],
+        precision: str,
+        times: float | None,
+        sensitivity: str = "normal",
+    ) -> None:
         """
         Args:
             compiled: makes the network ready for an input size.
-            precision: as `ParserSettings` has it.
+            precision, sensitivity: as `ParserSettings` has them.
             times: so many times the usual rows and columns of each picture are shown; None shows as much as
                 `Parser.still` does.
         """
@@ -41,7 +47,7 @@ class StillParser:
             return _Watched(compiled(size, options), size, self)
 
         self._model = model_with(watched)
-        self._precision = precision
+        self._settings = ParserSettings(precision=precision, sensitivity=sensitivity)
         self._times = times
         self._parsers: dict[Size | None, Parser] = {}
         self._last: tuple[Size, NDArray[np.float32]] | None = None
@@ -69,7 +75,7 @@ class StillParser:
         times = self._times
         size = None if times is None else network_size(frame_size, round(times * times * PIXELS))
         if size not in self._parsers:
-            self._parsers[size] = Parser(self._model, ParserSettings(size=size, precision=self._precision))
+            self._parsers[size] = Parser(self._model, replace(self._settings, size=size))
         return self._parsers[size]
 
 
@@ -96,10 +102,10 @@ def answers_of(file: Path, precision: str) -> Answers:
     return answer
 
 
-def parser_with(answers: Answers, times: float | None = None) -> StillParser:
+def parser_with(answers: Answers, times: float | None = None, sensitivity: str = "normal") -> StillParser:
     """A parser with a network that is no file yet."""
     network = _Answering(answers)
-    return StillParser(lambda size, options: network, "f32", times)
+    return StillParser(lambda size, options: network, "f32", times, sensitivity)
 
 
 class _Watched:

@@ -20,9 +20,9 @@ from training.losses import Losses, Weights
 from training.network.lite_net import LiteNet, Shape
 from training.pack import Photo
 from training.parsing import Answers
-from training.scenes.stock import Stock
+from training.scenes.stock import Faults, Stock, harder
 
-_PARTS = {"step", "seconds", "settings", "network", "average", "optimizer"}
+_PARTS = {"step", "seconds", "settings", "network", "average", "optimizer", "faults"}
 """Of a checkpoint."""
 
 
@@ -78,7 +78,8 @@ class Trainer:
         self.network = LiteNet(settings.shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = LiteNet(settings.shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.begin_from(self.network)
-        self._stock = stock
+        self.stock = stock
+        self._faults: Faults | None = None
         self._losses = Losses(class_weights(stock.photos), settings.losses, device)
         known = {id(each) for each in self.network.encoder.parameters()}
         learning = [each for each in self.network.parameters() if each.requires_grad]
@@ -98,20 +99,25 @@ class Trainer:
         self.average.requires_grad_(False)
         self.network.encoder.freeze(self.settings.frozen_stages)
 
+    def mend(self, faults: Faults) -> None:
+        """From the next step on, draws what the network does wrong more often."""
+        self._faults = faults
+
     def run(self, clock: Callable[[], float]) -> Generator[Report]:
         """Steps until the time is spent; close the iterator to end earlier, between two steps."""
-        made = batches(
-            self._stock, self.settings.seed, self.step, self.settings.batch_pixels, self.settings.batch_makers
-        )
         began = clock() - self.seconds
-        with closing(made):
-            while self.seconds < self.settings.budget_s:
-                started = clock()
-                batch = next(made)
-                losses = self._learn(batch.to(self.device))
-                self.step += 1
-                self.seconds = clock() - began
-                yield Report(self.step, self.seconds, clock() - started, len(batch.image), losses)
+        while self.seconds < self.settings.budget_s:
+            mended = self._faults
+            stock = self.stock if mended is None else harder(self.stock, mended)
+            made = batches(stock, self.settings.seed, self.step, self.settings.batch_pixels, self.settings.batch_makers)
+            with closing(made):
+                while self.seconds < self.settings.budget_s and self._faults is mended:
+                    started = clock()
+                    batch = next(made)
+                    losses = self._learn(batch.to(self.device))
+                    self.step += 1
+                    self.seconds = clock() - began
+                    yield Report(self.step, self.seconds, clock() - started, len(batch.image), losses)
 
     def rate(self) -> float:
         """The learning rate now: up in a line, then down along half a cosine."""
@@ -147,6 +153,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
+            "faults": self._faults and {name: torch.from_numpy(each) for name, each in asdict(self._faults).items()},
         }
         written = path.with_suffix(".part")
         torch.save(state, written)
@@ -156,13 +163,21 @@ class Trainer:
         """Goes on where `save` was called.
 
         Raises:
-            WeightsError: the file cannot be read, or is of a network of another shape or with other stages frozen.
+            WeightsError: the file cannot be read, or is of a network of another shape, with other stages frozen, or
+                of another pack.
         """
         state = read_checkpoint(path, self.device)
         ours = asdict(self.settings)
         for name in ("shape", "frozen_stages"):
             if state["settings"][name] != ours[name]:
                 raise WeightsError(f"{path.name} is of {name} {state['settings'][name]}, not {ours[name]}")
+        faults = state["faults"] and Faults(**{name: each.cpu().numpy() for name, each in state["faults"].items()})
+        if faults and (len(faults.mistaken), len(faults.missed)) != (len(self.stock.nobody), len(self.stock.photos)):
+            raise WeightsError(
+                f"{path.name} is of a pack of {len(faults.missed)} pictures, {len(faults.mistaken)} of them without"
+                f" people, not {len(self.stock.photos)} and {len(self.stock.nobody)}: give the pack it was begun with"
+            )
+        self._faults = faults
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])

@@ -1,7 +1,7 @@
 """The making of the bundled network, on a pack of drawn people: small, quick, and known to the pixel."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline import CIHP, BadPicture, ExportMismatch, Frame, Size, WeightsError, load_parser
+from pipeline import CIHP, BadPicture, ExportMismatch, Frame, Parsing, Size, WeightsError, load_parser
 from pipeline.network.options import RunOptions
+from tests.support.parsings import a_parsing
 from tests.support.paths import ROOT
 
 torch = pytest.importorskip("torch")
@@ -25,7 +26,7 @@ from pipeline.network.letterbox import Letterbox  # noqa: E402
 from pipeline.network.quantize import RANGES_KEY  # noqa: E402
 from streamer.sources.open import open_source, sample  # noqa: E402
 from training.batches import make_batch  # noqa: E402
-from training.commands.train import missed_share  # noqa: E402
+from training.commands.train import faults_of  # noqa: E402
 from training.log import Log, plot  # noqa: E402
 from training.losses import Losses, Truth, Weights, offset, outlines, overlap, somebody  # noqa: E402
 from training.measure import measure, validation_crowds  # noqa: E402
@@ -39,7 +40,7 @@ from training.parsing import parser_of, parser_with  # noqa: E402
 from training.scenes.augment import View, develop, warp_labels, warp_picture  # noqa: E402
 from training.scenes.compose import Scene, empty, paste_person, paste_thing, place_photo, side_by_side  # noqa: E402
 from training.scenes.painter import Mix, Painter  # noqa: E402
-from training.scenes.stock import Stock, stock_of  # noqa: E402
+from training.scenes.stock import Faults, Stock, harder, stock_of  # noqa: E402
 from training.targets import targets_of  # noqa: E402
 from training.threads import Pace  # noqa: E402
 from training.train import Settings, Trainer  # noqa: E402
@@ -319,8 +320,10 @@ class TestScenes:
             for shade in shades
         ]
         wrong = {10: 0.0, 20: 0.05, 30: 0.9}
-        stock = stock_of([photo(), *photos], 1.0, lambda strip: True, lambda bgr: wrong[int(bgr[0, 0, 0])])
+        stock = stock_of([photo(), *photos], 1.0, lambda strip: True)
         assert [int(bgr[0, 0, 0]) for bgr in stock.nobody] == list(shades)
+        mistaken = np.array([wrong[int(bgr[0, 0, 0])] for bgr in stock.nobody])
+        stock = harder(stock, Faults(mistaken, np.zeros(len(stock.photos))))
         assert stock.nobody_chances == pytest.approx([1 / 16, 5 / 16, 10 / 16])
 
     def test_whoever_is_missed_is_drawn_more_often(self) -> None:
@@ -329,24 +332,32 @@ class TestScenes:
         life = [make_photo(f"life/{name}", bgr, labels, False, persons) for name in ("seen", "half", "missed")]
         none = make_photo("life/none", bgr, np.zeros_like(labels), True, np.zeros_like(labels))
         unseen = {"life/seen": 0.0, "life/half": 0.5, "life/missed": 1.0}
-        stock = stock_of([photo(), *life, none], 1.0, lambda strip: True, missed=lambda each: unseen[each.name])
+        stock = stock_of([photo(), *life, none], 1.0, lambda strip: True)
+        missed = np.array([unseen.get(each.name, 0.0) for each in stock.photos])
+        stock = harder(stock, Faults(np.zeros(len(stock.nobody)), missed))
         assert stock.ordinary == pytest.approx([0, 1 / 7.5, 2.5 / 7.5, 4 / 7.5, 0])
 
     def test_a_parser_that_sees_nobody_misses_all_and_one_that_sees_half_a_half(self) -> None:
-        shown = photo()
-        where = PERSON[shown.labels]
+        bgr, labels = drawn()
+        where = PERSON[labels]
+        life = make_photo("life/one", bgr, labels, False, where.astype(np.uint8))
+        none = make_photo("life/none", bgr, np.zeros_like(labels), True, np.zeros_like(labels))
+        stock = stock_of([photo(), life, none], 1.0, lambda strip: True)
 
-        class Seeing:
-            def __init__(self, instances: NDArray[np.bool_]) -> None:
-                self.instances = instances.astype(np.uint8)[::2, ::2]
+        def found(seen: NDArray[np.bool_]) -> Faults:
+            def parse(frame: Frame) -> Parsing:
+                small = seen.astype(np.uint8)[::2, ::2]
+                return replace(a_parsing(0), labels=small, instances=small)
 
-            def still(self, frame: Frame) -> "Seeing":
-                return self
+            return faults_of(stock, parse)
 
         rows = np.flatnonzero(where.any(axis=1))
         above = np.arange(len(where))[:, None] < np.median(np.repeat(rows, where.sum(axis=1)[rows]))
-        shares = [missed_share(shown, Seeing(each)) for each in (where, np.zeros_like(where), where & above)]  # type: ignore[arg-type]
-        assert shares == pytest.approx([0, 1, 0.5], abs=0.05)
+        faults = [found(each) for each in (where, np.zeros_like(where), where & above)]
+        assert [each.missed[1] for each in faults] == pytest.approx([0, 1, 0.5], abs=0.05)
+        assert [list(each.missed[[0, 2]]) for each in faults] == [[0, 0]] * 3, "neither fashion nor who is not there"
+        shares = [where.mean(), 0, (where & above).mean()]
+        assert [each.mistaken[0] for each in faults] == pytest.approx(shares, abs=0.02)
 
     def test_hands_fill_a_frame_now_and_then(self) -> None:
         bgr, labels = (np.tile(each, (1, 4) + (1,) * (each.ndim - 2)) for each in drawn())
@@ -554,6 +565,34 @@ class TestTraining:
         for one, other in zip(at_once.average.parameters(), second.average.parameters()):
             assert torch.equal(one, other)
         assert [each.name for each in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+    def test_what_it_does_wrong_is_drawn_from_the_next_step_on_and_after_a_resumption(
+        self, stock: Stock, tmp_path: Path
+    ) -> None:
+        grounds = (np.full((100, 100, 3), shade, np.uint8) for shade in (30, 220))
+        walls = [make_photo("drawn/wall", bgr, np.zeros((100, 100), np.uint8), annotated=True) for bgr in grounds]
+
+        def trainer(more: Sequence[Photo] = ()) -> Trainer:
+            drawn_from = stock_of([*stock.photos, *walls, *more], 2.0, lambda strip: True)
+            settings = replace(self.settings, batch_pixels=4 * 288 * 288, seed=3)
+            return Trainer(drawn_from, settings, torch.device("cpu"))
+
+        faults = Faults(np.array([0.0, 1.0]), np.zeros(len(stock.photos) + 2))
+        as_before = self.steps(trainer(), 5)
+        at_once = trainer()
+        reports = at_once.run(_a_second_a_step(at_once))
+        losses = [next(reports).losses["total"] for _ in range(2)]
+        at_once.mend(faults)
+        at_once.save(tmp_path / "checkpoint.pt")
+        losses += [next(reports).losses["total"] for _ in range(3)]
+        reports.close()
+        assert losses[:2] == as_before[:2]
+        assert losses[2:] != as_before[2:]
+        later = trainer()
+        later.load(tmp_path / "checkpoint.pt")
+        assert self.steps(later, 3) == losses[2:]
+        with pytest.raises(WeightsError, match=r"is of a pack of 5 pictures, 2 of them without people, not 6 and 3"):
+            trainer([walls[0]]).load(tmp_path / "checkpoint.pt")
 
     def test_what_is_frozen_stays(self, stock: Stock) -> None:
         trainer = self.trainer(stock)

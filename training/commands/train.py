@@ -27,7 +27,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from pipeline.errors import PipelineError
 from pipeline.geometry import Size
 from pipeline.parsing.parser import Parser, load_parser
-from pipeline.types import Frame, Picture
+from pipeline.types import Frame, Parsing, Picture
 from training.batches import make_batch
 from training.log import Log, plot
 from training.measure import Figures, measure, validation_crowds
@@ -40,7 +40,7 @@ from training.network.weights import load_onnx
 from training.pack import PERSON, Pack, Photo, read_pack
 from training.parsing import parser_with
 from training.scenes.compose import Scene
-from training.scenes.stock import Stock, stock_of
+from training.scenes.stock import Faults, Stock, stock_of
 from training.threads import Pace
 from training.train import Settings, Trainer, read_checkpoint
 
@@ -49,8 +49,8 @@ CHECKPOINT_EVERY_S = 180.0
 LOG_EVERY_S = 30.0
 STRIP_SIZE = Size(256, 128)
 """Of what is looked at beside a person to see whether somebody else is there; one size, so that it is quick."""
-WHOLE_SIZE = Size(288, 320)
-"""Of what is looked at to see how much of a picture without people is taken for somebody."""
+FAULTS_TIMES = 0.9
+"""So many times the usual rows and columns of the pictures that are looked at for faults."""
 SPECK = 0.004
 """Of a strip: so little of somebody is a mistake of the parser's."""
 NARROWING_BATCHES, NARROWING_PIXELS, NARROWING_SEED = 24, 8 * 288 * 288, 77
@@ -60,6 +60,8 @@ INT8_EVERY = 5
 # Each step asks for the same large blocks of memory: kept, and not given back to the system and zeroed again, they
 # make a step a fifth shorter. The C library reads this when a program starts.
 KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184"}
+
+Parse = Callable[[Frame], Parsing]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -96,6 +98,13 @@ def _options(arguments: Sequence[str]) -> Namespace:
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=1, help="another one draws other scenes")
     parser.add_argument("--validate-every", type=float, default=10.0, metavar="MINUTES")
+    parser.add_argument(
+        "--mend-every",
+        type=float,
+        default=10.0,
+        metavar="MINUTES",
+        help="look so often what is taken for somebody or missed, and draw it more often",
+    )
     options = parser.parse_args(arguments)
     if options.narrow and options.start is None:
         parser.error("--narrow: give the network to make narrower with --start")
@@ -107,13 +116,10 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     with console.status("reading the pack"):
         pack = read_pack(options.pack)
         looker = load_parser(size=STRIP_SIZE)
-        ready = load_parser(size=WHOLE_SIZE, sensitivity="high")
         stock = stock_of(
             pack.training,
             annotated_share=3.0,
             is_empty=lambda strip: _shows_nobody(strip, looker),
-            mistaken=lambda bgr: _somebody_share(bgr, ready),
-            missed=lambda photo: missed_share(photo, ready),
         )
         start = _start(options, stock, device)
     settings = Settings(
@@ -138,7 +144,13 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     log = Log(options.out / "log.jsonl")
     if not options.resume:
         _validate(trainer, pack, crowds, log, console)
-    _steps(trainer, options, log, console, stop, lambda: _validate(trainer, pack, crowds, log, console))
+    if not options.resume and options.start:  # what begins with nothing does nothing right yet
+        _mend(trainer, log, console)
+    often = (
+        (options.validate_every * 60, lambda: _validate(trainer, pack, crowds, log, console)),
+        (options.mend_every * 60, lambda: _mend(trainer, log, console)),
+    )
+    _steps(trainer, options, log, console, stop, often)
     trainer.save(checkpoint)
     if not stop.is_set():
         _validate(trainer, pack, crowds, log, console)
@@ -182,14 +194,41 @@ def _shows_nobody(strip: Picture, parser: Parser) -> bool:
     return bool(np.count_nonzero(instances) <= SPECK * instances.size)
 
 
-def _somebody_share(bgr: Picture, parser: Parser) -> float:
-    instances = parser.still(Frame.still(bgr)).instances
+def _mend(trainer: Trainer, log: Log, console: Console) -> None:
+    with console.status("looking what is taken for somebody, and who is missed"):
+        faults = faults_of(trainer.stock, parser_with(trainer.answers(), FAULTS_TIMES, sensitivity="high"))
+    trainer.mend(faults)
+    mistaken, asked = faults.mistaken, trainer.stock.ordinary > 0
+    missed = float(faults.missed[asked].mean()) if asked.any() else 0.0
+    above = float((mistaken > 0.01).mean()) if len(mistaken) else 0.0
+    log.add(step=trainer.step, seconds=trainer.seconds, mistaken_pictures=above, missed_share=missed)
+    console.print(
+        f"{trainer.seconds / 60:5.1f} min: {above:.1%} of {len(mistaken)} pictures without people are in part taken for"
+        f" somebody; of those in {np.count_nonzero(asked)} ordinary ones {missed:.1%} are missed"
+    )
+
+
+def faults_of(stock: Stock, parse: Parse) -> Faults:
+    """What a network does wrong on what it is trained on: all without people, and ordinary pictures."""
+    return Faults(
+        np.array([_somebody_share(bgr, parse) for bgr in stock.nobody]),
+        np.array(
+            [
+                _missed_share(photo, parse) if chance else 0.0
+                for photo, chance in zip(stock.photos, stock.ordinary, strict=True)
+            ]
+        ),
+    )
+
+
+def _somebody_share(bgr: Picture, parse: Parse) -> float:
+    instances = parse(Frame.still(bgr)).instances
     return np.count_nonzero(instances) / instances.size
 
 
-def missed_share(photo: Photo, parser: Parser) -> float:
+def _missed_share(photo: Photo, parse: Parse) -> float:
     """The share of the pixels of a photo's people that a parser takes for nobody's."""
-    seen = parser.still(Frame.still(photo.bgr)).instances != 0
+    seen = parse(Frame.still(photo.bgr)).instances != 0
     people = cv2.resize(PERSON[photo.labels].view(np.uint8), seen.shape[::-1], interpolation=cv2.INTER_NEAREST) != 0
     return 1.0 - int(np.count_nonzero(seen & people)) / max(1, int(np.count_nonzero(people)))
 
@@ -200,9 +239,11 @@ def _steps(
     log: Log,
     console: Console,
     stop: threading.Event,
-    validate: Callable[[], None],
+    often: Sequence[tuple[float, Callable[[], None]]],
 ) -> None:
-    saved = logged = validated = trainer.seconds
+    """Trains until the time is spent or `stop` is set, and does what is done every so many seconds."""
+    saved = logged = trainer.seconds
+    done = [trainer.seconds] * len(often)
     pace = Pace(options.threads)
     means: list[dict[str, float]] = []
     pictures = 0
@@ -223,9 +264,10 @@ def _steps(
             if report.seconds - saved >= CHECKPOINT_EVERY_S:
                 trainer.save(options.out / CHECKPOINT)
                 saved = report.seconds
-            if report.seconds - validated >= options.validate_every * 60:
-                validate()
-                validated = report.seconds
+            for place, (every_s, do) in enumerate(often):
+                if report.seconds - done[place] >= every_s and not stop.is_set():
+                    do()
+                    done[place] = report.seconds
             if stop.is_set():
                 break
 

@@ -1,7 +1,7 @@
 """What scenes are made of: a pack's photos and how often each is drawn, backgrounds, and pictures of nobody."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -50,28 +50,28 @@ class Stock:
     nobody: tuple[Picture, ...]
     """Whole pictures of which people said that nobody is in them: of animals and things, large and small."""
     nobody_chances: NDArray[np.float64]
-    """Of each of them, by how much of it is taken for somebody; they add up to 1."""
+    """Of each of them; they add up to 1."""
     bags: tuple[tuple[Picture, LabelMap], ...]
     """Pictures and masks of things that people carry."""
 
 
-def stock_of(
-    photos: Sequence[Photo],
-    annotated_share: float,
-    is_empty: Callable[[Picture], bool],
-    mistaken: Callable[[Picture], float] = lambda bgr: 0.0,
-    missed: Callable[[Photo], float] = lambda photo: 0.0,
-) -> Stock:
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What a network does wrong on the pictures that it is trained on."""
+
+    mistaken: NDArray[np.float64]
+    """Of each picture in `Stock.nobody`, the share that it takes for somebody."""
+    missed: NDArray[np.float64]
+    """Of each in `Stock.photos`, the share of its people that it does not see; 0 where nobody asked."""
+
+
+def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable[[Picture], bool]) -> Stock:
     """Sorts a pack's photos into what scenes are made of.
 
     Args:
         photos: to train on.
         annotated_share: how much more often a photo labelled by people is drawn than another.
         is_empty: whether nobody is in a strip of background: annotators skip who passes by far behind.
-        mistaken: the share of a picture without people that a parser takes for somebody: hard pictures are drawn
-            more often.
-        missed: the share of the people in an ordinary picture whom a parser does not see: such pictures are drawn
-            more often.
     """
     made = np.array([photo.synthetic for photo in photos])
     taken = [photo for photo in photos if not photo.synthetic]
@@ -84,12 +84,10 @@ def stock_of(
     lone = chances * [photo.alone and _is_whole(photo) and not photo.synthetic for photo in photos]
     chances *= [not photo.ordinary for photo in photos]
     ordinary = np.array([_ordinary_chance(photo) for photo in photos])
-    ordinary *= [1 + _MISSED * missed(photo) if chance else 1.0 for photo, chance in zip(photos, ordinary, strict=True)]
     # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
     strips = [strip for photo in taken for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
     bags = [(photo, where) for photo in taken if (where := bag_of(photo)) is not None]
     nobody = tuple(photo.bgr for photo in taken if _said_empty(photo))
-    hard = np.array([min(_MOST_HARD, 1 + _HARD * mistaken(bgr)) for bgr in nobody])
     return Stock(
         tuple(photos),
         chances / chances.sum(),
@@ -98,8 +96,23 @@ def stock_of(
         ordinary / max(1e-9, ordinary.sum()),
         made / max(1, made.sum()),
         nobody,
-        hard / max(1e-9, hard.sum()),
+        np.full(len(nobody), 1 / max(1, len(nobody))),
         tuple((photo.bgr[where], _bag_mask(photo.labels[where])) for photo, where in bags),
+    )
+
+
+def harder(stock: Stock, faults: Faults) -> Stock:
+    """The stock with what a network does wrong drawn more often.
+
+    Args:
+        stock: as `stock_of` gave it.
+        faults: of the network that is trained, while it is trained. Those of another network were those of this one
+            for a few minutes only: what it took for somebody afterwards was drawn as rarely as any wall.
+    """
+    ordinary = stock.ordinary * (1 + _MISSED * faults.missed)
+    nobody = stock.nobody_chances * np.minimum(_MOST_HARD, 1 + _HARD * faults.mistaken)
+    return replace(
+        stock, ordinary=ordinary / max(1e-9, ordinary.sum()), nobody_chances=nobody / max(1e-9, nobody.sum())
     )
 
 
