@@ -21,7 +21,6 @@ from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
-from streamer.media.tags import SourceInfo
 from streamer.parsings.parsed import FrameParser, FramesKnown, are_stills
 from streamer.parsings.take import FromParser, FromSidecar, Parsings
 from streamer.recording.animation import Animation
@@ -29,11 +28,9 @@ from streamer.recording.codecs import Encoding, transparent
 from streamer.recording.file import PictureFolder, Recorder, Sink
 from streamer.sources.excerpt import Excerpt, Part
 from streamer.sources.images import Pictures
+from streamer.sources.lacks import Lacks, lacks_of, missing_end_s
 from streamer.sources.open import open_source
 from streamer.sources.source import Source
-
-MIN_MISSING_S = 0.5
-"""A source that ends so much earlier than it said is not cut short: headers are rounded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +114,12 @@ class Rendered:
     """Times at which the source's clock jumped; what followed went on where the rest had ended."""
     unseen: tuple[int, ...] = ()
     """The numbers of people that the look selects and that nobody had."""
+
+    @property
+    def lacks(self) -> Lacks:
+        """What is wrong with the source."""
+        counts = (self.damaged, self.lost_pictures, self.lost_sound_s, self.flawed, self.jumps, self.missing_s)
+        return Lacks(*counts)
 
 
 def _keep_going(so_far: Progress) -> bool:
@@ -235,23 +238,22 @@ def rendered(
                 if not on_frame(Progress(done, part.info.expected_frames)):
                     stopped = True
                     break
-        health = opened.health
-        # The clock of a file whose times jump does not tell how long it is.
         whole = not stopped and settings.end_s is None
-        missing_s = _missing_s(opened.info, done, shown_s) if whole and not health.jumps else 0.0
+        missing_s = missing_end_s(opened.info, done, shown_s) if whole else 0.0
+        lacks = lacks_of(opened.health, missing_s, sink.damaged)
     return Rendered(
         sink.path,
         done,
         parsed,
         time.monotonic() - began,
-        health.damaged + sink.damaged,
-        missing_s,
+        lacks.damaged,
+        lacks.missing_s,
         sink.left_out,
         stopped,
-        health.lost_pictures,
-        health.lost_sound_s,
-        health.flawed,
-        health.jumps,
+        lacks.lost_pictures,
+        lacks.lost_sound_s,
+        lacks.flawed,
+        lacks.jumps,
         tuple(sorted(unseen)),
     )
 
@@ -283,14 +285,6 @@ def _part(source: Source, settings: Rendering, parsings: Parsings) -> Source:
     if isinstance(parsings, FromParser) and parsings.masks is not None:
         raise ConfigError("masks are kept of all frames: leave start, end and every out, and name them with --from")
     return Part(source, excerpt)
-
-
-def _missing_s(info: SourceInfo, frames: int, shown_s: float) -> float:
-    """What the source had said it would show and did not; the last frame's own time is not counted as missing."""
-    if info.duration_s is None or (info.frames is not None and frames >= info.frames):
-        return 0.0
-    missing = info.duration_s - shown_s
-    return missing if missing > max(MIN_MISSING_S, 2 * info.duration_s / max(1, frames)) else 0.0
 
 
 def _sink(source: Source, out: Path, settings: Rendering, label_set: LabelSet) -> Sink:

@@ -27,6 +27,7 @@ from streamer.recording.codecs import Encoding
 from streamer.segments.renewed import Renewed, Start
 from streamer.segments.split import Split
 from streamer.settings import made, settings_of
+from streamer.sources.lacks import sentences_of
 from streamer.sources.open import sample
 from streamer.sources.uri import without_password
 
@@ -348,28 +349,9 @@ def _say_rendered(done: Rendered) -> None:
     rate = done.frames / done.seconds if done.seconds else 0.0
     frames = "1 frame" if done.frames == 1 else f"{done.frames} frames"
     say(f"{done.path}: {frames} in {done.seconds:.1f} s, {rate:.1f} frames/s")
-    if done.damaged:
-        pieces = "1 damaged piece" if done.damaged == 1 else f"{done.damaged} damaged pieces"
-        say(f"left out of the source, for they cannot be decoded: {pieces}")
-    _say_lost(done)
+    for sentence in sentences_of(done.lacks):
+        say(sentence)
     if done.left_out:
         say(f"left out, for {done.path.suffix} files cannot hold it: {', '.join(done.left_out)}")
-    if done.missing_s:
-        say(f"the source is cut short: its pictures end {done.missing_s:.1f} s before the time that it states")
     for number in done.unseen:
         say(f"person:{number} was never seen, so nothing was selected by it; the numbers are at the heads")
-
-
-def _say_lost(done: Rendered) -> None:
-    pictures = "1 picture" if done.lost_pictures == 1 else f"{done.lost_pictures} pictures"
-    lost = [pictures] * bool(done.lost_pictures) + [f"{done.lost_sound_s:.2f} s of sound"] * (
-        done.lost_sound_s >= 0.005
-    )
-    if lost:
-        say(f"missing in the source: {' and '.join(lost)}")
-    if done.flawed:
-        shown = "1 picture is" if done.flawed == 1 else f"{done.flawed} pictures are"
-        say(f"{shown} damaged and written as far as decoded")
-    if done.jumps:
-        times = "once" if done.jumps == 1 else f"{done.jumps} times"
-        say(f"the source's clock jumps {times}; what follows goes on without a pause")

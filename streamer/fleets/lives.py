@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from streamer.errors import Cause, Loss
 from streamer.live.config import StreamConfig
-from streamer.live.stats import Drops, Snapshot
+from streamer.live.stats import NOTHING_LACKS, Drops, Snapshot
 
 SILENT_S = 5.0
 """A machine that has not answered for so long may be gone."""
@@ -84,6 +84,7 @@ def added(before: Snapshot, at: Snapshot) -> Snapshot:
         parsed=before.parsed + at.parsed,
         repeated=before.repeated + at.repeated,
         damaged_sound=before.damaged_sound + at.damaged_sound,
+        lacks=at.lacks if at.lacks != NOTHING_LACKS else before.lacks,
         shown=before.shown + at.shown,
         drops=Drops(one.behind + two.behind, one.at_end + two.at_end, one.no_sink + two.no_sink),
         worker_restarts=before.worker_restarts + at.worker_restarts,

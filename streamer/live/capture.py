@@ -10,6 +10,7 @@ from streamer.errors import CannotOpen, Cause, Loss
 from streamer.live.config import SourceSettings
 from streamer.live.ring import FrameRing
 from streamer.live.stats import Stats
+from streamer.sources.lacks import lacks_of, missing_end_s
 from streamer.sources.network import TIMEOUTS, Access
 from streamer.sources.open import open_source
 from streamer.sources.reconnect import HOPELESS, Connector, Reconnecting
@@ -155,10 +156,18 @@ def _unless_stopped(open_once: Callable[[float], Source], limit: _Limit) -> Sour
 
 
 def _pour(source: Source, ring: FrameRing, stats: Stats, limit: _Limit) -> None:
-    for count, frame in enumerate(source):
-        if count == 0:
-            limit.begin(source, frame)
-        if limit.reached(frame):
-            return
-        stats.captured(time.monotonic(), source.delivery.delay_s)
-        ring.put(frame)
+    count, shown_s, missing_s = 0, 0.0, 0.0
+    try:
+        for frame in source:
+            if count == 0:
+                limit.begin(source, frame)
+            if limit.reached(frame):
+                return
+            stats.captured(time.monotonic(), source.delivery.delay_s)
+            ring.put(frame)
+            count, shown_s = count + 1, max(shown_s, frame.pts_s)
+        if not limit.is_set():
+            missing_s = missing_end_s(source.info, count, shown_s)
+    finally:
+        if not source.info.live:
+            stats.over(lacks_of(source.health, missing_s))

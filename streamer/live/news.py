@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from streamer.live.sinks.snapshots import Save, Saved
 from streamer.live.stats import SinkEnd, Snapshot
+from streamer.sources.lacks import sentences_of
 
 TOO_SMALL = "people are too small for this machine: they were found in a larger input than it has time for"
 
@@ -36,6 +37,7 @@ def troubles_of(at: Snapshot) -> list[str]:
     parsing = [each.text for each in _of_parsing(Snapshot(), at)]
     if at.damaged_sound:
         found.append(f"{at.damaged_sound} damaged packets of sound were left out of the recording")
+    found += sentences_of(at.lacks)
     return [*found, *parsing, *(_ended(each).text for each in at.sinks_ended), *map(_saved, at.saves[-1:])]
 
 

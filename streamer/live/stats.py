@@ -10,6 +10,7 @@ from pipeline import Size
 from streamer.errors import Loss
 from streamer.live.sinks.snapshots import Save
 from streamer.masks.headers import Percentiles, Totals
+from streamer.sources.lacks import Lacks
 
 RATE_OVER_S = 3.0
 """Rates are those of this many last seconds."""
@@ -19,6 +20,7 @@ MAX_SAVES = 16
 
 
 NOTHING_YET = Percentiles()
+NOTHING_LACKS = Lacks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Snapshot:
     """Parsings among them that were recalled, not made: the picture had been parsed before."""
     damaged_sound: int = 0
     """Packets of sound that a recording left out: they are damaged, or no file could hold them."""
+    lacks: Lacks = NOTHING_LACKS
+    """What is wrong with a file that is played, known when it is over; nothing of a camera."""
     shown: int = 0
     waiting: int = 0
     """Captured and on their way to be shown."""
@@ -137,6 +141,7 @@ class Stats:
         self._came: str | None = None
         self._round_s: float | None = None
         self._delay_s = 0.0
+        self._lacks = NOTHING_LACKS
 
     def captured(self, now_s: float, delay_s: float = 0.0) -> None:
         """Counts a frame; `delay_s` is the time for which frames are kept back now."""
@@ -148,6 +153,11 @@ class Stats:
         """The source is there for the first time; see `Snapshot.came`."""
         with self._lock:
             self._came = came
+
+    def over(self, lacks: Lacks) -> None:
+        """A file that is played is over; what is wrong with it."""
+        with self._lock:
+            self._lacks = lacks
 
     def parsed(self, now_s: float, captured_s: float) -> None:
         with self._lock:
@@ -233,6 +243,7 @@ class Stats:
                 parsed=counts["parsed"],
                 repeated=counts["repeated"],
                 damaged_sound=counts["damaged_sound"],
+                lacks=self._lacks,
                 shown=counts["shown"],
                 waiting=counts["captured"] - counts["shown"] - drops.total,
                 drops=drops,

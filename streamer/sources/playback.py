@@ -99,13 +99,22 @@ class Looped(Source):
 
     def __init__(self, source: Source, again: Callable[[], Source]) -> None:
         self._source, self._again = source, again
-        self._damaged_before = 0
+        self._before = Health()
+        """The counts of the rounds before: the sum of what is damaged in each, and the most that one lacked."""
         self.audio = PacketQueue()
         self.info = replace(source.info, frames=None, duration_s=None)
 
     @property
     def health(self) -> Health:
-        return replace(self._source.health, damaged=self._damaged_before + self._source.health.damaged)
+        before, now = self._before, self._source.health
+        return replace(
+            now,
+            damaged=before.damaged + now.damaged,
+            jumps=max(before.jumps, now.jumps),
+            lost_pictures=max(before.lost_pictures, now.lost_pictures),
+            lost_sound_s=max(before.lost_sound_s, now.lost_sound_s),
+            flawed=max(before.flawed, now.flawed),
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         with self:
@@ -117,7 +126,7 @@ class Looped(Source):
     def _rounds(self) -> Iterator[Source]:
         while True:
             yield self._source
-            self._damaged_before += self._source.health.damaged
+            self._before = self.health
             try:
                 self._source = self._again()
             except CannotOpen as exc:

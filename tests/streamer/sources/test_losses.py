@@ -1,5 +1,7 @@
 """What a damaged recording lacks is counted, whatever its container, and told; of a whole one nothing is."""
 
+import threading
+import time
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from streamer.cli import app
+from streamer.live.capture import capture
+from streamer.live.config import SourceSettings
+from streamer.live.news import troubles_of
+from streamer.live.ring import FrameRing
+from streamer.live.stats import Stats
+from streamer.sources.lacks import Lacks, sentences_of
 from streamer.sources.open import open_source
+from streamer.sources.playback import Looped
 from streamer.sources.timing.losses import Losses, Pauses, Undecoded
 from tests.streamer.sources.test_clocks import joined, part_of
 from tests.support.media import Clip
@@ -102,11 +111,16 @@ def test_pictures_that_pause_are_not_missing(tmp_path: Path, suffix: str) -> Non
     assert (len(paused.times_s), paused.lost_pictures, paused.lost_sound_s) == (len(ticks), 0, 0.0)
 
 
+TOLD = [["render", "{source}", "{out}", "--parse-every", "100"], ["run", "{source}", "--record", "{out}"]]
+
+
 @pytest.mark.process
-def test_it_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", TOLD, ids=lambda command: command[0])
+def test_it_is_told(tmp_path: Path, command: list[str]) -> None:
     clip(tmp_path, ".ts")
     damaged = with_hole(tmp_path / "whole.ts", 40, 46)
-    said = CliRunner().invoke(app, ["render", str(damaged), str(tmp_path / "out.mp4"), "--parse-every", "100"])
+    words = [word.format(source=damaged, out=tmp_path / "out.mp4") for word in command]
+    said = CliRunner().invoke(app, words)
     lost = read(damaged)
     assert said.exit_code == 0, said.output
     line = f"missing in the source: {lost.lost_pictures} pictures and {lost.lost_sound_s:.2f} s of sound"
@@ -119,6 +133,60 @@ def test_a_jump_is_told(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["render", str(both), str(tmp_path / "out.mp4"), "--parse-every", "100"])
     assert said.exit_code == 0, said.output
     assert "the source's clock jumps once; what follows goes on without a pause" in said.output
+
+
+def test_a_file_that_is_played_lacks_what_it_lacks_when_it_is_read(tmp_path: Path) -> None:
+    clip(tmp_path, ".mp4")
+    damaged = with_hole(tmp_path / "whole.mp4", 40, 46)
+    lost, stats, ring = read(damaged), Stats(), FrameRing(2 * FRAMES)
+    capture(SourceSettings(str(damaged)), True, ring, stats, threading.Event(), lambda source: None)
+    at = stats.snapshot(time.monotonic())
+    assert (at.lacks.lost_pictures, at.lacks.lost_sound_s) == (lost.lost_pictures, lost.lost_sound_s)
+    assert set(sentences_of(at.lacks)) <= set(troubles_of(at))
+
+
+def test_a_file_that_is_played_again_lacks_no_more_than_once(tmp_path: Path) -> None:
+    clip(tmp_path, ".ts")
+    damaged = with_hole(tmp_path / "whole.ts", 40, 46)
+    lost = read(damaged)
+    with Looped(open_source(damaged, audio=True), lambda: open_source(damaged, audio=True)) as source:
+        for frame in source:
+            if frame.index == 2 * len(lost.times_s):
+                break
+        assert source.health.lost_pictures == lost.lost_pictures
+        assert source.health.lost_sound_s == lost.lost_sound_s
+
+
+def test_a_file_that_is_cut_short_is_told_when_it_is_played(tmp_path: Path) -> None:
+    whole = clip(tmp_path, ".mkv")
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 4])
+    stats, stopped = Stats(), threading.Event()
+    capture(SourceSettings(str(cut)), True, FrameRing(2 * FRAMES), stats, stopped, lambda source: None)
+    lacks = stats.snapshot(time.monotonic()).lacks
+    assert lacks.missing_s > 2
+    assert sentences_of(lacks)[-1].startswith("the source is cut short: its pictures end ")
+    # Of what nobody wanted, nothing is missing.
+    whole_stats = Stats()
+    settings = SourceSettings(str(whole), duration_s=0.1)
+    capture(settings, True, FrameRing(2 * FRAMES), whole_stats, stopped, lambda source: None)
+    assert whole_stats.snapshot(time.monotonic()).lacks == Lacks()
+
+
+def test_sentences_say_how_many() -> None:
+    assert sentences_of(Lacks()) == []
+    assert sentences_of(Lacks(damaged=1, lost_pictures=1, flawed=1, jumps=1)) == [
+        "left out of the source, for they cannot be decoded: 1 damaged piece",
+        "missing in the source: 1 picture",
+        "1 picture is damaged and shown as far as decoded",
+        "the source's clock jumps once; what follows goes on without a pause",
+    ]
+    assert sentences_of(Lacks(damaged=2, lost_sound_s=0.5, flawed=3, jumps=2)) == [
+        "left out of the source, for they cannot be decoded: 2 damaged pieces",
+        "missing in the source: 0.50 s of sound",
+        "3 pictures are damaged and shown as far as decoded",
+        "the source's clock jumps 2 times; what follows goes on without a pause",
+    ]
 
 
 def steps(losses: Losses, *missing: int, of: int = 60) -> Losses:
