@@ -47,3 +47,8 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError:
         return ""
+
+
+def pairs_of_cores() -> int:
+    """Half as many as `cores`, at least 1: the processes with a network each that there are for pictures."""
+    return max(1, cores() // 2)

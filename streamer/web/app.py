@@ -78,10 +78,10 @@ def create_app(
     """
     access, work = settings.access, settings.work
     token = token_urlsafe(24) if access.secret == "auto" else access.secret
-    workers = work.workers or max(1, cores() // 2)
     answer_s = max(ANSWER_S, 2 * work.deadline_s)
-    queue = Queue(workers, work.max_wait_s)
-    pool = Pool(_stills(settings, workers), queue, answer_s=answer_s, idle_s=work.idle_unload_s, start=start)
+    queue = Queue(work.processes, work.max_wait_s)
+    idle_s, spare = work.idle_unload_s, work.spare
+    pool = Pool(_stills(settings), queue, answer_s=answer_s, idle_s=idle_s, spare=spare, start=start)
     desk = Desk(pool, Keeper(work.cache_bytes), f"{access.root_path}{API}")
     app = FastAPI(
         title="m2fp-streamer",
@@ -122,9 +122,9 @@ def create_app(
     return Made(gate, app, desk, token)
 
 
-def _stills(settings: ServeSettings, workers: int) -> StillSettings:
+def _stills(settings: ServeSettings) -> StillSettings:
     work = settings.work
-    threads = max(1, cores() // workers)
+    threads = max(1, cores() // work.processes)
     limits = Limits(max_pixels=round(work.max_megapixels * MEGA))
     return StillSettings(
         work.parser, work.precision, threads, limits, face_model=work.face_model if work.age_gender else ""

@@ -12,6 +12,7 @@ from pipeline.faces.names import FACE_MODELS
 from pipeline.parsing.settings import PARSERS
 from streamer.errors import ConfigError
 from streamer.live.cameras import camera_names
+from streamer.processes.cores import cores, pairs_of_cores
 from streamer.settings import above_0, at_least_0, read_toml
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -93,7 +94,8 @@ class WorkSettings:
     face_model: str = "hse"
     """The network that estimates: hse, or cydral, faster and worse."""
     workers: int | None = None
-    """Processes for pictures; by default one for two cores."""
+    """Processes for pictures; by default one for two cores and, with lite alone, one for each core while pictures
+    wait."""
     max_wait_s: float = 5.0
     """Longest time that a picture may be expected to wait: where it would be longer, it is refused at once."""
     deadline_s: float = 30.0
@@ -107,6 +109,16 @@ class WorkSettings:
     """Most pixels of a picture that is taken, in millions."""
     cache_bytes: int = 64_000_000
     """Memory for pictures and what was seen in them, kept for 15 minutes; 0 keeps nothing."""
+
+    @property
+    def processes(self) -> int:
+        """Processes for pictures that there are from the beginning."""
+        return self.workers or pairs_of_cores()
+
+    @property
+    def spare(self) -> int:
+        """Processes more while pictures wait. A network of M2FP takes 500 MB, and all cores by itself."""
+        return 0 if self.workers or self.parser != ("lite",) else cores() - self.processes
 
     def __post_init__(self) -> None:
         for name in self.parser:

@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Protocol
 
@@ -27,6 +27,10 @@ READY_S = 600.0
 POISON_S = 600.0
 MAX_POISON = 1000
 ATTEMPTS = 2
+BACKLOG_S = 1.0
+"""A process more is started when pictures have been waiting for this long."""
+SPARE_IDLE_S = 60.0
+"""It is ended when it had nothing to do for this long."""
 
 
 class Worker(Protocol):
@@ -77,19 +81,23 @@ class Pool:
         *,
         answer_s: float,
         idle_s: float | None = None,
+        spare: int = 0,
         start: Callable[[StillSettings], Worker] = StillWorker,
     ) -> None:
         """
         Args:
+            queue: its `workers` are the processes that there are from the beginning.
             answer_s: time after which a process that does not answer is replaced.
             idle_s: time without a wish after which a process is ended until it is wanted again; None keeps it.
+            spare: the number of processes more, each with one thread, that there are only while pictures wait.
             start: starts a process.
         """
+        self._kept, self._spare = queue.workers, spare
         self._settings, self._answer_s, self._idle_s, self._start_worker = settings, answer_s, idle_s, start
         self.queue = queue
         self._waiting: dict[Place, _Waiting] = {}
         self._free = asyncio.Condition()
-        self._threads = ThreadPoolExecutor(queue.workers, "stills")
+        self._threads = ThreadPoolExecutor(queue.workers + spare, "stills")
         self._tasks: list[asyncio.Task[None]] = []
         self._workers: dict[int, Worker] = {}
         self._poison: OrderedDict[bytes, float] = OrderedDict()
@@ -101,7 +109,7 @@ class Pool:
         self._idle = 0
         """How many of these wait."""
         self.unloaded: set[int] = set()
-        """The numbers of those that were ended because nobody asked, and are not ready again."""
+        """The numbers of those that were ended because nobody asked, and are not ready again; spare ones are not."""
         self._starting: set[int] = set()
         """Of these, those that are started again: each will take a picture that waits."""
         self.restarts = 0
@@ -112,7 +120,7 @@ class Pool:
 
     def start(self) -> None:
         """Starts the processes, and does not wait for them."""
-        self._tasks = [asyncio.create_task(self._serve(number)) for number in range(self.queue.workers)]
+        self._tasks = [asyncio.create_task(self._serve(number)) for number in range(self._kept + self._spare)]
 
     async def stop(self) -> None:
         """Ends the processes; who waits is answered that the service ends."""
@@ -162,10 +170,12 @@ class Pool:
         died_s: deque[float] = deque(maxlen=MAX_RESTARTS)
         while not self._stopped:
             try:
-                await self._one_process(number)
-                await self._sleep(number)
+                if number < self._kept:
+                    await self._one_process(number)
+                    await self._sleep(number)
+                elif await self._is_wanted(number):
+                    await self._one_process(number)
             except WorkerDied as exc:
-                self.ready.discard(number)
                 self._forget(number)
                 if self._stopped:
                     return
@@ -186,6 +196,22 @@ class Pool:
             await self._free.wait_for(lambda: self._stopped or self.queue.waiting > self._idle + len(self._starting))
             self._starting.add(number)
 
+    async def _is_wanted(self, number: int) -> bool:
+        """Waits until pictures have been waiting for a while; whether a spare process is to take one of them."""
+        async with self._free:
+            await self._free.wait_for(lambda: self._stopped or self._is_behind())
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BACKLOG_S):
+                    await self._free.wait_for(lambda: self._stopped or not self._is_behind())
+            if self._stopped or not self._is_behind():
+                return False
+            self._starting.add(number)
+            return True
+
+    def _is_behind(self) -> bool:
+        """Whether more pictures wait than there are processes that could take one."""
+        return bool(self.ready) and self.queue.waiting > self._idle + len(self._starting)
+
     def _forget(self, number: int) -> None:
         """It is not unloaded any more."""
         self.unloaded.discard(number)
@@ -199,7 +225,9 @@ class Pool:
     async def _one_process(self, number: int) -> None:
         """Starts a process and has it answer until it dies, or nobody asks any more. Raises WorkerDied."""
         loop = asyncio.get_running_loop()
-        worker = await loop.run_in_executor(self._threads, self._start_worker, self._settings)
+        is_spare = number >= self._kept
+        settings = replace(self._settings, threads=1) if is_spare else self._settings
+        worker = await loop.run_in_executor(self._threads, self._start_worker, settings)
         self._workers[number] = worker
         try:
             if self._stopped:
@@ -208,18 +236,23 @@ class Pool:
                 self.loaded = await loop.run_in_executor(self._threads, worker.wait_ready, READY_S)
             except ValueError as exc:
                 raise WorkerDied(f"the network cannot be loaded: {exc}") from exc
-            self.ready.add(number)
+            self._is_ready(number, True)
             self._forget(number)
             event("worker-ready", worker=number, pid=worker.pid, reached=dict(self.loaded.reached))
-            while (place := await self._next()) is not None:
+            while (place := await self._next(SPARE_IDLE_S if is_spare else self._idle_s)) is not None:
                 await self._answer(worker, place)
         finally:
-            self.ready.discard(number)
+            self._is_ready(number, False)
+            self._starting.discard(number)
             self._workers.pop(number, None)
             with suppress(ShutdownTimeout):
                 await loop.run_in_executor(self._threads, worker.close)
 
-    async def _next(self) -> Place | None:
+    def _is_ready(self, number: int, ready: bool) -> None:
+        (self.ready.add if ready else self.ready.discard)(number)
+        self.queue.workers = max(self._kept, len(self.ready))
+
+    async def _next(self, idle_s: float | None) -> Place | None:
         """The next place; None when the pool is stopped, or nobody asked for so long that the process is to end."""
         async with self._free:
             while not self._stopped:
@@ -228,7 +261,7 @@ class Pool:
                     return place
                 self._idle += 1
                 try:
-                    async with asyncio.timeout(self._idle_s):
+                    async with asyncio.timeout(idle_s):
                         await self._free.wait()
                 except TimeoutError:
                     return None

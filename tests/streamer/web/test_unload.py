@@ -2,14 +2,18 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import streamer.processes.cores
+import streamer.web.settings
 from streamer.stills.messages import Asked, StillSettings
+from streamer.web import app as made
 from streamer.web.settings import WorkSettings
+from streamer.web.stills import pool as pools
 from tests.support import service as support
 from tests.support.served import served
 from tests.support.service import PATIENCE_S, Running, black, service, street
@@ -65,20 +69,103 @@ def test_a_second_process_is_woken_when_the_first_is_busy() -> None:
         async with service(None, WorkSettings(workers=2, idle_unload_s=0.05), held) as running:
             pool = running.made.app.pool
 
-            async def reached(expected: Callable[[], bool]) -> None:
-                async with asyncio.timeout(PATIENCE_S):
-                    while not expected():
-                        await asyncio.sleep(0.01)
-
-            await reached(lambda: pool.unloaded == {0, 1})
+            await _reached(lambda: pool.unloaded == {0, 1})
             asking = []
             for count in (1, 2):
                 asking.append(asyncio.create_task(running.client.post(PARSE, content=black(32 * count, 64))))
-                await reached(lambda: len(begun) == count)  # noqa: B023
+                await _reached(lambda: len(begun) == count)  # noqa: B023
                 assert len(pool.ready) == count
             going.set()
             assert [each.status_code for each in await asyncio.gather(*asking)] == [200, 200]
-            await reached(lambda: pool.unloaded == {0, 1})
+            await _reached(lambda: pool.unloaded == {0, 1})
+
+    asyncio.run(run())
+
+
+def test_while_pictures_wait_there_is_a_process_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one thread, and it ends when there is nothing more to do."""
+
+    async def test(running: Running, begun: list[Asked], going: threading.Event, started: list[StillSettings]) -> None:
+        pool = running.made.app.pool
+        assert (pool.ready, pool.takes, pool.unloaded, pool.queue.workers) == ({0}, True, set(), 1)
+        asking = [asyncio.create_task(running.client.post(PARSE, content=black(32 * count, 64))) for count in (1, 2)]
+        await _reached(lambda: len(begun) == 2)
+        assert (pool.ready, pool.queue.workers, [each.threads for each in started]) == ({0, 1}, 2, [2, 1])
+        assert (await running.client.get("/readyz")).json() == {"ready": True, "unloaded": False, "reasons": []}
+        going.set()
+        assert [each.status_code for each in await asyncio.gather(*asking)] == [200, 200]
+        await _reached(lambda: pool.ready == {0})
+        assert (pool.unloaded, pool.queue.workers, list(pool.pids)) == (set(), 1, [0])
+        assert (await running.client.post(PARSE, content=black(96, 64))).status_code == 200
+
+    _with_two_cores(WorkSettings(), test, monkeypatch)
+
+
+def test_nobody_waits_long_enough_for_a_process_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(running: Running, begun: list[Asked], going: threading.Event, started: list[StillSettings]) -> None:
+        monkeypatch.setattr(pools, "BACKLOG_S", PATIENCE_S)
+        asking = [asyncio.create_task(running.client.post(PARSE, content=black(32 * count, 64))) for count in (1, 2)]
+        await _reached(lambda: running.made.app.pool.queue.waiting == 1)
+        going.set()
+        assert [each.status_code for each in await asyncio.gather(*asking)] == [200, 200]
+        assert len(started) == 1
+
+    _with_two_cores(WorkSettings(), test, monkeypatch)
+
+
+@pytest.mark.parametrize("work", [WorkSettings(workers=1), WorkSettings(parser=("lite", "m2fp"))])
+def test_a_number_that_was_named_and_large_networks_are_kept_to(
+    work: WorkSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(running: Running, begun: list[Asked], going: threading.Event, started: list[StillSettings]) -> None:
+        asking = [asyncio.create_task(running.client.post(PARSE, content=black(32 * count, 64))) for count in (1, 2, 3)]
+        await _reached(lambda: running.made.app.pool.queue.waiting == 2)
+        for _ in range(10):  # as many turns as the start of one takes that may
+            await asyncio.sleep(0)
+        going.set()
+        assert [each.status_code for each in await asyncio.gather(*asking)] == [200, 200, 200]
+        assert len(started) == 1
+
+    _with_two_cores(work, test, monkeypatch)
+
+
+async def _reached(expected: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not expected():
+            await asyncio.sleep(0.01)
+
+
+def _with_two_cores(
+    work: WorkSettings,
+    test: Callable[[Running, list[Asked], threading.Event, list[StillSettings]], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Runs it on a service whose pictures stay in their process until an event."""
+    going = threading.Event()
+    begun: list[Asked] = []
+    started: list[StillSettings] = []
+
+    def held(asked: Asked) -> None:
+        begun.append(asked)
+        assert going.wait(PATIENCE_S)
+
+    class Counted(support.Thread):
+        def __post_init__(self) -> None:
+            started.append(self.settings)
+            super().__post_init__()
+
+    monkeypatch.setattr(support, "Thread", Counted)
+    for each in (made, streamer.web.settings, streamer.processes.cores):
+        monkeypatch.setattr(each, "cores", lambda: 2)
+    monkeypatch.setattr(pools, "BACKLOG_S", 0.0)
+    monkeypatch.setattr(pools, "SPARE_IDLE_S", 0.05)
+
+    async def run() -> None:
+        async with service(None, work, held) as running:
+            try:
+                await test(running, begun, going, started)
+            finally:
+                going.set()
 
     asyncio.run(run())
 
