@@ -17,6 +17,7 @@ from streamer.cli.options import Given, Json, Sizes, time_option, with_options
 from streamer.diagnose.bench import Machine, NotToBeHad, Timing, measure, settings
 from streamer.errors import ConfigError, StreamerError
 from streamer.media.paths import check_target
+from streamer.processes.cores import pairs_of_cores
 from streamer.profile.settings import ProfileSettings, read_count, read_picture_size
 from streamer.settings import made, names
 from streamer.sources.open import open_source, sample
@@ -125,7 +126,8 @@ def profile(
         clients=tuple(map(read_count, names(concurrency))),
         rest_s=rest,
         precision=precision,
-        workers=workers,
+        # As many all the time: with a process more where pictures wait, memory would depend on who asks when.
+        workers=pairs_of_cores() if workers is None else workers,
     )
     _measured(settings, out, compare, force=force, as_json=as_json)
 

@@ -16,7 +16,6 @@ from pipeline.geometry import Size
 from pipeline.m2fp.weights import WEIGHTS, write_made_up
 from streamer.diagnose.bench import Machine
 from streamer.diagnose.sampler import Costs, family
-from streamer.processes.cores import pairs_of_cores
 from streamer.profile.figures import (
     SCHEMA,
     ClientsFigures,
@@ -70,9 +69,9 @@ def measure(settings: ProfileSettings, tell: Tell) -> Profile:
 
 
 def _run(parser: str, settings: ProfileSettings, tell: Tell) -> Run:
-    # As many all the time: with a process more where pictures wait, memory would depend on who asks when.
-    workers = settings.workers or pairs_of_cores()
-    options = ["--parser", parser, "--precision", settings.precision, "--workers", str(workers)]
+    options = ["--parser", parser, "--precision", settings.precision]
+    if settings.workers is not None:
+        options += ["--workers", str(settings.workers)]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         weights, environment = _weights(parser, folder / "cache", tell)
