@@ -111,6 +111,7 @@ class Actor:
             return
         while not self.dead and (call := self._waiting.get()) is not None:
             name, words, answer = call
+            self._ray.on_work(self, name)
             try:
                 answer.end(getattr(served, name)(*words))
             except Exception as exc:  # noqa: BLE001  # as Ray does
@@ -143,6 +144,8 @@ class FakeRay:
         self.refuses: Exception | None = None
         self.on_call: Callable[[Actor, str], None] = lambda actor, name: None
         """Called with each call of an actor, and its method's name."""
+        self.on_work: Callable[[Actor, str], None] = lambda actor, name: None
+        """Called in the actor's thread, before it works."""
         self._lock = threading.RLock()
 
     def lose(self, machine: str) -> None:

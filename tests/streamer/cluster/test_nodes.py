@@ -3,20 +3,23 @@
 import os
 import socket
 import sys
+import time
 import types
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from pipeline import ParserSettings, load_parser
-from streamer import ConfigError, Rendering, WorkerDied, render_file
+from streamer import ConfigError, Rendering, SinkError, WorkerDied, render_file
 from streamer.cli import app
 from streamer.cluster import nodes
 from streamer.cluster.hosted import Hello, Hosted
 from streamer.cluster.nodes import Cluster
+from streamer.masks.sidecar import Sidecar
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.instructions import instructions
 from streamer.segments import split
@@ -61,6 +64,18 @@ def clip(tmp_path: Path) -> Path:
 
 def called(*words: object) -> Result:
     return CliRunner().invoke(app, ["render", *map(str, words), "--size", "64x96", "--codec", EXACT.codec])
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """This process writes no file larger than that: as if the disk were full."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def echoes(monkeypatch: pytest.MonkeyPatch) -> str:
@@ -113,6 +128,51 @@ def test_what_a_lost_machine_had_is_parsed_by_the_one_that_is_left(
     assert by.redone == 1
     assert (tmp_path / "two.hpm").read_bytes() == (tmp_path / "one.hpm").read_bytes()
     assert "a process that parses was lost by the cluster: The actor died because its node has died." in caplog.text
+
+
+@pytest.mark.slow
+def test_a_slow_machine_changes_nothing_but_the_time(ray: FakeRay, address: str, clip: Path, tmp_path: Path) -> None:
+    """A tenth as fast as the other: it is waited for, and nothing is parsed twice."""
+    render_file(clip, tmp_path / "one.mp4", SETTINGS, masks=tmp_path / "one.hpm")
+    began_s = time.monotonic()
+    render_file(clip, tmp_path / "again.mp4", SETTINGS)
+    segment_s = (time.monotonic() - began_s) / FRAMES * split.MAX_SEGMENT_FRAMES
+
+    def wait(actor: Actor, name: str) -> None:
+        if actor.machine == "two" and name == "ask":
+            time.sleep(10 * segment_s)
+
+    ray.on_work = wait
+    with Cluster(address, 1) as cluster, Split(SETTINGS.parser, cluster.workers(None), cluster.start) as by:
+        render_file(clip, tmp_path / "two.mp4", SETTINGS, masks=tmp_path / "two.hpm", by=by)
+    assert {each.machine for each in ray.actors if "ask" in each.calls} == {"one", "two"}
+    assert by.redone == 0
+    for suffix in (".hpm", ".mp4"):
+        assert (tmp_path / f"two{suffix}").read_bytes() == (tmp_path / f"one{suffix}").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be limited there")
+def test_a_full_disk_is_told_and_what_was_parsed_by_the_machines_is_gone_on_from(
+    ray: FakeRay, address: str, clip: Path, tmp_path: Path
+) -> None:
+    """The disk of the machine that the run is on: the others write nothing."""
+    settings = replace(SETTINGS, resume=True)
+    render_file(clip, tmp_path / "one.mp4", settings, masks=tmp_path / "one.hpm")
+    masks, most = tmp_path / "two.hpm", (tmp_path / "one.hpm").stat().st_size // 2
+    with Cluster(address, 1) as cluster, Split(SETTINGS.parser, cluster.workers(None), cluster.start) as by:
+        with files_of_at_most(most), pytest.raises(SinkError, match=r"cannot write .*: File too large"):
+            render_file(clip, tmp_path / "two.mp4", settings, masks=masks, by=by)
+    assert {each.machine for each in ray.actors if "ask" in each.calls} == {"one", "two"}
+    assert {each.name for each in tmp_path.iterdir() if each.name.startswith("two")} >= {"two.hpm"}
+    assert not (tmp_path / "two.mp4").exists()
+    assert ray.joined is None
+    with Sidecar(masks) as sidecar:
+        assert 0 < len(sidecar) < FRAMES
+    with Cluster(address, 1) as cluster, Split(SETTINGS.parser, cluster.workers(None), cluster.start) as by:
+        render_file(clip, tmp_path / "two.mp4", settings, masks=masks, by=by)
+    for suffix in (".hpm", ".mp4"):
+        assert (tmp_path / f"two{suffix}").read_bytes() == (tmp_path / f"one{suffix}").read_bytes()
 
 
 @pytest.mark.slow
