@@ -30,6 +30,7 @@ from streamer.recording.containers import (
 )
 from streamer.recording.encoder import Packet, Tracks
 from streamer.recording.plain_file import PlainFile
+from streamer.recording.sound_check import SoundCheck
 
 HEARD_WITHIN_S = 0.9
 """How long the pictures of a live mp4 wait to be written for a first packet of each track of sound."""
@@ -79,6 +80,7 @@ class Muxer:
         self._open(templates)
         self._waiting: list[tuple[int, Packet]] | None = [] if self._delays and tracks.sounds else None
         self._bare: dict[int, BitStreamFilterContext] = {}
+        self._checks: dict[int, SoundCheck] = {}
         self._newest_s: dict[int, Fraction] = {}
         self.empty = True
         self._damaged = 0
@@ -210,6 +212,11 @@ class Muxer:
         """Sound as files have it: AAC from MPEG-TS is framed, packet by packet. What is damaged is left out: FFmpeg,
         which takes the frame off otherwise, gives up the whole file for one."""
         stream = self._tracks.sounds[track - 1]
+        if track not in self._checks:
+            self._checks[track] = SoundCheck(stream)
+        if self._checks[track].is_damaged(packet):
+            self._damaged += 1
+            return []
         if stream.codec_context.name != "aac":
             return [packet]
         if track not in self._bare:

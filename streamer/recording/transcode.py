@@ -22,6 +22,8 @@ LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 5: "5.0", 6: "5.1", 8: "7.1"}
 """By the number of channels: those that both AAC and Opus have. What has another number of them becomes stereo."""
 SLACK_S = Fraction(1, 50)
 """Sound that is so much off the end of what came before follows on it: times are rounded, and clocks jitter."""
+_CHECKSUMS_HOLD = frozenset({"flac"})
+"""Decoders that look at the checksums when they are told to, of codecs whose encoders all write them rightly."""
 MAX_FILLED_S = 2
 """A gap up to this is filled with silence; a longer one costs nothing, and is a gap in the file, too."""
 
@@ -87,22 +89,30 @@ class Recoder:
 
     def convert(self, packet: Packet) -> list[Packet]:
         """What is ready. Raises OSError or ValueError."""
-        try:
-            frames = self._decoder.decode(packet)
-        except av.error.FFmpegError:
-            self.damaged += 1
-            return []  # a gap as any other
-        for frame in frames:
-            self._hear(frame)
+        self._decode(packet)
         self._encode()
         return self._taken()
 
     def finish(self) -> list[Packet]:
         """What was held back; after that there is no more. Raises OSError or ValueError."""
+        self._decode(None)  # some decoders, as of WMA, hold one piece back
         self._end_run()
         self._pad(0)
         self._keep(self.stream.encode(None))
         return self._taken()
+
+    def _decode(self, packet: Packet | None) -> None:
+        """What is damaged is a gap as any other."""
+        try:
+            frames = self._decoder.decode(packet)
+        except av.error.FFmpegError:
+            self.damaged += 1
+            return
+        if packet is not None and is_corrupt(packet, frames):
+            self.damaged += 1
+            return
+        for frame in frames:
+            self._hear(frame)
 
     def _hear(self, frame: av.AudioFrame) -> None:
         kind = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -190,5 +200,13 @@ def decoder_of(track: Stream) -> Any:
     """One of its own, for the source's may be closed or at work in another thread; all that it says of itself, too."""
     container = av.open(io.BytesIO(), "w", format="null")  # it takes every kind, and is never written
     decoder = cast(Any, container.add_stream_from_template(track, opaque=True).codec_context)
+    if decoder.name in _CHECKSUMS_HOLD:
+        decoder.options = {"err_detect": "crccheck+explode"}
     decoder.open()
     return decoder
+
+
+def is_corrupt(packet: Packet, frames: list[av.AudioFrame]) -> bool:
+    """Whether the decoder says of what it made of a packet that it is wrong. That something may be missing around a
+    packet, as MPEG-TS says, is no reason to doubt what it has."""
+    return not packet.is_corrupt and any(frame.is_corrupt for frame in frames)

@@ -20,8 +20,10 @@ from streamer.sources.timing.losses import Losses, Pauses
 
 _NO_TIMES = 0x0080
 """FFmpeg's AVFMT_NOTIMESTAMPS, among `container.format.flags`."""
-_IN_DECODING_ORDER = frozenset({"avi"})
+_IN_DECODING_ORDER = frozenset({"avi", "asf"})
 """Formats with one time for each packet, and no other for its picture, which FFmpeg then makes up, at times wrongly."""
+_INDEXED = frozenset({"avi"})
+"""Those of them whose times are counted, and whose index has all of their packets."""
 
 _NEVER_EMPTY = frozenset({"aac", "mp3", "mp3float", "mp2", "mp2float", "ac3", "eac3", "alac", "flac", "opus", "vorbis"})
 """Codecs of sound no packet of which is zeros alone, silence included."""
@@ -124,7 +126,7 @@ def _file_packets(
 ) -> Iterator[Packet]:
     health, losses = counts
     packets: Iterable[Packet] = packets_of(container, (video, *copied))
-    if facts.in_decoding_order:
+    if container.format.name in _INDEXED:
         packets = in_index(packets, (video, *copied), video, losses)
     for packet in spliced(packets, video, facts, health, losses):
         packet.stream = copied.get(packet.stream, packet.stream)
@@ -170,14 +172,14 @@ def _splice(packet: Packet, splicer: Splicer, *, leads: bool) -> None:
 def _pauses(container: InputContainer) -> Pauses:
     if container.format.name.startswith("mov"):
         return Pauses.TOLD
-    steady = starts_anywhere(container) or container.format.name in _IN_DECODING_ORDER
+    steady = starts_anywhere(container) or container.format.name in _INDEXED
     return Pauses.LOST if steady else Pauses.MEANT
 
 
 def _lasts_s(container: InputContainer, video: VideoStream, rate: Fraction | None) -> float | None:
     """How long the pictures are to last. Of an AVI that breaks off, FFmpeg says how long what is left lasts."""
     lasts_s = duration_s(container, video)
-    if container.format.name in _IN_DECODING_ORDER and video.frames and rate:
+    if container.format.name in _INDEXED and video.frames and rate:
         return max(lasts_s or 0.0, float(video.frames / rate))
     return lasts_s
 

@@ -314,7 +314,10 @@ class Video(Source):
         return replace(plain, matrix=BT709, primaries=BT709, transfer=BT709)
 
     def _ticks(self, frame: av.VideoFrame) -> int:
-        own = self._sent.popleft() if self._sent else frame.pts
+        own = frame.pts
+        if self._sent:
+            own = min(self._sent)  # the times of ASF are those of the pictures, in the order of decoding
+            self._sent.remove(own)
         return self._clock.ticks(None if self._timeless else own)
 
     def _picture(self, frame: av.VideoFrame) -> Picture | Yuv420:

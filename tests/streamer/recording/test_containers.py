@@ -153,10 +153,10 @@ def test_plain_sound_goes_into_mp4_where_older_readers_understand_it(
 # Damage
 
 
-def recorded(source: Path, out: Path) -> tuple[Path, int]:
+def recorded(source: Path, out: Path, encoding: Encoding = Encoding()) -> tuple[Path, int]:  # noqa: B008
     """A copy, and how many packets of its sound were left out."""
     with open_source(source, audio=True) as opened:
-        with Recorder(out, opened.info, opened.audio, Encoding(), force=False) as sink:
+        with Recorder(out, opened.info, opened.audio, encoding, force=False) as sink:
             for frame in opened:
                 sink.write(frame.picture, frame.pts_s)
     return out, sink.damaged
