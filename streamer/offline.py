@@ -20,6 +20,7 @@ from pipeline.motion.linger import KEPT_S, LINGER_S, MAX_TIMES, Covered, covered
 from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture
+from streamer.media.opencv_threads import limited_threads
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
 from streamer.parsings.parsed import FrameParser, FramesKnown, are_stills
 from streamer.parsings.take import FromParser, FromSidecar, Parsings
@@ -214,10 +215,7 @@ def rendered(
     codec = settings.encoding.details
     wanted["deinterlace"] = settings.deinterlace or not codec.has_fields
     wanted["hdr"] = bool(codec.deep) and out.suffix.lower() in VIDEO_SUFFIXES
-    with (
-        open_source(source, audio=True, **wanted) as opened,
-        Memory() as memory,
-    ):
+    with limited_threads(), open_source(source, audio=True, **wanted) as opened, Memory() as memory:
         part = _part(opened, settings, parsings)
         stills = are_stills(part, parsings.every)
         with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(part) as pairs:

@@ -13,7 +13,6 @@ from streamer.errors import ConfigError, ShutdownTimeout, SinkError
 from streamer.live.capture import capture
 from streamer.live.config import MaskSettings, RecordSettings, StreamConfig
 from streamer.live.latest import LatestParsings
-from streamer.live.opencv_threads import limited_threads
 from streamer.live.parse import WAIT_S, ParseLoop
 from streamer.live.render import RenderLoop
 from streamer.live.ring import FrameRing
@@ -24,6 +23,7 @@ from streamer.live.sinks.table import ROWS, Place, Rows
 from streamer.live.stats import Snapshot, Stats
 from streamer.live.sync import ExactSync, LiveSync, Sync
 from streamer.media.disk import patiently
+from streamer.media.opencv_threads import limited_threads
 from streamer.media.paths import check_apart, check_target
 from streamer.sources.source import Source
 from streamer.sources.timing.playout import HELD_S

@@ -1,4 +1,4 @@
-"""OpenCV's threads, of which the whole process has one number: a smaller one while a stream runs."""
+"""OpenCV's threads, of which the whole process has one number: a smaller one while videos are drawn and parsed."""
 
 import os
 import threading

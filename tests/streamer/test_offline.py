@@ -17,6 +17,7 @@ from pipeline.drawing.overlay import drawn_size
 from pipeline.lite.model import lite_model
 from pipeline.parsing.parser import Pending
 from streamer import ConfigError, Encoding, Progress, Rendering, open_source, render_file
+from streamer.media.opencv_threads import CORES_A_THREAD
 from streamer.media.paths import free_name
 from streamer.sources.open import sample
 from tests.support.media import Clip, pictures_of, pts_of, quarters, sound_of
@@ -50,6 +51,27 @@ def test_every_frame_is_rendered_at_its_time_with_its_sound(parser: Parser, stre
     assert pts_of(out) == pts_of(street)
     assert sound_of(out) == sound_of(street)
     assert seen == [Progress(count, 12) for count in range(1, 13)]
+
+
+@pytest.mark.parametrize("cores", [2, 16])
+def test_opencv_leaves_the_cores_to_the_network_and_the_encoder(
+    cores: int, parser: Parser, street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cv2.getNumThreads()
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    cv2.setNumThreads(cores)
+    used: list[int] = []
+
+    def watch(_: Progress) -> bool:
+        used.append(cv2.getNumThreads())
+        return len(used) < 2
+
+    try:
+        render_file(street, tmp_path / "out.mp4", Rendering(parser.settings), watch, parser=parser)
+        assert used == [max(1, cores // CORES_A_THREAD)] * 2
+        assert cv2.getNumThreads() == cores
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_each_frame_carries_its_own_masks(parser: Parser, street: Path, tmp_path: Path) -> None:

@@ -32,10 +32,10 @@ from streamer import (
     open_source,
     subscribe,
 )
-from streamer.live.opencv_threads import CORES_A_THREAD
 from streamer.live.render import RenderLoop
 from streamer.live.stream import RING_FRAMES
 from streamer.masks.sidecar import Sidecar
+from streamer.media.opencv_threads import CORES_A_THREAD
 from streamer.sources.open import sample
 from tests.support.media import Clip, free_port, hang_up, http, pictures_of, pts_of, serving, spread
 from tests.support.paths import ROOT
