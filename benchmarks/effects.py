@@ -57,7 +57,7 @@ def filmed(count: int) -> list[tuple[Frame, Parsing, Grey]]:
 
 
 def cost_ms(look: Look, parsed: list[tuple[Frame, Parsing, Grey]]) -> float:
-    lingering = Lingering() if look.hides else Lingering(KEPT_S, 1)
+    lingering = Lingering() if look.hides else Lingering(KEPT_S, 1, hides=False)
     to_yuv = VideoReformatter()
     with Memory() as memory:
         took_s = 0.0

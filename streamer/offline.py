@@ -269,7 +269,7 @@ def _covered(parsed: FramesKnown, look: Look, *, stills: bool) -> Iterator[Cover
     if look.effects and not stills:
         effects, on = look.effects, look.selection
         times = (LINGER_S, MAX_TIMES) if look.hides else (KEPT_S, 1)
-        return covered_both_ways(parsed, lambda parsing: lasting(parsing, effects, on), *times)
+        return covered_both_ways(parsed, lambda parsing: lasting(parsing, effects, on), *times, hides=look.hides)
     return (Covered(frame, parsing, None) for frame, parsing in parsed)
 
 

@@ -45,7 +45,7 @@ class RenderLoop:
         self._sinks: SinkSet[Drawn] = SinkSet(remaining)
         self._unseen = self._unshown = 0
         self._memory = Memory()
-        self._lingering = Lingering() if config.look.hides else Lingering(KEPT_S, 1)
+        self._lingering = Lingering() if config.look.hides else Lingering(KEPT_S, 1, hides=False)
         hides_faces = config.look.hides_faces(place.label_set)
         self._cover = FaceCover(config.parser.run_options, enlarges=False) if hides_faces else None
 

@@ -31,8 +31,8 @@ def texture(seed: int, size: Size = FRAME, low: int = 0, high: int = 256) -> Bgr
     return np.clip(np.mean(layers, axis=0), 0, 255).astype(np.uint8)
 
 
-def frame_of(bgr: Bgr, index: int = 0) -> Frame:
-    return Frame(np.ascontiguousarray(bgr), index, pts_s=index / 30, captured_s=100 + index / 30)
+def frame_of(bgr: Bgr, index: int = 0, hz: float = 30) -> Frame:
+    return Frame(np.ascontiguousarray(bgr), index, pts_s=index / hz, captured_s=100 + index / hz)
 
 
 def shifted(bgr: Bgr, across: float, down: float, border: int = cv2.BORDER_REFLECT) -> Bgr:

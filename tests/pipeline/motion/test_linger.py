@@ -8,8 +8,9 @@ import pytest
 
 from pipeline import Box, Frame, Parsing, Size
 from pipeline.drawing.selection import On, selected
+from pipeline.motion.blobs import Mask
 from pipeline.motion.flow import Grey, dis_flow, flow_between, flow_inside
-from pipeline.motion.linger import LINGER_S, MAX_AHEAD, MAX_TIMES, Covered, Lingering, Mask, covered_both_ways
+from pipeline.motion.linger import LINGER_S, MAX_AHEAD, MAX_TIMES, Covered, Lingering, covered_both_ways
 from pipeline.motion.spots import Spot
 from tests.support.scenes import FRAME, Bgr, frame_of, parsing_of, person_at, person_scene, rectangle, shifted, texture
 

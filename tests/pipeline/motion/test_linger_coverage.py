@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from pipeline import Frame, Size
 from pipeline.drawing.effects import fill
 from pipeline.drawing.selection import On
+from pipeline.motion.blobs import Mask
 from pipeline.motion.flow import Grey
-from pipeline.motion.linger import Lingering, Mask
+from pipeline.motion.linger import Lingering
 from tests.support.scenes import Bgr, frame_of, parsing_of, shifted, texture
 
 EVERYBODY, WHITE = On.read("all"), (255, 255, 255)
