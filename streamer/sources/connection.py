@@ -27,7 +27,7 @@ from streamer.sources.demuxer.protocol import (
     Opened,
     Request,
 )
-from streamer.sources.packets import Facts, Packet
+from streamer.sources.packets import MAX_RATE, Facts, Packet
 from streamer.sources.playback import Stopped
 from streamer.sources.timing.buffer import Wait
 from streamer.sources.timing.losses import Pauses
@@ -125,7 +125,7 @@ class RemoteFeed:
         self.audio = tuple(cast(AudioStream, each) for each in self._streams[1:])
         self.facts = Facts(
             None if opened.timeless else self._time_bases[0],
-            Fraction(*opened.rate) if opened.rate else None,
+            Fraction(*opened.rate) if opened.rate and Fraction(*opened.rate) <= MAX_RATE else None,
             opened.frames,
             opened.duration_s,
             opened.recorded,

@@ -158,6 +158,67 @@ def test_a_clock_that_stands_still_for_a_while() -> None:
     check(Made(lambda track, number, true_s: true_s if true_s < 5 else max(5.0, true_s - 3)))
 
 
+def opened(after_s: float) -> Callable[[float], float]:
+    """What came while a connection was being opened is there at once."""
+    return lambda true_s: max(true_s, after_s + true_s * 0.001)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.sampled_from([0.0, 0.5, 0.84, 1.2]), st.floats(0.2, 0.5), st.sampled_from([10, 25, 30]), SEEDS)
+def test_pictures_whose_clock_is_wrong_keep_beside_the_sound_that_came_with_them(
+    clock: float, after_s: float, rate: int, seed: int
+) -> None:
+    """Of what came at once while a connection was opened, nothing but the order tells when it was made."""
+    made = Made(lambda track, number, true_s: true_s * (clock if track == PICTURES else 1), opened(after_s), rate=rate)
+    pictures, sounds = made.told(seed)
+    assert grows(pictures)
+    assert lasts(pictures) == pytest.approx(1, abs=0.01)
+    assert lasts(sounds) == pytest.approx(1, abs=0.01)
+    late = ([each for each in track if each.true_s > after_s + 1] for track in (pictures, sounds))
+    assert apart_s(*late) <= IN_STEP_S
+
+
+@pytest.mark.parametrize("burst_s", [0.5, 2.0])
+def test_pictures_whose_clock_stands_still_keep_beside_their_sound_in_bursts(burst_s: float) -> None:
+    pictures, sounds = Made(lambda track, number, true_s: true_s * track, in_bursts(burst_s)).told()
+    assert lasts(pictures) == pytest.approx(1, abs=0.01)
+    late = ([each for each in track if each.true_s > 1] for track in (pictures, sounds))
+    assert apart_s(*late) <= IN_STEP_S
+
+
+@pytest.mark.parametrize("clock", [0.5, 1.2])
+def test_times_beside_another_track_are_even(clock: float) -> None:
+    pictures, _ = Made(lambda track, number, true_s: true_s * (clock if track == PICTURES else 1), jitter_s=0.03).told()
+    steps_s = [later.time_s - each.time_s for each, later in pairwise(pictures) if each.true_s > 2]
+    assert max(steps_s) < 0.06
+    assert min(steps_s) > 0.02
+
+
+@pytest.mark.parametrize("silent_s", [0.5, 3.0])
+def test_a_wrong_clock_goes_by_arrival_again_where_sound_falls_silent(silent_s: float) -> None:
+    clock, pictures = LiveClock(usual_s=0.04), []
+    for number in range(0, 1000):
+        true_s = number * 0.02
+        if not 8 <= true_s < 8 + silent_s:
+            clock.time_s(SOUND, true_s, true_s)
+        if number % 2 == 0:
+            pictures.append(Told(true_s, clock.time_s(PICTURES, true_s / 2, true_s)))
+    assert grows(pictures)
+    assert lasts(pictures) == pytest.approx(1, abs=0.01)
+
+
+def test_a_clock_that_is_right_again_is_kept_to() -> None:
+    """What was said for five seconds at half the rate is made good, and then each time is the source's own."""
+
+    def says(track: int, number: int, true_s: float) -> float:
+        return true_s if track == SOUND else max(true_s / 2, true_s - 2.5)
+
+    pictures, _ = Made(says, lasts_s=60).told()
+    late = [each.time_s - each.true_s for each in pictures if each.true_s > 30]
+    assert max(late) - min(late) < 1e-6
+    assert abs(late[0]) < IN_STEP_S
+
+
 def in_bursts(of_s: float) -> Callable[[float], float]:
     return lambda true_s: (int(true_s / of_s) + 1) * of_s + true_s % of_s * 0.002
 
