@@ -3,7 +3,7 @@
 The people come from a folder with `img/` (pictures), `inst/` (a PNG of the same stem: 0 nobody, k the k-th person, 255
 not to be used) and pictures without anybody, `img/none_*`. Where a cut-out has its face is found on the cut-out itself,
 at its full size, by the detector at a high score: what is measured is whether it is found again small, in a crowd,
-moving, turned, cut by the edge, in the dark.
+moving, turned, cut by the edge, in the dark. A third of those who walk are people seen from the side, if there are any.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,17 +14,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import Box, FaceDetector, Size
+from pipeline import Box, Face, FaceDetector, Size
 
 Bgr = NDArray[np.uint8]
 FRAME = Size(720, 1280)
+GREY = (128, 128, 128)
 RATE = 25
+SIDE = 480
+"""Pixels of the square in which each picture is looked at: one network for all of them."""
 SURE = 0.8
 """Minimum score of the detector on a cut-out whose face counts."""
+MIN_CUT_OUT_PX = 24
+"""Minimum height of a face in the picture that it is from."""
 MIN_FACE_PX, MAX_FACE_PX = 16, 110
 """Heights of faces in the crowds."""
 SCENE_S = 4.0
 """Seconds from cut to cut."""
+MIN_TURN = 0.35
+"""Of the distance between the eyes, how far the nose of a face that is seen from the side is from their middle."""
+TILTED_DEGREES, FAST_PX, CUT_FRAMES, DARK = 15.0, 10.0, 5, 0.25
+"""From where on a face counts as tilted and as fast (in a frame), how long as new, and the light of dark scenes."""
 SHUTTER = 0.4
 """Of the time of a frame, the part in which a moving picture is smeared."""
 
@@ -37,6 +46,8 @@ class CutOut:
     alpha: NDArray[np.uint8]
     face: tuple[float, float, float, float]
     """Left, top, width and height in the picture."""
+    turned: bool
+    """Whether the face is seen from the side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,8 @@ class Truth:
     """Degrees, clockwise."""
     shown: float
     """Share of the ellipse that is in the picture and before everybody else, in [0, 1]."""
+    kinds: tuple[str, ...] = ()
+    """Why it is hard to find."""
 
     def mask(self, size: Size) -> NDArray[np.uint8]:
         """255 where it is."""
@@ -71,7 +84,7 @@ class Shot:
 
 def cut_outs(folder: Path, most: int, seed: int = 0) -> list[CutOut]:
     """People of a folder with one sure face each."""
-    detector = FaceDetector(pixels=480 * 480, min_score=SURE)
+    detector = FaceDetector(pixels=SIDE * SIDE, min_score=SURE)
     paths = [each for each in sorted((folder / "img").iterdir()) if not each.stem.startswith("none")]
     found: list[CutOut] = []
     for index in np.random.default_rng(seed).permutation(len(paths)):
@@ -86,7 +99,7 @@ def cut_outs(folder: Path, most: int, seed: int = 0) -> list[CutOut]:
 
 
 def _of_picture(bgr: Bgr, inst: NDArray[np.uint8], detector: FaceDetector) -> Iterator[CutOut]:
-    faces = detector(bgr)
+    faces = detector(_in_square(bgr))
     for number in range(1, int(inst[inst < 255].max(initial=0)) + 1):
         alpha = np.where(inst == number, np.uint8(255), np.uint8(0))
         left, top, width, height = cv2.boundingRect(alpha)
@@ -95,15 +108,31 @@ def _of_picture(bgr: Bgr, inst: NDArray[np.uint8], detector: FaceDetector) -> It
         ]
         if len(theirs) != 1 or height < 1.2 * width:
             continue
-        box = theirs[0].box
         area = np.s_[top : top + height, left : left + width]
-        face = (box.left - left, box.top - top, box.right - box.left, box.bottom - box.top)
-        if face[3] >= 24:
-            yield CutOut(np.ascontiguousarray(bgr[area]), cv2.blur(alpha[area], (3, 3)), face)
+        # By itself, too: of somebody against the light there is nothing left but the outline.
+        alone = detector(_in_square(np.where(alpha[area][..., None] > 0, bgr[area], np.uint8(GREY[0]))))
+        if len(alone) == 1 and alone[0].box.bottom - alone[0].box.top >= MIN_CUT_OUT_PX:
+            yield _cut_out(bgr[area], alpha[area], alone[0])
 
 
-def _inside(alpha: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    return alpha[box.top : box.bottom, box.left : box.right]
+def _cut_out(bgr: Bgr, alpha: NDArray[np.uint8], face: Face) -> CutOut:
+    left, top, right, bottom = face.box
+    around = (left, top, right - left, bottom - top)
+    return CutOut(np.ascontiguousarray(bgr), cv2.blur(alpha, (3, 3)), around, _is_turned(face))
+
+
+def _in_square(bgr: Bgr) -> Bgr:
+    """A picture with grey at its right and below; one that is larger than the square stays larger."""
+    height, width = bgr.shape[:2]
+    side = max(SIDE, height, width)
+    return np.asarray(cv2.copyMakeBorder(bgr, 0, side - height, 0, side - width, cv2.BORDER_CONSTANT, value=GREY))
+
+
+def _is_turned(face: Face) -> bool:
+    left, right, nose = (np.array(each) for each in face.points[:3])
+    across = right - left
+    apart = max(1.0, float(np.hypot(*across)))
+    return abs(float((nose - (left + right) / 2) @ across)) / apart**2 > MIN_TURN
 
 
 def backgrounds(folder: Path) -> list[Bgr]:
@@ -148,16 +177,18 @@ class _Walker:
 def scenes(people: Sequence[CutOut], empty: Sequence[Bgr], seconds: float, seed: int) -> Iterator[Shot]:
     """A video of crowds, with a cut every few seconds; every fourth scene is dark."""
     random = np.random.default_rng(seed)
+    turned = [each for each in people if each.turned] or people
     shown = 0
     for number in range(int(np.ceil(seconds / SCENE_S))):
         ground = empty[random.integers(len(empty))]
-        walkers = [_walker(people, random) for _ in range(int(random.integers(3, 11)))]
+        count = int(random.integers(3, 11))
+        walkers = [_walker(turned if index % 3 == 0 else people, random) for index in range(count)]
         walkers.sort(key=lambda each: each.scale)
-        light = 0.25 if number % 4 == 3 else 1.0
-        for _ in range(int(SCENE_S * RATE)):
+        light = DARK if number % 4 == 3 else 1.0
+        for index in range(int(SCENE_S * RATE)):
             if shown >= seconds * RATE:
                 return
-            yield _shot(ground, walkers, light, random)
+            yield _shot(ground, walkers, light, random, is_new=index < CUT_FRAMES)
             shown += 1
             for each in walkers:
                 each.step()
@@ -188,7 +219,7 @@ def _walker(people: Sequence[CutOut], random: np.random.Generator) -> _Walker:
     )
 
 
-def _shot(ground: Bgr, walkers: Sequence[_Walker], light: float, random: np.random.Generator) -> Shot:
+def _shot(ground: Bgr, walkers: Sequence[_Walker], light: float, random: np.random.Generator, *, is_new: bool) -> Shot:
     bgr = ground.copy()
     faces: list[Truth] = []
     masks: list[NDArray[np.uint8]] = []
@@ -196,7 +227,7 @@ def _shot(ground: Bgr, walkers: Sequence[_Walker], light: float, random: np.rand
         alpha = _lay(bgr, walker)
         for mask in masks:
             mask[alpha > 127] = 0
-        truth = _truth(walker)
+        truth = replace(_truth(walker), kinds=tuple(_kinds(walker, light, is_new)))
         faces.append(truth)
         masks.append(truth.mask(FRAME))
     if light < 1:
@@ -207,6 +238,23 @@ def _shot(ground: Bgr, walkers: Sequence[_Walker], light: float, random: np.rand
         replace(face, shown=min(1.0, cv2.countNonZero(mask) / area)) for face, mask, area in zip(faces, masks, whole)
     ]
     return Shot(bgr, tuple(shown), tuple(masks))
+
+
+def _kinds(walker: _Walker, light: float, is_new: bool) -> Iterator[str]:
+    truth = _truth(walker)
+    is_cut = not (
+        truth.width < 2 * truth.x < 2 * FRAME.width - truth.width
+        and truth.height < 2 * truth.y < 2 * FRAME.height - truth.height
+    )
+    kinds = {
+        "from the side": walker.person.turned,
+        f"tilted by {TILTED_DEGREES:.0f}+ degrees": abs(truth.angle) >= TILTED_DEGREES,
+        f"{FAST_PX:.0f}+ px a frame": np.hypot(*walker.speed) >= FAST_PX,
+        "cut by an edge": is_cut,
+        f"{CUT_FRAMES} frames after a cut": is_new,
+        "in the dark": light < 1,
+    }
+    return (name for name, holds in kinds.items() if holds)
 
 
 def _lay(bgr: Bgr, walker: _Walker) -> NDArray[np.uint8]:

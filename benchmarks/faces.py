@@ -1,23 +1,33 @@
 """Faces: how many stay uncovered where they are to be hidden, and what it takes to find them.
 
     python -m benchmarks.faces cover FOLDER --seconds 60
+    python -m benchmarks.faces empty FOLDER
+    python -m benchmarks.faces marked
+    python -m benchmarks.faces second face_detection_short_range.tflite
     python -m benchmarks.faces speed
+    python -m benchmarks.faces cost
     python -m benchmarks.faces labelled FOLDER
 
 `cover` hides the faces of made-up crowds (see `benchmarks.crowds`, which says what the folder has in it) as `streamer
 render --effect fill --on Face` does, and as `streamer run` does with `--live`, and compares the picture with where the
-faces are. A face is uncovered if less than `COVERED` of what is to be seen of it is hidden; faces of which less than
-`MIN_SHOWN` is in the picture and before everybody else do not count. Needless is what is hidden beyond a box twice as
-large as a face that is to be seen.
+faces are; with `--killed` the worker that parses dies in the middle of each scene. A face is uncovered if less than
+`COVERED` of what is to be seen of it is hidden; faces of which less than `MIN_SHOWN` is in the picture and before
+everybody else do not count. Needless is what is hidden beyond a box twice as large as a face that is to be seen. Frames
+that are hidden whole, since nothing is known of them, count apart.
+
+`marked` and `second` do the same with real clips: see `benchmarks.face_clips`.
 
 `speed` is processor time a frame of 720p (the bundled street clip, enlarged) on one thread, in turns: OpenCV's
 `FaceDetectorYN` and our detector on the same input, and ours as `--faces` and `--on Face` use it.
+
+`cost` is what `--faces` takes beside the parser: see `benchmarks.face_cost`.
 
 `labelled` is recall by the height of faces, and how far guesses of age and gender are off by age, gender and group, on
 pictures with labels: see `benchmarks.labelled_faces`.
 """
 
 import argparse
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -28,18 +38,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.crowds import FRAME, RATE, Shot, Truth, backgrounds, cut_outs, scenes
+from benchmarks.crowds import FRAME, RATE, SCENE_S, Shot, Truth, backgrounds, cut_outs, scenes
+from benchmarks.face_clips import add_tasks
+from benchmarks.face_cost import add_task
 from benchmarks.labelled_faces import add_arguments, measure
 from pipeline import FaceDetector, Frame, Look, Parser, Parsing, load_parser
-from pipeline.drawing.overlay import draw
+from pipeline.drawing.overlay import Memory, draw, undrawn
 from pipeline.drawing.selection import selected
 from pipeline.faces.cover import PIXELS, FaceCover
 from pipeline.faces.detector import FILE, MIN_SCORE
+from pipeline.labels import LabelSet
 from pipeline.motion.carry import Motion
 from pipeline.motion.flow import Grey
 from pipeline.motion.linger import Covered, Lingering, covered_both_ways
 from pipeline.network.options import RunOptions
 from streamer import open_source
+from streamer.live.config import MaskSettings
 from streamer.sources.open import sample
 
 COVERED = 0.8
@@ -47,23 +61,46 @@ MIN_SHOWN = 0.4
 HEIGHTS = (16, 24, 32, 48, 64, 1000)
 LOOK = Look(effect=("fill=#ff00ff",), on="Face")
 PINK = (255, 0, 255)
+KILLED = range(30, 80)
+"""With `--killed` the frames of each scene without a worker, from its death until another one is ready."""
+MASK_TTL_S = MaskSettings().mask_ttl_s
+"""Older masks are not used, live."""
+SHOWN_PX = 320
+"""Side of what is saved around an uncovered face."""
 NEAR = 2.0
 """Times the sides of a face, within which hiding it is not needless."""
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How a live stream is parsed."""
+
+    every: int
+    """Frames from one parsed one to the next."""
+    killed: bool
+    """Whether the worker dies in each scene."""
+
+
 @dataclass(slots=True)
 class Tally:
-    """The faces and pixels of a video."""
+    """The faces and pixels of a video. A face counts once by its size, and once for each kind that it is of."""
 
     faces: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    uncovered_kinds: Counter[str] = field(default_factory=Counter)
     uncovered: Counter[str] = field(default_factory=Counter)
     frames: int = 0
+    whole: int = 0
+    """Frames that are hidden whole."""
     hidden: float = 0.0
     needless: float = 0.0
     worst: list[tuple[float, int, Truth]] = field(default_factory=list)
 
     def add(self, index: int, shot: Shot, drawn: NDArray[np.uint8]) -> None:
         pink = np.asarray(cv2.inRange(drawn, PINK, PINK), np.uint8)
+        self.frames += 1
+        is_whole = cv2.countNonZero(pink) == pink.size
+        self.whole += is_whole
         near = np.zeros(FRAME, np.uint8)
         for face, visible in zip(shot.faces, shot.visible):
             near |= _larger(face).mask(FRAME)
@@ -72,20 +109,26 @@ class Tally:
                 continue
             key = _size(face)
             self.faces[key] += 1
+            self.kinds.update(face.kinds)
             share = cv2.countNonZero(cv2.bitwise_and(visible, pink)) / pixels
             if share < COVERED:
                 self.uncovered[key] += 1
+                self.uncovered_kinds.update(face.kinds)
                 self.worst.append((share, index, face))
-        self.frames += 1
+        if is_whole:
+            return
         self.hidden += cv2.countNonZero(pink) / pink.size
         self.needless += cv2.countNonZero(cv2.bitwise_and(pink, cv2.bitwise_not(near))) / pink.size
 
     def lines(self) -> Iterator[str]:
-        for key in self.faces:
-            yield f"{key:>8} px: {self.uncovered[key]:5} of {self.faces[key]:6} faces uncovered"
-        total, bare = self.faces.total(), self.uncovered.total()
-        yield f"     all: {bare:5} of {total:6} faces uncovered ({bare / max(1, total):.3%}), {self.frames} frames"
-        yield f"hidden {self.hidden / self.frames:.1%} of the pixels, without need {self.needless / self.frames:.1%}"
+        for key in sorted(self.faces):
+            yield f"{key + ' px':>24}: {self.uncovered[key]:5} of {self.faces[key]:6} faces uncovered"
+        for key in sorted(self.kinds):
+            yield f"{key:>24}: {self.uncovered_kinds[key]:5} of {self.kinds[key]:6}"
+        total, bare, rest = self.faces.total(), self.uncovered.total(), max(1, self.frames - self.whole)
+        yield f"{'all':>24}: {bare:5} of {total:6} ({bare / max(1, total):.3%}), {self.frames} frames"
+        yield f"{self.whole} frames hidden whole; of the others' pixels hidden {self.hidden / rest:.1%},"
+        yield f"    without need {self.needless / rest:.1%}"
 
 
 def _size(face: Truth) -> str:
@@ -103,7 +146,9 @@ def offline(parser: Parser, cover: FaceCover | None, shots: Iterable[tuple[Frame
     return covered_both_ways(parsed, lambda parsing: selected(parsing, LOOK.selection))
 
 
-def live(parser: Parser, cover: FaceCover | None, shots: Iterable[tuple[Frame, Shot]], every: int) -> Iterator[Covered]:
+def live(
+    parser: Parser, cover: FaceCover | None, shots: Iterable[tuple[Frame, Shot]], given: Live
+) -> Iterator[Covered]:
     """As `streamer run`: every few frames one is parsed, known a frame later, and carried to those after it."""
     motion, lingering = Motion(), Lingering()
     newest: Parsing | None = None
@@ -111,11 +156,16 @@ def live(parser: Parser, cover: FaceCover | None, shots: Iterable[tuple[Frame, S
     for count, (frame, _) in enumerate(shots):
         grey = Grey.of(frame)
         motion.add(grey)
-        newest, coming = coming or newest, parser(frame) if count % every == 0 else None
-        parsing = newest and motion.carry(newest)
+        is_dead = given.killed and count % int(SCENE_S * RATE) in KILLED
+        # What a dead worker had begun is lost.
+        newest, coming = (newest if is_dead else coming or newest), None
+        if not is_dead and count % given.every == 0:
+            coming = parser(frame)
+        is_fresh = newest is not None and frame.pts_s - newest.pts_s <= MASK_TTL_S
+        parsing = motion.carry(newest) if newest is not None and is_fresh else None
         if parsing is None:
-            lingering.add(grey, None)
-            continue  # the whole picture is hidden
+            yield Covered(frame, None, lingering.add(grey, None))
+            continue
         parsing = hidden(parsing, frame, cover)
         yield Covered(frame, parsing, lingering.add(grey, selected(parsing, LOOK.selection)))
 
@@ -137,30 +187,57 @@ def cover_crowds(given: argparse.Namespace) -> None:
             yield Frame(shot.bgr, index, index / RATE, index / RATE), shot
 
     began = time.process_time()
-    done = live(parser, cover, shots(), given.every) if given.live else offline(parser, cover, shots())
+    is_live = Live(given.every, given.killed) if given.live else None
+    done = live(parser, cover, shots(), is_live) if is_live else offline(parser, cover, shots())
     tally = Tally()
-    for each in done:
-        index = each.frame.index
-        for old in [old for old in kept if old < index]:
-            del kept[old]
-        assert each.parsing is not None
-        picture = draw(each.frame, each.parsing, LOOK, None, each.lingering)
-        drawn = np.asarray(picture, np.uint8)
-        before = len(tally.worst)
-        tally.add(index, kept[index], drawn)
-        if given.save and len(tally.worst) > before:
-            _save(given.save, index, drawn, kept[index].bgr, [face for _, _, face in tally.worst[before:]])
+    with contextlib.suppress(KeyboardInterrupt):  # it may take hours: what was counted until then is printed
+        count(done, kept, parser.label_set, tally, given.save)
     print("\n".join(tally.lines()))
     took_ms = (time.process_time() - began) / max(1, tally.frames) * 1e3
     print(f"{took_ms:.0f} ms of processor time a frame, the making of the crowds included")
 
 
+def count(done: Iterable[Covered], kept: dict[int, Shot], label_set: LabelSet, tally: Tally, save: Path | None) -> None:
+    """Adds each frame, as it is shown."""
+    memory = Memory()
+    for each in done:
+        index = each.frame.index
+        for old in [old for old in kept if old < index]:
+            del kept[old]
+        if each.parsing is None:
+            picture = undrawn(each.frame, LOOK, label_set, memory)
+        else:
+            picture = draw(each.frame, each.parsing, LOOK, memory, each.lingering)
+        drawn = np.asarray(picture, np.uint8)
+        before = len(tally.worst)
+        tally.add(index, kept[index], drawn)
+        if save:
+            _save(save, index, drawn, kept[index].bgr, [face for _, _, face in tally.worst[before:]])
+
+
+def touched(given: argparse.Namespace) -> None:
+    """Of pictures without anybody, how many have something hidden, each by itself."""
+    parser, cover = load_parser("lite"), FaceCover()
+    shares = []
+    for bgr in backgrounds(given.folder)[: given.most]:
+        still = Frame.still(bgr)
+        mask = selected(cover(still, parser.still(still)), LOOK.selection)
+        shares.append(cv2.countNonZero(mask) / mask.size)
+    some = [each for each in shares if each]
+    print(f"{len(some)} of {len(shares)} pictures without anybody have something hidden,", end=" ")
+    print(f"in the mean {np.mean(some):.1%} of their pixels" if some else "none of their pixels")
+
+
 def _save(folder: Path, index: int, drawn: NDArray[np.uint8], bgr: NDArray[np.uint8], faces: list[Truth]) -> None:
+    """A picture for each uncovered face: what is shown around it, and what there is."""
     folder.mkdir(parents=True, exist_ok=True)
-    both = cv2.hconcat([drawn, bgr])
-    for face in faces:
-        cv2.circle(both, (round(face.x) + FRAME.width, round(face.y)), round(face.height), (0, 255, 0), 2)
-    cv2.imwrite(str(folder / f"{index:06}.jpg"), both)
+    for number, face in enumerate(faces):
+        left = min(max(round(face.x) - SHOWN_PX // 2, 0), FRAME.width - SHOWN_PX)
+        top = min(max(round(face.y) - SHOWN_PX // 2, 0), FRAME.height - SHOWN_PX)
+        around = np.s_[top : top + SHOWN_PX, left : left + SHOWN_PX]
+        marked = bgr.copy()
+        cv2.ellipse(marked, ((face.x, face.y), (face.width, face.height), face.angle), (0, 255, 0), 1)
+        cv2.imwrite(str(folder / f"{index:06}-{number}.png"), cv2.hconcat([drawn[around], bgr[around], marked[around]]))
 
 
 def speed(given: argparse.Namespace) -> None:
@@ -201,14 +278,21 @@ def main() -> None:
     cover.add_argument("--pixels", type=int, default=PIXELS, help="of the detector's input")
     cover.add_argument("--live", action="store_true", help="look only back, and parse every few frames")
     cover.add_argument("--every", type=int, default=3, help="frames from one parsed one to the next, live")
+    cover.add_argument("--killed", action="store_true", help="live, the worker dies in the middle of each scene")
     cover.add_argument("--parser-only", action="store_true", help="hide the parser's class Face alone")
     cover.add_argument("--save", type=Path, help="a folder for pictures with uncovered faces")
+    empty = tasks.add_parser("empty", help="what is hidden of pictures without anybody")
+    empty.set_defaults(task=touched)
+    empty.add_argument("folder", type=Path)
+    empty.add_argument("--most", type=int, default=60, help="pictures")
     timed = tasks.add_parser("speed", help="processor time a frame")
     timed.set_defaults(task=speed)
     timed.add_argument("--frames", type=int, default=40)
     labelled = tasks.add_parser("labelled", help="recall, and guesses of age and gender, on labelled pictures")
     labelled.set_defaults(task=measure)
     add_arguments(labelled)
+    add_tasks(tasks)
+    add_task(tasks)
     given = parser.parse_args()
     given.task(given)
 
