@@ -4,6 +4,7 @@ What people complain of in tools of this kind: the transparency some frames late
 80 times the size (#88), transparency that is lost with colour tags (Kosinkadink/ComfyUI-VideoHelperSuite#350).
 """
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,11 +19,13 @@ from pipeline import Size
 from pipeline.yuv import Yuv420
 from streamer import ConfigError, Encoding, Recorder, SinkError, SourceInfo
 from streamer.media.packet_queue import PacketQueue
+from streamer.media.paths import TRANSPARENT_PICTURES, TRANSPARENT_VIDEOS
 from streamer.media.tags import VideoTags
 from streamer.recording.animation import Animation
 from streamer.recording.clip_buffer import Recent
 from streamer.recording.codecs import transparent
 from streamer.recording.live import LiveRecorder
+from tests.support.paths import ROOT
 
 SIZE = Size(96, 160)
 FRAMES = 30
@@ -209,3 +212,14 @@ def test_a_gif_leaves_out_what_comes_faster_than_it_can_show(tmp_path: Path) -> 
     with Image.open(tmp_path / "a.gif") as image:
         assert image.n_frames == FRAMES // 2
         assert image.info["duration"] == 20
+
+
+@pytest.mark.parametrize("suffix", [*TRANSPARENT_VIDEOS, *(each for each in TRANSPARENT_PICTURES if each != ".tiff")])
+def test_the_document_tells_which_players_show_the_transparency(suffix: str) -> None:
+    """nadermx/backgroundremover#135: some players alone show it, and nobody was told which."""
+    rows = [line.split("|") for line in (ROOT / "docs" / "effects.md").read_text("utf-8").splitlines()]
+    told = [row for row in rows if len(row) == 5 and f"`{suffix}`" in row[1]]
+    assert told
+    for row in told:
+        # A name of a program, or that all show it.
+        assert re.search(r"[A-Z][a-z]+|everywhere|all browsers", row[3])
