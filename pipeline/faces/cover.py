@@ -30,9 +30,10 @@ MIN_SCORES = ((1 / 12, 0.05), (1 / 6, 0.1), (1 / 3, 0.3), (1.0, 0.7))
 """Minimum scores of faces up to a height, of the picture's: small ones are hidden that may well be none, sooner than
 one is missed; large ones are seen clearly, and to hide what is none would hide much. In the dark, turned and tilted,
 a face of 16 px scores 0.05 to 0.3."""
+ALONE_SCORES = ((1 / 12, 0.3), (1 / 6, 0.45), (1 / 3, 0.6), (1.0, 0.8))
+"""The same where the parser sees nobody, and no face is sure: leaves and shelves have doubtful faces, too."""
 SURE_SCORE = 0.7
-"""Minimum score of a face that shows that somebody is in the picture, where the parser sees nobody: without anybody no
-doubtful face is hidden, since a picture of leaves and shelves has some of those, too."""
+"""Minimum score of a face that shows that somebody is in the picture."""
 SEEN_SCORE = 0.4
 """Minimum score of a face with which its person's head is seen: a doubtful one may be their hand."""
 MARGIN = 32
@@ -73,10 +74,10 @@ class FaceCover:
             WeightsError, RuntimeUnavailable: see `pipeline.network.runtime.compile_network`. Nothing is known of the
                 frame then, and all of it has to be hidden.
         """
-        faces = [each for each in self._detector(frame) if _may_be(each, frame.size)]
-        if not parsing.people and all(each.score < SURE_SCORE for each in faces):
-            faces = []
-        return covered(parsing, faces)
+        found, size = self._detector(frame), frame.size
+        somebody = bool(parsing.people) or any(each.score >= SURE_SCORE for each in found)
+        min_scores = MIN_SCORES if somebody else ALONE_SCORES
+        return covered(parsing, [each for each in found if _may_be(each, size, min_scores)])
 
 
 def covered(parsing: Parsing, faces: Sequence[Face]) -> Parsing:
@@ -102,9 +103,9 @@ def covered(parsing: Parsing, faces: Sequence[Face]) -> Parsing:
     return replace(parsing, labels=labels)
 
 
-def _may_be(face: Face, size: Size) -> bool:
+def _may_be(face: Face, size: Size, min_scores: Sequence[tuple[float, float]]) -> bool:
     tall = (face.box.bottom - face.box.top) / size.height
-    return face.score >= next(score for limit, score in MIN_SCORES if tall <= limit)
+    return face.score >= next(score for limit, score in min_scores if tall <= limit)
 
 
 def _draw_face(hidden: LabelMap, face: Face, size: Size) -> None:
