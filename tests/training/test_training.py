@@ -20,6 +20,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+import training.measure as measuring  # noqa: E402
 from pipeline.lite.decode import OFFSET_CELLS, decode  # noqa: E402
 from pipeline.lite.model import compile_file  # noqa: E402
 from pipeline.network.letterbox import Letterbox  # noqa: E402
@@ -790,6 +791,26 @@ class TestMeasures:
         assert figures.crowds.persons is not None
         assert (figures.crowds.persons.precision, figures.crowds.persons.recall) == (0, 0)
         assert figures.crowds.persons.people == sum(crowd.count for crowd in crowds) - _specks(crowds)
+
+    def test_nobody_stands_before_a_background_with_passers_by(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The other crowds stay as they are."""
+        walls = [np.full((100, 100, 3), shade, np.uint8) for shade in (17, 133, 251)]
+        nobody = [make_photo(f"drawn/{n}", bgr, np.zeros((100, 100), np.uint8), True) for n, bgr in enumerate(walls)]
+        before = validation_crowds([photo(), *nobody])
+        monkeypatch.setattr(measuring, "PASSERS_BY", {"drawn/1"})
+        after = validation_crowds([photo(), *nobody])
+
+        def shades(crowds: list[Scene]) -> list[set[int]]:
+            return [
+                {shade for shade in (17, 133, 251) if (crowd.bgr == shade).all(axis=2).mean() > 0.05}
+                for crowd in crowds
+            ]
+
+        assert any(133 in each for each in shades(before))
+        assert not any(133 in each for each in shades(after))
+        for one, other, seen in zip(before, after, shades(before), strict=True):
+            np.testing.assert_array_equal(one.labels, other.labels)
+            assert np.array_equal(one.bgr, other.bgr) == (133 not in seen)
 
     def test_without_crowds_there_is_no_score_of_them(self) -> None:
         assert measure(parser_with(_seeing_nothing), [photo()], []).crowds is None

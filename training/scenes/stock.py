@@ -85,7 +85,7 @@ def stock_of(photos: Sequence[Photo], annotated_share: float, is_empty: Callable
     chances *= [not photo.ordinary for photo in photos]
     ordinary = np.array([_ordinary_chance(photo) for photo in photos])
     # Where people said that nobody is, nobody is: a dog looks like somebody to a parser that never saw one.
-    strips = [strip for photo in taken for strip in _strips(photo) if _said_empty(photo) or is_empty(strip)]
+    strips = [strip for photo in taken for strip in strips_of(photo) if _said_empty(photo) or is_empty(strip)]
     bags = [(photo, where) for photo in taken if (where := bag_of(photo)) is not None]
     nobody = tuple(photo.bgr for photo in taken if _said_empty(photo))
     return Stock(
@@ -137,7 +137,7 @@ def _bag_mask(labels: LabelMap) -> LabelMap:
     return np.asarray((labels == BAG) * np.uint8(255), np.uint8)
 
 
-def _strips(photo: Photo) -> list[Picture]:
+def strips_of(photo: Photo) -> list[Picture]:
     """The whole picture if nobody is in it, else what is left and right of the person."""
     used = (photo.labels != 0).any(axis=0)
     if not used.any():
