@@ -3,12 +3,10 @@
 import os
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from streamer.web.jobs import work
-from tests.support.media import EXACT
 from tests.support.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "examples" / "celery"))
@@ -26,7 +24,7 @@ def render_or_crash(source: str, out: str, settings: Any, tell: Any, **others: A
             os.kill(os.getpid(), signal.SIGKILL)
         return bool(tell(so_far))
 
-    return _render(source, out, replace(settings, encoding=EXACT), tell_or_crash, **others)
+    return _render(source, out, settings, tell_or_crash, **others)
 
 
 work.render_file = render_or_crash

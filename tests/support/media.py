@@ -21,18 +21,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer import Encoding
-
 _OPTIONS = {"libx265": {"x265-params": "pools=none:frame-threads=1:log-level=error"}}
 """Its threads are known to race (Multicorewareinc/x265, issue 684), and the tests once crashed inside it."""
 
 QUADRANTS = ((40, 40, 200), (40, 200, 40), (200, 40, 40), (220, 220, 220))
 """BGR of the quarters of a picture: top left, top right, bottom left, bottom right. No two turns look alike."""
-
-EXACT = Encoding("h265")
-"""For what is compared byte by byte. On processors with AVX-512, libx264 gave other bytes for the same pictures about
-once in 1,000 clips of 12 frames, while another process ran a network; with its AVX2 code it did not in 8,600 clips, nor
-did libx265, which leaves AVX-512 out by default, in 2,600."""
 
 
 def quarters(height: int, width: int, shade: int = 0) -> NDArray[np.uint8]:

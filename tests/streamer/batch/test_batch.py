@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -23,11 +22,11 @@ from streamer.batch.manifest import Entry, Manifest
 from streamer.batch.messages import Work
 from streamer.cli import app
 from streamer.errors import WorkerDied
-from tests.support.media import EXACT, Clip
+from tests.support.media import Clip
 from tests.support.waiting import eventually
 
 PATIENCE_S = 120.0
-SETTINGS = Rendering(ParserSettings("lite", size=(64, 96)), encoding=EXACT)
+SETTINGS = Rendering(ParserSettings("lite", size=(64, 96)))
 
 
 def clips(folder: Path, *names: str) -> list[Path]:
@@ -96,7 +95,7 @@ def test_each_file_is_as_by_one_process_and_what_is_done_is_left_out(tmp_path: P
     }
     assert "bad.mp4 is not a video" in last["bad.mp4"].why
     before = written(out)
-    again = run(out, [*sources, bad], replace(SETTINGS, resume=True), masks=True)
+    again = run(out, [*sources, bad], Rendering(SETTINGS.parser, resume=True), masks=True)
     assert {name: each.state for name, each in again.items()} == dict.fromkeys("abc", "complete") | {"bad": "failed"}
     assert written(out) == before
 
@@ -158,7 +157,7 @@ def test_by_the_manifest_alone_what_is_done_is_known(tmp_path: Path) -> None:
     sources = clips(tmp_path / "in", "done", "cut", "killed", "begun", "other", "changed")
     out = tmp_path / "out"
     given = {work.out.stem: work for work in works(out, sources)}
-    resumed = replace(SETTINGS, resume=True)
+    resumed = Rendering(SETTINGS.parser, resume=True)
     for work in given.values():
         if work.out.stem != "begun":
             work.out.write_bytes(b"written")
@@ -204,10 +203,8 @@ def test_a_fault_in_a_thread_ends_the_run_and_passes_over_no_file(
 
 
 def test_the_digest_is_of_what_changes_the_pictures() -> None:
-    assert digest_of(SETTINGS) == digest_of(
-        Rendering(ParserSettings("lite", size=(64, 96), threads=3), encoding=EXACT, resume=True)
-    )
-    assert digest_of(SETTINGS) != digest_of(replace(SETTINGS, look=Look(legend="below")))
+    assert digest_of(SETTINGS) == digest_of(Rendering(ParserSettings("lite", size=(64, 96), threads=3), resume=True))
+    assert digest_of(SETTINGS) != digest_of(Rendering(SETTINGS.parser, Look(legend="below")))
 
 
 def called(*words: str) -> Result:

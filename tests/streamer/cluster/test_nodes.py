@@ -28,10 +28,10 @@ from streamer.segments.renewed import ONE_THREAD
 from streamer.segments.split import Split
 from streamer.version import __version__
 from tests.support.fake_ray import Actor, FakeRay, RayError
-from tests.support.media import EXACT, Clip
+from tests.support.media import Clip
 
 SIZE = (64, 96)
-SETTINGS = Rendering(ParserSettings("lite", size=SIZE), encoding=EXACT)
+SETTINGS = Rendering(ParserSettings("lite", size=SIZE))
 FRAMES = 9
 
 
@@ -63,7 +63,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def called(*words: object) -> Result:
-    return CliRunner().invoke(app, ["render", *map(str, words), "--size", "64x96", "--codec", EXACT.codec])
+    return CliRunner().invoke(app, ["render", *map(str, words), "--size", "64x96"])
 
 
 @contextmanager

@@ -7,12 +7,12 @@ import pytest
 
 from pipeline import ParserSettings
 from streamer import Rendering, render_file
-from tests.support.media import EXACT, Clip
+from tests.support.media import Clip
 from tests.support.ray_nodes import PATIENCE_S, cluster
 from tests.support.waiting import eventually
 
 SIZE = (64, 96)
-SIZED = ("--size", "64x96", "--codec", EXACT.codec)
+SIZED = ("--size", "64x96")
 FRAMES = {"a": 40, "b": 40, "long": 400}
 
 
@@ -24,7 +24,7 @@ FRAMES = {"a": 40, "b": 40, "long": 400}
 def test_machines_of_a_cluster_write_the_bytes_of_one_process_and_one_may_die(tmp_path: Path, short: bool) -> None:
     pytest.importorskip("ray")
     (tmp_path / "in").mkdir()
-    settings = Rendering(ParserSettings("lite", size=SIZE), encoding=EXACT)
+    settings = Rendering(ParserSettings("lite", size=SIZE))
     wanted = {}
     for name, frames in FRAMES.items():
         clip = Clip(ticks=range(0, frames * 512, 512)).make(tmp_path / "in" / f"{name}.mp4")

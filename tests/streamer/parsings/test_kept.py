@@ -14,7 +14,7 @@ from streamer.masks.records import BEGINNING, SIGNATURE
 from streamer.masks.sidecar import Sidecar
 from streamer.masks.sidecar_writer import SidecarWriter
 from streamer.sources.open import sample
-from tests.support.media import EXACT, Clip, quarters
+from tests.support.media import Clip, quarters
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +54,12 @@ def test_each_frame_has_its_parsing_and_two_runs_give_the_same_bytes(
 
 @pytest.mark.parametrize("every", [1, 5])
 def test_drawn_again_it_is_the_same_video(parser: Parser, street: Path, tmp_path: Path, every: int) -> None:
-    settings = Rendering(parser.settings, parse_every=every, encoding=EXACT)
+    settings = Rendering(parser.settings, parse_every=every)
     done = render_file(street, tmp_path / "a.mp4", settings, parser=parser, masks=tmp_path / "a.hpm")
-    again = redraw_file(street, tmp_path / "b.mp4", tmp_path / "a.hpm", Rendering(encoding=EXACT))
+    again = redraw_file(street, tmp_path / "b.mp4", tmp_path / "a.hpm", Rendering())
     assert (again.frames, again.parsed) == (done.frames, done.parsed)
     assert (tmp_path / "b.mp4").read_bytes() == (tmp_path / "a.mp4").read_bytes()
-    other = Rendering(look=Look(hidden=frozenset({"Pants"})), encoding=EXACT)
-    redraw_file(street, tmp_path / "c.mp4", tmp_path / "a.hpm", other)
+    redraw_file(street, tmp_path / "c.mp4", tmp_path / "a.hpm", Rendering(look=Look(hidden=frozenset({"Pants"}))))
     assert (tmp_path / "c.mp4").read_bytes() != (tmp_path / "a.mp4").read_bytes()
 
 
@@ -70,9 +69,8 @@ def test_pictures_have_their_parsings_kept(parser: Parser, tmp_path: Path) -> No
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(tmp_path / name), quarters(96, 128))
     source = str(tmp_path / "[ab].png")
-    settings = Rendering(parser.settings, encoding=EXACT)
-    render_file(source, tmp_path / "out.mp4", settings, parser=parser, masks=tmp_path / "o.hpm")
-    redraw_file(source, tmp_path / "again.mp4", tmp_path / "o.hpm", Rendering(encoding=EXACT))
+    render_file(source, tmp_path / "out.mp4", Rendering(parser.settings), parser=parser, masks=tmp_path / "o.hpm")
+    redraw_file(source, tmp_path / "again.mp4", tmp_path / "o.hpm", Rendering())
     assert (tmp_path / "again.mp4").read_bytes() == (tmp_path / "out.mp4").read_bytes()
 
 

@@ -16,7 +16,7 @@ from streamer.parsings import live_run
 from streamer.parsings.identity import source_key
 from streamer.parsings.live_run import LiveRun
 from streamer.sources.open import sample
-from tests.support.media import EXACT, Clip
+from tests.support.media import Clip
 
 EVERY = 4
 FRAMES = 12
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shots = [frame.bgr for frame, _ in zip(source, range(FRAMES))]
     Clip(size=shots[0].shape[:2]).make(made / "door.mp4", shots)
     parser = load_parser("lite", size=(288, 384))
-    settings = Rendering(parser.settings, parse_every=EVERY, encoding=EXACT)
+    settings = Rendering(parser.settings, parse_every=EVERY)
     render_file(made / "door.mp4", made / "drawn.mp4", settings, parser=parser, masks=made / "all.hpm")
     return made
 
@@ -64,7 +64,7 @@ def test_it_is_drawn_as_if_these_frames_had_been_parsed(folder: Path, tmp_path: 
     """Of a camera on its recording, and of a file that was played live on that file."""
     source = source_key(folder / "door.mp4") if played else CAMERA
     masks = live_sidecar(folder, tmp_path / "door.hpm", source, range(0, FRAMES, EVERY))
-    done = redraw_file(folder / "door.mp4", tmp_path / "out.mp4", masks, Rendering(encoding=EXACT))
+    done = redraw_file(folder / "door.mp4", tmp_path / "out.mp4", masks, Rendering())
     assert (done.frames, done.parsed) == (FRAMES, 3)
     assert (tmp_path / "out.mp4").read_bytes() == (folder / "drawn.mp4").read_bytes()
 

@@ -17,7 +17,7 @@ from streamer.masks.sidecar import Sidecar
 from streamer.parsings import resume
 from streamer.parsings.resume import is_finished, memory_path
 from streamer.sources.open import sample
-from tests.support.media import EXACT, Clip, pictures_of
+from tests.support.media import Clip, pictures_of
 from tests.support.waiting import eventually
 
 FRAMES = 16
@@ -46,14 +46,13 @@ def saved_often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def whole(parser: Parser, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    settings = Rendering(parser.settings, encoding=EXACT)
-    render_file(clip, folder / "a.mp4", settings, parser=parser, masks=folder / "a.hpm")
+    render_file(clip, folder / "a.mp4", Rendering(parser.settings), parser=parser, masks=folder / "a.hpm")
     assert is_finished(folder / "a.hpm")
     return folder
 
 
 def go_on(clip: Path, folder: Path, parser: Parser, **changes: object) -> Rendered:
-    settings = replace(Rendering(parser.settings, encoding=EXACT, resume=True), **changes)
+    settings = replace(Rendering(parser.settings, resume=True), **changes)
     return render_file(clip, folder / "a.mp4", settings, parser=parser, masks=folder / "a.hpm")
 
 
