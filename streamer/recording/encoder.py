@@ -230,10 +230,8 @@ class Encoder:
         tags = self._tags
         codec, options = (
             self._encoding.details,
-            self._encoding.options(live=self._live, alpha=self._alpha, light=tags.light),
+            self._encoding.options(live=self._live, alpha=self._alpha, light=tags.light, fields=self._fields),
         )
-        if self._fields is not None:
-            options["x264-params"] = f"{self._fields}=1"
         os.environ.setdefault("SVT_LOG", "1")  # or the encoder of av1 tells all about itself on stderr
         stream = self._stream = cast(VideoStream, container.add_stream(codec.encoder, self._rate, options))
         context = stream.codec_context
