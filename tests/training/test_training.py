@@ -350,7 +350,9 @@ class TestScenes:
                 small = seen.astype(np.uint8)[::2, ::2]
                 return replace(a_parsing(0), labels=small, instances=small)
 
-            return faults_of(stock, parse)
+            faults = faults_of(stock, parse)
+            assert faults is not None
+            return faults
 
         rows = np.flatnonzero(where.any(axis=1))
         above = np.arange(len(where))[:, None] < np.median(np.repeat(rows, where.sum(axis=1)[rows]))
@@ -359,6 +361,19 @@ class TestScenes:
         assert [list(each.missed[[0, 2]]) for each in faults] == [[0, 0]] * 3, "neither fashion nor who is not there"
         shares = [where.mean(), 0, (where & above).mean()]
         assert [each.mistaken[0] for each in faults] == pytest.approx(shares, abs=0.02)
+
+    def test_a_look_for_faults_ends_where_it_is_stopped(self, stock: Stock) -> None:
+        grounds = [np.full((100, 100, 3), shade, np.uint8) for shade in (30, 60, 90)]
+        walls = [make_photo("drawn/wall", bgr, np.zeros((100, 100), np.uint8), annotated=True) for bgr in grounds]
+        looked: list[Frame] = []
+
+        def parse(frame: Frame) -> Parsing:
+            looked.append(frame)
+            return a_parsing(0)
+
+        stock = stock_of([*stock.photos, *walls], 2.0, lambda strip: True)
+        assert faults_of(stock, parse, lambda: len(looked) == 2) is None
+        assert len(looked) == 2
 
     def test_hands_fill_a_frame_now_and_then(self) -> None:
         bgr, labels = (np.tile(each, (1, 4) + (1,) * (each.ndim - 2)) for each in drawn())

@@ -145,10 +145,10 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     if not options.resume:
         _validate(trainer, pack, crowds, log, console)
     if not options.resume and options.start:  # what begins with nothing does nothing right yet
-        _mend(trainer, log, console)
+        _mend(trainer, log, console, stop)
     often = (
         (options.validate_every * 60, lambda: _validate(trainer, pack, crowds, log, console)),
-        (options.mend_every * 60, lambda: _mend(trainer, log, console)),
+        (options.mend_every * 60, lambda: _mend(trainer, log, console, stop)),
     )
     _steps(trainer, options, log, console, stop, often)
     trainer.save(checkpoint)
@@ -194,9 +194,12 @@ def _shows_nobody(strip: Picture, parser: Parser) -> bool:
     return bool(np.count_nonzero(instances) <= SPECK * instances.size)
 
 
-def _mend(trainer: Trainer, log: Log, console: Console) -> None:
+def _mend(trainer: Trainer, log: Log, console: Console, stop: threading.Event) -> None:
+    parse = parser_with(trainer.answers(), FAULTS_TIMES, sensitivity="high")
     with console.status("looking what is taken for somebody, and who is missed"):
-        faults = faults_of(trainer.stock, parser_with(trainer.answers(), FAULTS_TIMES, sensitivity="high"))
+        faults = faults_of(trainer.stock, parse, stop.is_set)
+    if faults is None:
+        return
     trainer.mend(faults)
     mistaken, asked = faults.mistaken, trainer.stock.ordinary > 0
     missed = float(faults.missed[asked].mean()) if asked.any() else 0.0
@@ -208,17 +211,21 @@ def _mend(trainer: Trainer, log: Log, console: Console) -> None:
     )
 
 
-def faults_of(stock: Stock, parse: Parse) -> Faults:
-    """What a network does wrong on what it is trained on: all without people, and ordinary pictures."""
-    return Faults(
-        np.array([_somebody_share(bgr, parse) for bgr in stock.nobody]),
-        np.array(
-            [
-                _missed_share(photo, parse) if chance else 0.0
-                for photo, chance in zip(stock.photos, stock.ordinary, strict=True)
-            ]
-        ),
-    )
+def faults_of(stock: Stock, parse: Parse, stopped: Callable[[], bool] = lambda: False) -> Faults | None:
+    """What a network does wrong on what it is trained on: all without people, and ordinary pictures.
+
+    None if it is stopped before it has looked at all of them, which takes a minute.
+    """
+    faults = Faults(np.zeros(len(stock.nobody)), np.zeros(len(stock.photos)))
+    for index, bgr in enumerate(stock.nobody):
+        if stopped():
+            return None
+        faults.mistaken[index] = _somebody_share(bgr, parse)
+    for index in np.flatnonzero(stock.ordinary).tolist():
+        if stopped():
+            return None
+        faults.missed[index] = _missed_share(stock.photos[index], parse)
+    return faults
 
 
 def _somebody_share(bgr: Picture, parse: Parse) -> float:
