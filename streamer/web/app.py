@@ -109,7 +109,6 @@ def create_app(
     app.include_router(scrape)
     app.openapi = described(app)  # type: ignore[method-assign]  # as the framework's documentation has it
     _explain(app)
-    _build_routes(app)
     gate = Gate(app, settings, pool, token, port or (lambda: access.port))
     meter = Meter(
         service,
@@ -121,16 +120,6 @@ def create_app(
     gate.observe = meter.requests.add
     app.state.meter = meter
     return Made(gate, app, desk, token)
-
-
-def _build_routes(app: FastAPI) -> None:
-    """Has the framework build its routes now, which it else does with the first request that passes them.
-
-    It mutes warnings meanwhile, which is for one thread at a time; and the first request would wait.
-    """
-    nowhere = {"type": "http", "method": "GET", "path": "/nowhere", "root_path": "", "headers": []}
-    for route in app.router.routes:
-        route.matches(dict(nowhere))
 
 
 def _stills(settings: ServeSettings) -> StillSettings:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import fastapi.routing
 import httpx
 import pytest
 
@@ -155,24 +154,3 @@ def test_what_can_be_got_can_be_asked_for_its_head_alone() -> None:
             assert (await running.client.head(path)).status_code == 405, path
 
     run_with(work)
-
-
-def test_routes_are_built_before_anybody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not by the first request, beside threads that mute warnings, too."""
-
-    async def test(running: Running) -> None:
-        late: list[str] = []
-        build = fastapi.routing.get_dependant
-
-        def built(**given: Any) -> Any:
-            late.append(given["path"])
-            return build(**given)
-
-        monkeypatch.setattr(fastapi.routing, "get_dependant", built)
-        for path in ("/healthz", "/metrics", "/api/v1/labels", "/api/v1/videos/none", "/api/v1/streams", "/"):
-            assert (await running.client.get(path)).status_code in (200, 404)
-        assert not late
-        fastapi.routing.APIRoute("/late", lambda: None)
-        assert late == ["/late"], "the framework builds routes otherwise now"
-
-    run_with(test)
