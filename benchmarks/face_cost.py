@@ -9,18 +9,15 @@ import argparse
 import statistics
 import sys
 import tempfile
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cost import cost_of
-from benchmarks.render import HEIGHT, WIDTH, to_and_fro
+from benchmarks.render import HEIGHT, WIDTH, write_to_and_fro
 from streamer import open_source
 from streamer.sources.open import sample
 
@@ -33,14 +30,7 @@ OPTIONS = {"streamer render": [], "--faces": ["--faces"], "--faces --age-gender"
 def make_clip(path: Path, frames: int) -> None:
     """The two people beside each other, played there and back."""
     shots = [np.hstack(pair) for pair in zip(*(_half(name, part) for name, part in FRAMES.items()))]
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        for index, shot in enumerate(islice(to_and_fro(len(shots)), frames)):
-            frame = av.VideoFrame.from_ndarray(shots[shot], format="bgr24")
-            frame.pts, frame.time_base = index, Fraction(1, RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    write_to_and_fro(path, shots, frames, RATE)
 
 
 def _half(name: str, part: slice) -> list[NDArray[np.uint8]]:

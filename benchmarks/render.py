@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -48,12 +48,17 @@ def make_clip(path: Path, frames: int, name: str = "street.mp4", top: int = 100)
             cv2.resize(frame.bgr[rows], (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
             for frame in islice(source, frames)
         ]
+    write_to_and_fro(path, shots, frames)
+
+
+def write_to_and_fro(path: Path, shots: Sequence[NDArray[np.uint8]], frames: int, rate: int = RATE) -> None:
+    """A clip of so many frames of `shots`, played there and back."""
     with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "veryfast"})
+        stream: Any = container.add_stream("libx264", rate=rate, options={"crf": "20", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for index, shot in enumerate(islice(to_and_fro(len(shots)), frames)):
             frame = av.VideoFrame.from_ndarray(shots[shot], format="bgr24")
-            frame.pts, frame.time_base = index, Fraction(1, RATE)
+            frame.pts, frame.time_base = index, Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 

@@ -236,19 +236,20 @@ class Pool:
                 self.loaded = await loop.run_in_executor(self._threads, worker.wait_ready, READY_S)
             except ValueError as exc:
                 raise WorkerDied(f"the network cannot be loaded: {exc}") from exc
-            self._is_ready(number, True)
+            self._set_ready(number, True)
             self._forget(number)
             event("worker-ready", worker=number, pid=worker.pid, reached=dict(self.loaded.reached))
             while (place := await self._next(SPARE_IDLE_S if is_spare else self._idle_s)) is not None:
                 await self._answer(worker, place)
         finally:
-            self._is_ready(number, False)
+            self._set_ready(number, False)
             self._starting.discard(number)
             self._workers.pop(number, None)
             with suppress(ShutdownTimeout):
                 await loop.run_in_executor(self._threads, worker.close)
 
-    def _is_ready(self, number: int, ready: bool) -> None:
+    def _set_ready(self, number: int, ready: bool) -> None:
+        """Notes it, and how many are expected to work on what waits."""
         (self.ready.add if ready else self.ready.discard)(number)
         self.queue.workers = max(self._kept, len(self.ready))
 
