@@ -73,6 +73,8 @@ class RemoteFeed:
         self._heard_s = time.monotonic()
         self.wait = Wait(WAIT_S)
         """How long `packets` waits before it says that none came."""
+        self.arrived_s = self._heard_s
+        """When the newest packet that was given arrived at the other process, by `time.monotonic`."""
         first = msgspec.msgpack.encode(request)
         try:
             name = "the process of a connection"
@@ -139,7 +141,7 @@ class RemoteFeed:
         )
 
     def _packet(self, body: memoryview) -> Packet:
-        place, flags, pts, dts, duration = PACKET_HEAD.unpack_from(body)
+        place, flags, pts, dts, duration, self.arrived_s = PACKET_HEAD.unpack_from(body)
         packet: Packet = av.Packet(bytes(body[PACKET_HEAD.size :]))
         packet.stream, packet.time_base = self._streams[place], self._time_bases[place]
         packet.pts = None if flags & NO_PTS else pts

@@ -123,7 +123,17 @@ def connect(request: Request, name: str, open_s: float, stopped: Stopped, files:
     packets = _packets(remote, request, name)
     if remote.facts.recorded:
         packets = spliced(packets, remote.video, remote.facts, health, losses)
-    return Feed(remote.video, remote.audio, remote.facts, packets, remote.close, health, losses, wait=remote.wait)
+    return Feed(
+        remote.video,
+        remote.audio,
+        remote.facts,
+        packets,
+        remote.close,
+        health,
+        losses,
+        wait=remote.wait,
+        arrived_s=lambda: remote.arrived_s,
+    )
 
 
 def _packets(remote: RemoteFeed, request: Request, name: str) -> Iterator[Packet | None]:

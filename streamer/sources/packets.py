@@ -1,5 +1,6 @@
 """Packets of video and sound: from a file here, or (in `connection.py`) from a process that holds a connection."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -84,6 +85,8 @@ class Feed:
     about: About = field(default_factory=About)
     wait: Wait = field(default_factory=Wait)
     """How long `packets` waits before it says that nothing came; whoever reads it may change that."""
+    arrived_s: Callable[[], float] = time.monotonic
+    """When the packet that `packets` gave last arrived, by `time.monotonic`."""
 
 
 def file_feed(container: InputContainer, name: str, kept: Kept, video_track: int | None = None) -> Feed:

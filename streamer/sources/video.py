@@ -194,7 +194,7 @@ class Video(Source):
         facts, playing = self._feed.facts, live.playing
         usual_s = float(1 / facts.rate) if facts.rate else None
         clock = LiveClock(usual_s=usual_s, in_pieces=facts.in_pieces, by_arrival=playing is not None)
-        timed = stamped(self._feed.packets, clock, timeless=facts.time_base is None)
+        timed = stamped(self._feed.packets, self._feed.arrived_s, clock, timeless=facts.time_base is None)
         if playing is None:
             return (each and each.packet for each in timed)
         self._playout = Playout(playing.latency_s, in_pieces=facts.in_pieces)

@@ -9,6 +9,7 @@ import io
 import re
 import socket
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from errno import EINVAL, EIO
@@ -130,6 +131,7 @@ def _pour_any(request: Request, file: str | _Sender, parent: Parent) -> None:
 def _pour_jpegs(request: Request, parent: Parent, *, opened: bool) -> None:
     """Raises OSError or ValueError."""
     for jpeg in fetched(request.url, request.poll_s or 1.0):
+        arrived_s = time.monotonic()
         if not opened:
             with av.open(io.BytesIO(jpeg), "r", format="mjpeg") as container:
                 known = _opened(container, list(container.streams.video), (0, False), audio=False)
@@ -138,7 +140,7 @@ def _pour_jpegs(request: Request, parent: Parent, *, opened: bool) -> None:
             opened = True
         packet: av.Packet[Stream] = av.Packet(jpeg)
         packet.is_keyframe = True
-        _send(parent, PACKET, packet_head(packet, 0), packet)
+        _send(parent, PACKET, packet_head(packet, 0, arrived_s), packet)
 
 
 def _pour(request: Request, file: str | _Sender, parent: Parent) -> tuple[bool, bool]:
@@ -159,10 +161,12 @@ def _pour(request: Request, file: str | _Sender, parent: Parent) -> tuple[bool, 
         count = 0
         try:
             for packet in packets:
+                # Here, as whoever reads from this process may be busy or stand still.
+                arrived_s = time.monotonic()
                 if _changed(packet, streams[0]):
                     raise ValueError("it changed its format")
                 if packet.size:
-                    _send(parent, PACKET, packet_head(packet, place[packet.stream.index]), packet)
+                    _send(parent, PACKET, packet_head(packet, place[packet.stream.index], arrived_s), packet)
                     count += 1
         except av.error.FFmpegError:
             if not (jpegs and count <= FEW):

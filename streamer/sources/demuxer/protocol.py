@@ -12,8 +12,10 @@ from av.stream import Stream
 
 BEGUN, OPENED, PACKET, ENDED, FAILED = range(5)
 """Kinds, with their bodies: nothing, an `Opened`, a packet, nothing, a `Failed`. All but packets are in msgpack."""
-PACKET_HEAD = struct.Struct(">BBqqq")
-"""Before the bytes of a packet: the stream's number (0 is the video), flags, pts, dts, duration."""
+PACKET_HEAD = struct.Struct(">BBqqqd")
+"""Before the bytes of a packet: the stream's number (0 is the video), flags, pts, dts, duration, and when it arrived.
+
+That is by `time.monotonic`, whose zero is the same for all processes of a machine."""
 KEY, CORRUPT, NO_PTS, NO_DTS = 1, 2, 4, 8
 
 
@@ -75,7 +77,7 @@ class Failed(msgspec.Struct, frozen=True):
     host_known: bool = True
 
 
-def packet_head(packet: "av.Packet[Stream]", place: int) -> bytes:
+def packet_head(packet: "av.Packet[Stream]", place: int, arrived_s: float) -> bytes:
     flags = KEY * packet.is_keyframe | CORRUPT * packet.is_corrupt
     flags |= NO_PTS * (packet.pts is None) | NO_DTS * (packet.dts is None)
-    return PACKET_HEAD.pack(place, flags, packet.pts or 0, packet.dts or 0, packet.duration or 0)
+    return PACKET_HEAD.pack(place, flags, packet.pts or 0, packet.dts or 0, packet.duration or 0, arrived_s)

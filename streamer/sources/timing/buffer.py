@@ -41,6 +41,8 @@ class Timed:
     time_s: float | None
     """None of one without content: the last, which flushes a decoder."""
     arrived_s: float
+    taken_s: float
+    """When this process had it: later than it arrived where it stood still meanwhile, and then nothing is left out."""
     pictures: bool
 
 
@@ -100,7 +102,7 @@ class Buffer:
         if first.time_s is None or self._bytes > MAX_BYTES:
             return 0.0
         due_s = self._due_s(first, first.time_s)
-        self._catch_up(now_s - due_s)
+        self._catch_up(now_s - max(due_s, first.taken_s))
         if now_s < due_s:
             return due_s - now_s
         held = self._ready is not None and now_s - due_s < self._held_s and not self._ready()
@@ -147,7 +149,7 @@ class Buffer:
 
     def _alone(self, now_s: float) -> Iterator[Packet]:
         """Sound that goes on where no pictures come."""
-        while not self._pictures and self._sounds and now_s - self._sounds[0].arrived_s > MAX_ALONE_S:
+        while not self._pictures and self._sounds and now_s - self._sounds[0].taken_s > MAX_ALONE_S:
             yield self._sounds.popleft().packet
 
     def _is_before(self, sound: Timed, picture: Timed) -> bool:

@@ -55,7 +55,8 @@ class LiveClock:
         Args:
             usual_s: between two pictures, as the source says it; None is not known.
             in_pieces: the source is read in pieces of several seconds, each as fast as it can be had.
-            by_arrival: the arrival that is told is true, and not that of a reader who was busy: rates are judged by it.
+            by_arrival: the arrival that is told is true, and not that of a reader so slow that packets wait to be
+                received: rates are judged by it.
         """
         self._usual_s = usual_s or 0.0
         self._in_pieces, self._by_arrival = in_pieces, by_arrival

@@ -118,7 +118,8 @@ def packet(time_s: float, *, key: bool = False, size: int = 10) -> av.Packet:  #
 def fed(packets: Sequence[tuple[float, bool]], *, error: Exception | None = None) -> Iterator[Timed | None]:
     """Packets that are there at once: the time of each and whether it is of pictures."""
     for time_s, pictures in packets:
-        yield Timed(packet(time_s, key=time_s % 1 == 0), time_s, time.monotonic(), pictures)
+        now_s = time.monotonic()
+        yield Timed(packet(time_s, key=time_s % 1 == 0), time_s, now_s, now_s, pictures)
     yield None
     if error is not None:
         raise error
@@ -190,7 +191,7 @@ def test_more_than_may_wait_is_hurried_through(monkeypatch: pytest.MonkeyPatch) 
 
 def test_decoding_that_is_too_slow_goes_on_from_the_newest_key_frame() -> None:
     late = time.monotonic() - MAX_BEHIND_S - 1
-    packets = [Timed(packet(index / 5, key=index % 5 == 0), index / 5, late, True) for index in range(13)]
+    packets = [Timed(packet(index / 5, key=index % 5 == 0), index / 5, late, late, True) for index in range(13)]
     playing = Playing(0.0)
     made = Buffer(iter(packets), Wait(), Playout(0.0), playing, threading.Event())
     assert times_of(iter(made)) == [2.0, 2.2, 2.4]
