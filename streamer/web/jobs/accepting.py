@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,6 +81,8 @@ async def accepted(desk: Desk, upload: Upload, asked: dict[str, Any], key: str |
         job, replayed = await _stored(desk, upload, asked, known, body)
     except KeyReused as exc:
         raise Problem("idempotency-key-reused", "that key was given with another body") from exc
+    except sqlite3.OperationalError as exc:
+        raise Problem("no-room", f"the job cannot be stored: {exc}") from exc
     desk.runner.changed()
     return job, replayed
 

@@ -4,6 +4,7 @@ loop."""
 import asyncio
 import json
 import logging
+import sqlite3
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,8 @@ from streamer.web.lines import event
 from streamer.web.problems import Problem
 
 SWEEP_S = 60.0
+STANDSTILL_S = 5.0
+"""Until the next try, where the database or the folder could not be written."""
 _WAIT_S = 0.2
 _MODULE = "streamer.web.jobs.work"
 DoPictures = Callable[[Job, Path, Path, Callable[[int, int], None]], Awaitable[str]]
@@ -105,21 +108,34 @@ class Runner:
         self.changed()
 
     async def _run(self, do: Callable[[Job], Awaitable[str]], *kinds: Kind) -> None:
-        """Does the jobs of these kinds; `do` says why one is not over, if it is not."""
-        loop = asyncio.get_running_loop()
+        """Does the jobs of these kinds, one after the other; `do` says why one is not over, if it is not."""
+        begun: Job | None = None
         while not self._stopped:
-            job = self._store.begin(*kinds)
-            if job is None:
+            try:
+                if begun is not None:
+                    self._store.again(begun.id, {"type": "no-room", "detail": "what became of it could not be stored"})
+                begun = self._store.begin(*kinds)
+                if begun is not None:
+                    await self._one(begun, do)
+                    begun = None
+                    continue
+            except (sqlite3.Error, OSError) as exc:  # a full disk has room again, and the jobs after this one wait
+                event("jobs-stand-still", logging.ERROR, job=begun and begun.id, why=str(exc))
+                await self.news(STANDSTILL_S)
+            else:
                 await self.news(60.0)
-                continue
-            self.changed()
-            self._folder.of(job.id).mkdir(mode=0o700, exist_ok=True)
-            began_s = loop.time()
-            why = await do(job)
-            if self._stopped and not why:
-                self._store.give_back(job.id)
-            self._over(job, why, loop.time() - began_s)
-            self.changed()
+
+    async def _one(self, job: Job, do: Callable[[Job], Awaitable[str]]) -> None:
+        """Raises sqlite3.Error or OSError where what becomes of it cannot be stored."""
+        loop = asyncio.get_running_loop()
+        self.changed()
+        self._folder.of(job.id).mkdir(mode=0o700, exist_ok=True)
+        began_s = loop.time()
+        why = await do(job)
+        if self._stopped and not why:
+            self._store.give_back(job.id)
+        self._over(job, why, loop.time() - began_s)
+        self.changed()
 
     async def _do_picture(self, job: Job) -> str:
         def tell(done: int, total: int) -> None:
@@ -214,6 +230,9 @@ class Runner:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            for job in self._store.all():
-                if job.ended_s is not None and self._clock() - job.ended_s > self._keep_s:
-                    self.forget(job)
+            try:
+                for job in self._store.all():
+                    if job.ended_s is not None and self._clock() - job.ended_s > self._keep_s:
+                        self.forget(job)
+            except (sqlite3.Error, OSError) as exc:
+                event("jobs-stand-still", logging.ERROR, job=None, why=str(exc))

@@ -127,7 +127,7 @@ class JobStore:
             )
             if key is not None:
                 self._base.execute("insert or replace into idempotency values (?, ?, ?)", (key, body, job_id))
-        return self._there(job_id)
+            return self._there(job_id)
 
     def get(self, job_id: str) -> Job | None:
         row = self._base.execute("select * from job where id = ?", (job_id,)).fetchone()
@@ -177,7 +177,7 @@ class JobStore:
                 " where id = ?",
                 (self._clock(), row["id"]),
             )
-        return self._there(row["id"])
+            return self._there(row["id"])
 
     def progress(self, job_id: str, done: int, total: int | None) -> None:
         self._base.execute(
@@ -186,11 +186,14 @@ class JobStore:
         )
 
     def again(self, job_id: str, problem: dict[str, str]) -> None:
-        """Its process died: it waits again, or has failed."""
+        """Its process died: it waits again, or has failed. What is over, or was forgotten, stays so."""
         with self._changing():
-            job = self._there(job_id)
-            if job.attempt < MAX_ATTEMPTS:
-                self._base.execute("update job set state = 'queued', version = version + 1 where id = ?", (job_id,))
+            job = self.get(job_id)
+            if job is None or job.attempt < MAX_ATTEMPTS:
+                self._base.execute(
+                    "update job set state = 'queued', version = version + 1 where id = ? and state = 'running'",
+                    (job_id,),
+                )
                 return
         self.end(job_id, "failed", problem)
 
@@ -249,10 +252,11 @@ class JobStore:
         self._base.execute("begin immediate")
         try:
             yield
+            self._base.execute("commit")
         except BaseException:
-            self._base.execute("rollback")
+            if self._base.in_transaction:  # a full disk may have ended it
+                self._base.execute("rollback")
             raise
-        self._base.execute("commit")
 
 
 def _marks(values: Sequence[object]) -> str:

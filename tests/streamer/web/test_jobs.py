@@ -116,6 +116,20 @@ def test_a_process_that_dies_is_tried_again_and_not_for_ever(store: JobStore) ->
     assert job.state == "failed"
 
 
+def test_what_is_over_is_not_begun_again(store: JobStore) -> None:
+    for state in ("done", "cancelled"):
+        job = store.create({}, "a")
+        store.begin()
+        store.end(job.id, state)
+        store.again(job.id, {"type": "crashed-thrice", "detail": "died"})
+        found = store.get(job.id)
+        assert found is not None
+        assert found.state == state
+    store.forget(job.id)
+    store.again(job.id, {"type": "crashed-thrice", "detail": "died"})
+    assert store.get(job.id) is None
+
+
 def test_a_change_that_fails_is_not_there(store: JobStore) -> None:
     with pytest.raises(sqlite3.Error):
         store.create({}, None, "key", "body")  # type: ignore[arg-type]

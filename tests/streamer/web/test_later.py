@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from streamer.web.jobs import accepting
+from streamer.web.jobs import accepting, runner
 from streamer.web.jobs.store import JobStore
 from streamer.web.models import JobAnswer, ParseAnswer
 from streamer.web.prefer import Later, later
@@ -180,6 +180,56 @@ def test_a_fault_in_a_job_of_pictures_does_not_end_those_after_it(
     run_with(work)
     assert [each.message for each in caplog.records if each.levelno >= logging.ERROR] == ["failed"] * 3
     caplog.clear()
+
+
+@pytest.mark.parametrize("what", ["begin", "end", "progress", "get"])
+def test_a_database_that_fails_for_a_while_ends_no_lane(
+    what: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(runner, "STANDSTILL_S", 0.01)
+    failures = iter([True, True])
+
+    async def work(running: Running) -> None:
+        desk = running.made.inner.state.jobs
+        own = getattr(desk.store, what)
+
+        def failing(*given: object, **named: object) -> object:
+            inside = asyncio.current_task() in desk.runner._tasks or what == "progress"
+            if inside and next(failures, False):
+                raise sqlite3.OperationalError("database or disk is full")
+            return own(*given, **named)
+
+        monkeypatch.setattr(desk.store, what, failing)
+        files = [("files", ("a", black()))]
+        job = await _over(running, await _accepted(running, BATCH, files=files, headers=ASYNC))
+        assert job["state"] == "done", job
+        result = await running.client.get(job["links"]["result"])
+        assert len(result.text.splitlines()) == 1
+        assert next(failures, None) is None
+
+    run_with(work)
+    told = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert {each.message for each in told} <= {"jobs-stand-still", "failed"}
+    assert told
+    caplog.clear()
+
+
+def test_a_database_without_room_refuses_and_goes_on_when_there_is_some() -> None:
+    async def work(running: Running) -> None:
+        desk = running.made.inner.state.jobs
+        (pages,) = desk.store._base.execute("pragma page_count").fetchone()
+        desk.store._base.execute(f"pragma max_page_count = {pages}")
+        for _ in range(400):
+            answer = await running.client.post(PARSE, content=black(), headers=ASYNC)
+            if answer.status_code != 202:
+                break
+        assert (answer.status_code, answer.json()["type"]) == (507, "/problems/no-room")
+        assert "full" in answer.json()["detail"]
+        desk.store._base.execute("pragma max_page_count = 1000000")
+        job = await _over(running, await _accepted(running, PARSE, content=black(), headers=ASYNC))
+        assert job["state"] == "done"
+
+    run_with(work)
 
 
 def test_a_job_takes_no_place_and_is_taken_where_pictures_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
