@@ -3,10 +3,11 @@
     python -m benchmarks.serve [--rounds 3] [--seconds 8] [--short]
 
 Both do the same work for a picture. They take turns; clients send the next picture when they have an answer. Then
-clients that do not heed Retry-After send much more than the service can take. Bars, on a quiet machine: 1.25 times as
-many pictures a second as the usual way with 8 clients, p99 with 32 clients within what the service lets wait and 20 %
-more, 80 % of the best rate under overload, where every other answer is 429, memory that grows by less than 50 MB, and
-the next picture answered. Exits with 1 if one of them is not met.
+there are 64 clients, and after them so many that some ten times of what the service can take is asked for: whoever is
+refused asks again after a second, whatever Retry-After says. Bars, on a quiet machine: 1.25 times as many pictures a
+second as the usual way with 8 clients, p99 with 32 clients within what the service lets wait and 20 % more, 80 % of
+the best rate with 64 clients and in the flood, where every other answer is 429, memory that grows by less than 50 MB
+in the flood, when all processes are there, and the next picture answered. Exits with 1 if one of them is not met.
 """
 
 import argparse
@@ -37,6 +38,9 @@ PICTURES = 8
 MAX_WAIT_S = 5.0
 CLIENTS = (1, 8, 32)
 OVERLOADING = 64
+FLOODING = 320
+REFUSED_PAUSE_S = 1.0
+"""Of who floods. Of two cores, some 100 pictures wait: the others ask 200 times a second."""
 ANSWER_S = 300.0
 WORKER = "streamer.stills.main"
 
@@ -65,8 +69,9 @@ class Load:
         return f"{self.rate_hz:6.1f} pictures/s {self.cpu_ms:7.1f} ms processor {times}{told}"
 
 
-def load(port: int, pid: int, clients: int, seconds: float) -> Load:
-    """Sends pictures from so many clients for so long, and waits for the answers under way."""
+def load(port: int, pid: int, clients: int, seconds: float, pause_s: float = 0.0) -> Load:
+    """Sends pictures from so many clients for so long, and waits for the answers under way; who gets no good answer
+    asks again after a pause."""
     sent = pictures(PICTURE, PICTURES)
     statuses: Counter[int] = Counter()
     times_s: list[float] = []
@@ -81,6 +86,8 @@ def load(port: int, pid: int, clients: int, seconds: float) -> Load:
                     statuses[status] += 1
                     if status == 200:
                         times_s.append(took_s)
+                if status != 200:
+                    time.sleep(pause_s)
 
         threads = [threading.Thread(target=run, args=(number,)) for number in range(clients)]
         for each in threads:
@@ -172,21 +179,24 @@ def compare(rounds: int, seconds: float, clients: tuple[int, ...]) -> dict[tuple
     return found
 
 
-def overload(seconds: float, clients: int) -> tuple[Load, bool]:
-    """What many clients get, and whether the next picture is answered as usual."""
+def overload(seconds: float) -> tuple[list[Load], bool]:
+    """What many clients get, then those of a flood, and whether the next picture is answered as usual."""
     with served() as (port, pid):
         load(port, pid, 2, min(2.0, seconds))
-        seen = load(port, pid, clients, seconds)
-        print(f"overload {clients} clients {seen}", flush=True)
-        print(f"memory after it {seen.grown_mb:+.0f} MB", flush=True)
+        found = []
+        for name, clients, pause_s in (("overload", OVERLOADING, 0.0), ("flood", FLOODING, REFUSED_PAUSE_S)):
+            found.append(load(port, pid, clients, seconds, pause_s))
+            print(f"{name:8} {clients:3} clients {found[-1]}, memory {found[-1].grown_mb:+.0f} MB", flush=True)
         after = load(port, pid, 1, 0.001)
-    return seen, after.statuses == Counter({200: 1})
+    return found, after.statuses == Counter({200: 1})
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--seconds", type=float, default=8.0, help="of each load; the overload has five times that")
+    arguments.add_argument(
+        "--seconds", type=float, default=8.0, help="of each load; overload and flood have eight times that"
+    )
     arguments.add_argument("--short", action="store_true", help="one round of 2 s with 1 and 8 clients")
     arguments.add_argument("--usual", action="store_true", help=argparse.SUPPRESS)
     given = arguments.parse_args()
@@ -195,16 +205,16 @@ def main() -> None:
         return
     rounds, seconds, clients = (1, 2.0, CLIENTS[:2]) if given.short else (given.rounds, given.seconds, CLIENTS)
     found = compare(rounds, seconds, clients)
-    flood, well = overload(5 * seconds, OVERLOADING)
+    flooded, well = overload(8 * seconds)
     best_hz = max(each.rate_hz for (name, _), loads in found.items() if name == "service" for each in loads)
     ours, theirs = (median(each.rate_hz for each in found[name, 8]) for name in ("service", "usual"))
     spent, other = (median(each.cpu_ms for each in found[name, 8]) for name in ("service", "usual"))
     print(f"with 8 clients: {ours / theirs:.2f} times the usual rate, {spent / other:.2f} times its processor time")
     bars = {
         "rate": ours >= 1.25 * theirs,
-        "overload": flood.rate_hz >= 0.8 * best_hz,
-        "only 429": set(flood.statuses) <= {200, 429},
-        "memory": flood.grown_mb < 50,
+        "overload": all(each.rate_hz >= 0.8 * best_hz for each in flooded),
+        "only 429": set(flooded[0].statuses) | set(flooded[1].statuses) <= {200, 429},
+        "memory": flooded[1].grown_mb < 50,
         "well afterwards": well,
     }
     if ("service", 32) in found:
