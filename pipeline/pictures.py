@@ -24,7 +24,7 @@ _CHUNK = struct.Struct(">I4s")
 _CHECK = struct.Struct(">I")
 """What it ends with: a check sum of kind and content."""
 _MAY_BE_TRANSPARENT = frozenset({".png", ".webp"})
-_BY_PILLOW = frozenset({".avif", ".heic", ".heif", ".tif", ".tiff"})
+_BY_PILLOW = frozenset({".apng", ".avif", ".gif", ".heic", ".heif", ".tif", ".tiff"})
 """Kinds that OpenCV does not read, or not rightly: of TIFF it multiplies the alpha in, and mostly reads no AVIF."""
 _MAY_BE_FLOAT = frozenset({".tif", ".tiff"})
 MAX_PIXELS = 100_000_000

@@ -19,7 +19,7 @@ from pipeline.labels import LabelSet
 from pipeline.motion.linger import KEPT_S, LINGER_S, MAX_TIMES, Covered, covered_both_ways
 from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
-from streamer.media.images import is_picture
+from streamer.media.images import is_picture, is_single
 from streamer.media.opencv_threads import limited_threads
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
 from streamer.parsings.parsed import FrameParser, FramesKnown, are_stills
@@ -215,7 +215,7 @@ def rendered(
     codec = settings.encoding.details
     wanted["deinterlace"] = settings.deinterlace or not codec.has_fields
     wanted["hdr"] = bool(codec.deep) and out.suffix.lower() in VIDEO_SUFFIXES
-    with limited_threads(), open_source(source, audio=True, **wanted) as opened, Memory() as memory:
+    with limited_threads(), _opened(source, out, wanted) as opened, Memory() as memory:
         part = _part(opened, settings, parsings)
         stills = are_stills(part, parsings.every)
         with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(part) as pairs:
@@ -273,6 +273,14 @@ def _covered(parsed: FramesKnown, look: Look, *, stills: bool) -> Iterator[Cover
     return (Covered(frame, parsing, None) for frame, parsing in parsed)
 
 
+def _opened(source: str | Path, out: Path, wanted: dict[str, Any]) -> Source:
+    """As a still where one is written, though files of its kind are read as videos otherwise."""
+    path = Path(source)
+    if is_picture(out) and out.suffix.lower() not in ANIMATION_SUFFIXES and is_single(path):
+        return Pictures(str(source), [path])
+    return open_source(source, audio=True, **wanted)
+
+
 def _part(source: Source, settings: Rendering, parsings: Parsings) -> Source:
     """What is wanted of a source. Raises ConfigError."""
     excerpt = settings.excerpt
@@ -306,6 +314,9 @@ def _sink(source: Source, out: Path, settings: Rendering, label_set: LabelSet) -
     if out.suffix.lower() in ANIMATION_SUFFIXES:
         return Animation(out, info, force=force, alpha=cut)
     allowed = ", ".join((*VIDEO_SUFFIXES, *ANIMATION_SUFFIXES))
+    if is_picture(out):
+        several, folder = ("several pictures", ", or a folder") if isinstance(source, Pictures) else ("a video", "")
+        raise ConfigError(f"{out} would hold one picture, and {info.name} is {several}: name {allowed}{folder}")
     raise ConfigError(
         f"{out} is no kind of file that can be written here: videos are {allowed}; pictures go into a folder"
     )

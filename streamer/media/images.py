@@ -29,6 +29,7 @@ _ORIENTATION, _THUMBNAIL = 0x0112, 0x0201
 
 _MEGAPIXELS = pictures.MAX_PIXELS // 1_000_000
 ANIMATED_SUFFIXES = frozenset({".avif", ".png", ".tif", ".tiff", ".webp"})
+_READ_AS_VIDEOS = frozenset({".apng", ".gif"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,21 @@ def tags_of(path: Path) -> PictureTags:
 
 def is_animated(path: Path) -> bool:
     """Whether a picture is several, one after the other: animated WebP, PNG or AVIF, or TIFF with pages."""
-    if path.suffix.lower() not in ANIMATED_SUFFIXES:
-        return False
+    return path.suffix.lower() in ANIMATED_SUFFIXES and _count(path) > 1
+
+
+def is_single(path: Path) -> bool:
+    """Whether a GIF or APNG, which are read as videos, is one picture."""
+    return path.suffix.lower() in _READ_AS_VIDEOS and _count(path) == 1
+
+
+def _count(path: Path) -> int:
+    """The number of pictures in a file; 0 if it cannot be read."""
     try:
         with pictures.opened(path) as image:
-            return bool(getattr(image, "n_frames", 1) > 1)
+            return int(getattr(image, "n_frames", 1))
     except BadPicture:
-        return False
+        return 0
 
 
 def read_label_map(path: Path) -> LabelMap:

@@ -11,6 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline import Frame, Look, Parser, ParserSettings, Parsing, Size, WeightsError, blend, load_parser
 from pipeline.drawing.overlay import drawn_size
@@ -226,6 +227,28 @@ def test_what_cannot_be_is_said(parser: Parser, street: Path, tmp_path: Path) ->
     with pytest.raises(ConfigError, match="parse_every is at least 1, not 0"):
         Rendering(parser.settings, parse_every=0)
     assert street.read_bytes() == before
+
+
+ANIMATIONS = pytest.mark.parametrize("suffix", [".gif", ".apng", ".webp", ".png", ".tif"])
+
+
+@ANIMATIONS
+@pytest.mark.parametrize("out", ["out.png", "out.tif", "out.bmp"])
+def test_an_animation_of_one_picture_becomes_a_picture(parser: Parser, tmp_path: Path, suffix: str, out: str) -> None:
+    source, unchanged = tmp_path / f"in{suffix}", replace(PLAIN, opacity=0.0)
+    Image.fromarray(quarters(100, 120)[..., ::-1]).save(source, save_all=True, duration=2000, lossless=True)
+    assert render_file(source, tmp_path / out, Rendering(parser.settings, unchanged), parser=parser).frames == 1
+    assert (cv2.imread(str(tmp_path / out)) == quarters(100, 120)).all()
+
+
+@ANIMATIONS
+def test_an_animation_of_several_pictures_becomes_no_picture(parser: Parser, tmp_path: Path, suffix: str) -> None:
+    source, out = tmp_path / f"in{suffix}", tmp_path / "out.png"
+    frames = [Image.fromarray(quarters(100, 120, shade)[..., ::-1]) for shade in (0, 10)]
+    frames[0].save(source, save_all=True, append_images=frames[1:], duration=[500, 2000])
+    with pytest.raises(ConfigError, match=r"out\.png would hold one picture, and in\..* is a video: name \.mp4"):
+        render_file(source, out, Rendering(parser.settings), parser=parser)
+    assert not out.exists()
 
 
 def test_names_that_begin_like_an_address(

@@ -18,9 +18,10 @@ from streamer.parsings.parsed import parsed_frames
 from streamer.parsings.resume import memory_path
 from streamer.segments import main, split
 from streamer.segments.messages import Begun, Segment, SentFrame, Wanted, packed, unpacked
+from streamer.segments.renewed import Renewed
 from streamer.segments.split import Split, threads_each
 from streamer.sources.open import sample
-from tests.support import slow_segments
+from tests.support import counting, slow_segments
 from tests.support.media import Clip
 
 FRAMES = 14
@@ -70,6 +71,19 @@ def in_segments(parser: Parser, frames: list[Frame], of: int, *, stills: bool) -
         parsings += done.parsings
         memory, sizes = done.memory, done.sizes
     return parsings, wanted
+
+
+@pytest.mark.process
+def test_opencv_leaves_the_cores_of_a_process_to_its_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENCV_FOR_THREADS_NUM", raising=False)
+    process = Renewed("a process", counting.__name__, None)
+    try:
+        process.started(lambda: True)
+        count = process.ask(None, lambda: True)
+        assert isinstance(count, int)
+        assert count <= 1
+    finally:
+        process.close()
 
 
 @pytest.mark.parametrize("stills", [False, True])
