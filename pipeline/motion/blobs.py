@@ -1,5 +1,6 @@
 """Blobs: selections as they were seen, which move with the picture and are looked for where masks miss them."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -8,19 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box, Size
-from pipeline.motion.flow import Grey, flow_inside, unlike
+from pipeline.motion.flow import Grey
 from pipeline.motion.spots import Spot
 
 MAX_DIFFERENCE = 12.0
 """Levels of grey, of 255, by which a place may differ in the mean and look alike: noise, light and small movements make
 less."""
-AROUND_PX = 24
-"""Pixels of the small grey picture around what lingers in which motion is looked for."""
 MIN_SHARE = 0.15
-"""Smaller shares of a region that are missed are its edge, unless they are `THICK_CELLS` wide."""
+"""Smaller shares of a region that are missed are its edge, unless they are `THICK_CELLS` wide or reach as far out."""
 THICK_CELLS = 5
 MIN_CELLS = 4
 """Less is no part of anybody that can be seen."""
+
+EDGE_CELLS = 3
+"""Cells of what leaves the picture that stay at its edge, until it is sure to be beyond."""
+MAX_OFF_CELLS, MAX_OFF_SHARE = 4, 0.15
+"""By so many cells, and so much of its way, a blob may be off from where it is."""
 
 _THICK = np.ones((THICK_CELLS, THICK_CELLS), np.uint8)
 
@@ -43,14 +47,38 @@ class Blob:
     whole_across: float = 0.0
     whole_down: float = 0.0
     """What the mask itself has been moved, beside that."""
+    pace: tuple[float, float] | None = None
+    """How fast it goes across and down, in cells a second of the frames' own time; None where nobody knows."""
+    twofold: bool = False
+    """Whether it is one of two: the picture did not tell where it went. One of them stays, and has no pace."""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it has left the picture, as far as its way is known."""
+        left, top, right, bottom = self.spot.box
+        across, down = round(self.across), round(self.down)
+        height, width = self.map_size
+        return left + across >= width or right + across <= 0 or top + down >= height or bottom + down <= 0
 
     def placed(self) -> Spot | None:
-        """The mask where it is now; None where that is outside the picture."""
+        """The mask where it is now; None where that is outside the picture.
+
+        The way there is measured, and not to the cell: who has left by no more than that is still at the edge.
+        """
         across, down = round(self.across), round(self.down)
         if not (across or down):
             return self.spot
         left, top, right, bottom = self.spot.box
-        moved = Box(left + across, top + down, right + across, bottom + down)
+        slack = MAX_OFF_CELLS + MAX_OFF_SHARE * math.hypot(self.whole_across + across, self.whole_down + down)
+        across += _held(left + across, right + across, self.map_size.width, slack)
+        down += _held(top + down, bottom + down, self.map_size.height, slack)
+        mask, before, beyond = self._with_unseen(across, down)
+        moved = Box(
+            left + across - before.width,
+            top + down - before.height,
+            right + across + beyond.width,
+            bottom + down + beyond.height,
+        )
         inside = Box(
             max(0, moved.left),
             max(0, moved.top),
@@ -59,7 +87,22 @@ class Blob:
         )
         if not (inside.left < inside.right and inside.top < inside.bottom):
             return None
-        return Spot(inside, _part(self.spot.mask, inside, moved))
+        return Spot(inside, _part(mask, inside, moved))
+
+    def _with_unseen(self, across: int, down: int) -> tuple[Mask, Size, Size]:
+        """The mask, and what comes into the picture with it: beyond an edge it goes on as at the edge.
+
+        Returns:
+            How much is added at the top and left, and at the bottom and right, too.
+        """
+        left, top, right, bottom = self.spot.box
+        height, width = self.map_size
+        before = Size(max(0, down) if top == 0 else 0, max(0, across) if left == 0 else 0)
+        beyond = Size(max(0, -down) if bottom == height else 0, max(0, -across) if right == width else 0)
+        if not (any(before) or any(beyond)):
+            return self.spot.mask, before, beyond
+        sides = before.height, beyond.height, before.width, beyond.width
+        return np.asarray(cv2.copyMakeBorder(self.spot.mask, *sides, cv2.BORDER_REPLICATE), np.uint8), before, beyond
 
 
 def seen_in(selected: Mask, grey: Grey) -> list[Blob]:
@@ -73,17 +116,18 @@ def seen_in(selected: Mask, grey: Grey) -> list[Blob]:
 
 def parts_of(selected: Mask, grey: Grey) -> list[Blob]:
     """What is selected in a frame, a blob for each connected part of it."""
-    blobs = []
-    for whole in seen_in(selected, grey):
-        count, parts, found = _components(whole.spot.mask)
-        for number in range(1, count):
-            across, down, wide, high, area = found[number].tolist()
-            if area >= MIN_CELLS:
-                part = cv2.inRange(parts[down : down + high, across : across + wide], number, number)
-                left, top = whole.spot.box.left + across, whole.spot.box.top + down
-                spot = Spot(Box(left, top, left + wide, top + high), np.asarray(part, np.uint8))
-                blobs.append(replace(whole, spot=spot))
-    return blobs
+    return [part for whole in seen_in(selected, grey) for part in connected(whole)]
+
+
+def connected(blob: Blob) -> Iterator[Blob]:
+    """The connected parts of a blob that has not moved."""
+    count, parts, found = _components(blob.spot.mask)
+    for number in range(1, count):
+        across, down, wide, high, area = found[number].tolist()
+        if area >= MIN_CELLS:
+            part = cv2.inRange(parts[down : down + high, across : across + wide], number, number)
+            left, top = blob.spot.box.left + across, blob.spot.box.top + down
+            yield replace(blob, spot=Spot(Box(left, top, left + wide, top + high), np.asarray(part, np.uint8)))
 
 
 def settled(blob: Blob, rest: Spot) -> Blob:
@@ -101,7 +145,7 @@ def settled(blob: Blob, rest: Spot) -> Blob:
 
 def looked_at(blob: Blob, grey: Grey) -> Blob:
     """The blob, noted as it is now if its place looks as it did when it was seen."""
-    placed = blob.placed()
+    placed = None if blob.is_out else blob.placed()
     return replace(blob, alike_s=grey.pts_s) if placed is not None and is_alike(blob, placed, grey) else blob
 
 
@@ -133,29 +177,15 @@ def is_alike(blob: Blob, part: Spot, grey: Grey, slip_px: int = 0) -> bool:
     return cv2.mean(differs, mask=inside.mask)[0] <= MAX_DIFFERENCE
 
 
-def moved(blobs: list[Blob], before: Grey, after: Grey, dis: cv2.DISOpticalFlow) -> list[Blob]:
-    """Blobs as of one frame, as of a later one."""
-    size = Size(*after.pixels.shape)
-    there = [_on_grey(blob, size) for blob in blobs]
-    boxes = [spot.box for spot in there if spot is not None]
-    if not boxes:
-        return blobs
-    source = flow_inside(before, after, grown(boxes[0].around(boxes), AROUND_PX, size), dis)
-    wrong = unlike(before, after, source)
-    return [
-        # What is nowhere any more has not moved: it has gone behind something, or was not seen to go.
-        blob if spot is None or _mean_level(wrong, spot) > MAX_DIFFERENCE else _shifted(blob, spot, source)
-        for blob, spot in zip(blobs, there)
-    ]
-
-
 def missed_parts(blob: Blob, known: Mask, min_share: float = MIN_SHARE) -> Iterator[Spot]:
     """The connected parts of a blob beside what is known, without what is only the edge of its regions."""
     placed = blob.placed()
     if placed is None:
         return
     missed = np.asarray(cv2.bitwise_and(placed.mask, cv2.bitwise_not(placed.of(known))), np.uint8)
-    if cv2.countNonZero(missed) < MIN_CELLS:
+    # Of who leaves at an edge little is left in the picture, and not because nobody could be seen there.
+    min_cells = min(MIN_CELLS, cv2.countNonZero(placed.mask)) if placed is not blob.spot else MIN_CELLS
+    if cv2.countNonZero(missed) < max(1, min_cells):
         return
     # Mostly little is missed of somebody: only there its parts are counted.
     beside, below, wide, high = cv2.boundingRect(missed)
@@ -163,18 +193,19 @@ def missed_parts(blob: Blob, known: Mask, min_share: float = MIN_SHARE) -> Itera
     regions: NDArray[np.integer] | None = None
     for number in range(1, count):
         across, down, wide, high, area = found[number].tolist()
-        if area < MIN_CELLS:
+        if area < min_cells:
             continue
         part = np.asarray(cv2.inRange(parts[down : down + high, across : across + wide], number, number), np.uint8)
         down, across = down + below, across + beside
+        left, top = placed.box.left + across, placed.box.top + down
+        at = Box(left, top, left + wide, top + high)
         if not _is_thick(part):
             if regions is None:
                 _, regions, wholes = _components(placed.mask)
             there = regions[down : down + high, across : across + wide][part > 0][0]
-            if area < min_share * wholes[there, cv2.CC_STAT_AREA]:
+            if area < min_share * wholes[there, cv2.CC_STAT_AREA] and not _reaches_out(part, known, at):
                 continue
-        left, top = placed.box.left + across, placed.box.top + down
-        yield Spot(Box(left, top, left + wide, top + high), part)
+        yield Spot(at, part)
 
 
 def _components(mask: Mask) -> tuple[int, NDArray[np.integer], NDArray[np.int32]]:
@@ -191,33 +222,13 @@ def _is_thick(part: Mask) -> bool:
     return cv2.countNonZero(cv2.erode(part, _THICK, borderType=cv2.BORDER_CONSTANT, borderValue=0)) > 0
 
 
-def _on_grey(blob: Blob, size: Size) -> Spot | None:
-    """Its place on a small grey picture, a pixel at least; None outside the picture."""
-    placed = blob.placed()
-    if placed is None:
-        return None
-    left, top, right, bottom = placed.box
-    row = (top + bottom) * size.height // (2 * blob.map_size.height)
-    column = (left + right) * size.width // (2 * blob.map_size.width)
-    middle = Spot(Box(column, row, column + 1, row + 1), np.full((1, 1), 255, np.uint8))
-    return placed.at(size, blob.map_size) or middle
-
-
-def _shifted(blob: Blob, there: Spot, source: NDArray[np.float32]) -> Blob:
-    """A blob, moved as most of what is there moves."""
-    left, top, right, bottom = there.box
-    across, down = _median(source[top:bottom, left:right][there.mask > 0])
-    scale_down, scale_across = blob.map_size.height / source.shape[0], blob.map_size.width / source.shape[1]
-    # The flow tells where a place was: what is there moves the other way.
-    return replace(blob, across=blob.across - across * scale_across, down=blob.down - down * scale_down)
-
-
-def _median(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Of each column; a third of numpy's own time for the few that a blob has."""
-    low, high = (len(values) - 1) // 2, len(values) // 2
-    ordered = np.partition(values, (low, high), axis=0)
-    across, down = ((ordered[low] + ordered[high]) / 2).tolist()
-    return across, down
+def _reaches_out(part: Mask, known: Mask, at: Box) -> bool:
+    """Whether a part goes farther from what is known than an edge does, as a thin arm."""
+    around = grown(at, THICK_CELLS, Size(*known.shape))
+    side = 2 * THICK_CELLS + 1
+    near = cv2.dilate(known[around.top : around.bottom, around.left : around.right], np.ones((side, side), np.uint8))
+    beyond = cv2.bitwise_not(near[at.top - around.top :, at.left - around.left :][: part.shape[0], : part.shape[1]])
+    return cv2.countNonZero(cv2.bitwise_and(part, beyond)) >= MIN_CELLS
 
 
 def of_size(blob: Blob, size: Size) -> Blob:
@@ -239,14 +250,17 @@ def of_size(blob: Blob, size: Size) -> Blob:
     )
 
 
-def _mean_level(levels: NDArray[np.uint8], spot: Spot) -> float:
-    return cv2.mean(spot.of(levels), mask=spot.mask)[0]
-
-
 def grown(box: Box, by: int, size: Size) -> Box:
     """A box with so many cells or pixels more to each side, as far as the map or picture goes."""
     left, top, right, bottom = box
     return Box(max(0, left - by), max(0, top - by), min(size.width, right + by), min(size.height, bottom + by))
+
+
+def _held(begin: int, end: int, side: int, slack: float) -> int:
+    """How far to move back what leaves a side of the picture, so that `EDGE_CELLS` of it are still there."""
+    kept = min(EDGE_CELLS, end - begin)
+    back = min(0, side - kept - begin) or max(0, kept - end)
+    return back if abs(back) <= kept + slack else 0
 
 
 def _part(mask: Mask, inside: Box, of: Box) -> Mask:

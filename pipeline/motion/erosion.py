@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 
 from pipeline.geometry import Size
-from pipeline.motion.blobs import MIN_CELLS, Blob, Mask, grown, is_alike, missed_parts, moved, of_size, parts_of
+from pipeline.motion.blobs import MIN_CELLS, Blob, Mask, grown, is_alike, missed_parts, of_size, parts_of
 from pipeline.motion.flow import Grey, coarse_flow
 from pipeline.motion.spots import Spot
+from pipeline.motion.steps import moved
 
 KEPT_EVERY_S = 0.5
 """Time between selections that are kept."""

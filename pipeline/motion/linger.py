@@ -8,14 +8,16 @@ did when it was seen, since then nobody has gone. A recording is gone through in
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import cv2
 import numpy as np
 
 from pipeline.geometry import Size
-from pipeline.motion.blobs import Blob, Mask, looked_at, missed_parts, moved, of_size, seen_in, settled
+from pipeline.motion.blobs import Blob, Mask, connected, looked_at, missed_parts, of_size, seen_in, settled
 from pipeline.motion.erosion import Erosion
 from pipeline.motion.flow import Grey, coarse_flow, is_cut
+from pipeline.motion.steps import moved, paced
 from pipeline.types import Frame, Parsing
 
 LINGER_S = 1.0
@@ -46,18 +48,29 @@ class Covered:
 class Lingering:
     """What lingers in one frame after the other, in either direction of time. For one thread at a time."""
 
-    def __init__(self, linger_s: float = LINGER_S, max_times: float = MAX_TIMES, *, hides: bool = True) -> None:
+    def __init__(
+        self, linger_s: float = LINGER_S, max_times: float = MAX_TIMES, *, hides: bool = True, erodes: bool = True
+    ) -> None:
         """
         Args:
             linger_s: time for which a selection lingers.
             max_times: so many times as long it does while its place looks as it did.
             hides: whether what lingers is hidden; where it is kept, less is better than more.
+            erodes: whether what masks lose slowly is looked for, too, where it is hidden.
         """
         self._linger_s, self._max_s = linger_s, max_times * linger_s
         self._blobs: list[Blob] = []
         """The newest first."""
-        self._erosion = Erosion(self._linger_s, self._max_s) if hides else None
+        self._erosion = Erosion(self._linger_s, self._max_s) if hides and erodes else None
+        self._hides = hides
         self._previous: Grey | None = None
+        self._earlier: Grey | None = None
+        """The one before that, of the same scene."""
+        self._own: list[Blob] = []
+        self._own_earlier: list[Blob] = []
+        """What was selected in the two."""
+        self._passing: Mask | None = None
+        """Where what was selected in the last frame, and around it, others cover what lingers."""
         self._dis: cv2.DISOpticalFlow | None = None
 
     def add(self, grey: Grey, selected: Mask | None, *, cut: bool | None = None) -> Mask | None:
@@ -70,42 +83,57 @@ class Lingering:
         Returns:
             What lingers beside it, of the same size; None for nothing, or where it has no masks.
         """
-        previous, self._previous = self._previous, grey
+        earlier, previous = self._earlier, self._previous
         if previous is not None and (is_cut(previous, grey) if cut is None else cut):
-            self._blobs, self._dis = [], None
+            self._blobs, self._own, self._dis, previous, earlier = [], [], None, None, None
             if self._erosion is not None:
                 self._erosion.forget()
+        self._earlier, self._previous = previous, grey
         self._blobs = [blob for blob in self._blobs if self._is_young(blob, grey.pts_s)]
         if selected is None:
-            self._blobs = [looked_at(blob, grey) for blob in self._moved(previous, grey)]
+            self._blobs = [looked_at(blob, grey) for blob in self._moved(earlier, previous, grey)]
+            self._own_earlier, self._own = self._own, []
             return None
         self._blobs = [of_size(blob, Size(*selected.shape)) for blob in self._blobs]
         side = 2 * AROUND_CELLS + 1
         known = np.asarray(cv2.dilate(selected, np.ones((side, side), np.uint8)), np.uint8)
         # Where nothing but edges is missed, nobody has to know what moves.
-        is_missed = any(True for blob in self._blobs for _ in missed_parts(blob, known))
-        kept = _rests(self._moved(previous, grey), known) if is_missed else []
+        is_missed = any(blob.seen is not previous or any(missed_parts(blob, known)) for blob in self._blobs)
+        there = self._moved(earlier, previous, grey) if is_missed else []
+        kept = _rests(there, known, previous)
+        self._passing = known
         own = seen_in(selected, grey)
+        self._own_earlier, self._own = self._own, own
         self._blobs = own + [looked_at(blob, grey) for blob in kept]
         lost = None if self._erosion is None else self._erosion.add(grey, selected, known)
         if not kept:
             return lost
         together = np.zeros_like(selected) if lost is None else lost
         for blob in kept:
-            here = blob.spot.of(together)
-            cv2.bitwise_or(here, blob.spot.mask, here)
+            placed = blob.placed()
+            if placed is not None:
+                here = placed.of(together)
+                cv2.bitwise_or(here, placed.mask, here)
         return together
 
     def _is_young(self, blob: Blob, now_s: float) -> bool:
         seen_s, alike_s = abs(now_s - blob.seen.pts_s), abs(now_s - blob.alike_s)
         return alike_s <= self._linger_s and seen_s <= self._max_s
 
-    def _moved(self, previous: Grey | None, grey: Grey) -> list[Blob]:
+    def _moved(self, earlier: Grey | None, previous: Grey | None, grey: Grey) -> list[Blob]:
         """The blobs as of this frame."""
         if previous is None or not self._blobs:
             return self._blobs
         self._dis = self._dis or coarse_flow(Size(*grey.pixels.shape))
-        return moved(self._blobs, previous, grey, self._dis)
+        blobs: list[Blob] = []
+        for blob in self._blobs:
+            if blob.seen is not previous or earlier is None:
+                blobs.append(blob)
+            else:
+                before = [part for other in self._own_earlier for part in connected(other)]
+                blobs += [paced(part, before, earlier, self._dis) for part in connected(blob)]
+        there = moved(blobs, previous, grey, self._dis, self._passing)
+        return there if self._hides else [blob for blob in there if blob.pace is None or not blob.twofold]
 
 
 def covered_both_ways(
@@ -131,8 +159,8 @@ def covered_both_ways(
         previous = grey
         waiting.append(_Waiting(frame, parsing, grey, mask, cut, forward.add(grey, mask, cut=cut)))
         if len(waiting) > BATCH and _is_enough(waiting, linger_s):
-            yield from _given(waiting, BATCH, Lingering(linger_s, max_times, hides=False))
-    yield from _given(waiting, len(waiting), Lingering(linger_s, max_times, hides=False))
+            yield from _given(waiting, BATCH, Lingering(linger_s, max_times, hides=hides, erodes=False))
+    yield from _given(waiting, len(waiting), Lingering(linger_s, max_times, hides=hides, erodes=False))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,12 +198,42 @@ def _either(one: Mask | None, other: Mask | None) -> Mask | None:
     return np.asarray(cv2.bitwise_or(one, other), np.uint8)
 
 
-def _rests(blobs: list[Blob], known: Mask) -> list[Blob]:
-    """What is left of blobs beside what is known; of two at one place the newer one."""
-    rests, known = [], known.copy()
+def _passing(blobs: list[Blob], before: Grey | None, known: Mask) -> Mask:
+    """Where those are known who were seen in the frame before, too, and have only moved."""
+    passing = np.zeros_like(known)
     for blob in blobs:
-        for rest in list(missed_parts(blob, known)):
-            rests.append(settled(blob, rest))
-            here = rest.of(known)
-            cv2.bitwise_or(here, rest.mask, here)
+        placed = blob.placed() if blob.seen is before else None
+        if placed is not None:
+            here = placed.of(passing)
+            cv2.bitwise_or(here, placed.mask, here)
+    side = 4 * AROUND_CELLS + 1
+    return np.asarray(cv2.bitwise_and(known, cv2.dilate(passing, np.ones((side, side), np.uint8))), np.uint8)
+
+
+def _rests(blobs: list[Blob], known: Mask, before: Grey | None) -> list[Blob]:
+    """What is left of blobs, the newest first, beside what is known; of two at one place the newer one.
+
+    Those that lingered already stay whole where others pass before them: they are there when these have passed.
+    """
+    rests: list[Blob] = []
+    if not blobs:
+        return rests
+    refound = np.asarray(cv2.bitwise_and(known, cv2.bitwise_not(_passing(blobs, before, known))), np.uint8)
+    for _, seen_at_once in groupby(blobs, lambda blob: id(blob.seen)):
+        left = [rest for blob in seen_at_once for rest in _left_of(blob, known if blob.seen is before else refound)]
+        for rest in left:
+            placed = rest.placed()
+            if placed is not None:
+                here = placed.of(refound)
+                cv2.bitwise_or(here, placed.mask, here)
+        rests += left
     return rests
+
+
+def _left_of(blob: Blob, known: Mask) -> list[Blob]:
+    """Of what nothing is known all is left, with what of it has left the picture: it may come back."""
+    parts = list(missed_parts(blob, known))
+    placed = blob.placed()
+    if parts and placed is not None and not cv2.countNonZero(cv2.bitwise_and(placed.mask, placed.of(known))):
+        return [blob]
+    return [settled(blob, part) for part in parts]
