@@ -38,6 +38,9 @@ _INTERLACED = 1 << 18 | 1 << 29
 """FFmpeg's flags of encoders for fields: of their transform and of their motion."""
 HELD_BACK = 2
 """Frames of a file that wait, in case that they are the last."""
+LASTS_S = 1.0
+"""What is live may end with any picture, which then lasts as long as the rate says, but no longer than this or than the
+longest pause before: the mean rate of a file with a pause of an hour says nothing of the others."""
 KEY_EVERY_S = 2
 """A file can be played from so many places, and a clip begin there."""
 
@@ -96,6 +99,8 @@ class Encoder:
         self._size = self._tags.stored_size(info.frame_size)
         self._to_yuv = VideoReformatter()
         self._step = max(1, round(1 / (self._rate * info.tags.time_base)))
+        self._longest = max(1, round(LASTS_S / info.tags.time_base))
+        """The longest time from one picture to the next, or `LASTS_S`."""
         self._first_ticks = self._key_ticks = 0
         self._last_ticks: int | None = None
         self._last_duration = self._step
@@ -131,6 +136,7 @@ class Encoder:
         else:
             ticks = max(ticks, self._last_ticks + 1)
             self._durations[self._last_ticks] = ticks - self._last_ticks
+            self._longest = max(self._longest, ticks - self._last_ticks)
         self._last_duration = self._ticks_until_end(ticks, duration_s) if duration_s else self._step
         frame = self._encodable(picture)
         frame.pts, frame.time_base = ticks, self._tags.time_base
@@ -197,7 +203,7 @@ class Encoder:
             raise SinkError(f"cannot encode a picture: {getattr(exc, 'strerror', None) or exc}") from exc
         if self._live:
             for packet in packets:
-                packet.duration = self._step
+                packet.duration = min(self._step, self._longest)
         return packets
 
     def _begin(self) -> None:

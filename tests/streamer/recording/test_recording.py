@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import pairwise
@@ -201,6 +202,18 @@ def test_a_rate_that_is_not_kept_makes_no_difference(tmp_path: Path) -> None:
         for second in range(10):
             recorder.write(quarters(*SIZE), float(second))
     assert keys_of(tmp_path / "out.mkv") == [True, False] * 5
+
+
+@pytest.mark.parametrize(("times_s", "lasts_s"), [([0, 0.04, 0.08], 1.08), ([0, 30, 60], 90)])
+def test_the_mean_rate_of_a_file_with_a_long_pause_is_no_length_of_its_last_picture(
+    tmp_path: Path, times_s: list[float], lasts_s: float
+) -> None:
+    out = tmp_path / "out.mp4"
+    with live(out, replace(info(), rate=Fraction(1, 720))) as recorder:
+        for time_s in times_s:
+            recorder.write(quarters(*SIZE), time_s)
+    with av.open(str(out)) as container:
+        assert container.duration / av.time_base == pytest.approx(lasts_s, abs=0.01)
 
 
 def test_a_recording_that_begins_when_its_file_is_over(tmp_path: Path) -> None:
