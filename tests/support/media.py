@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import socket
 import struct
 import subprocess
@@ -432,24 +433,32 @@ def rtsp(
     status: str = "200 OK",
     then: Answer = hang_up,
     pace: Callable[[float], None] = at_once,
+    *,
+    only_udp: bool = False,
 ) -> Answer:
     """A camera: what it is asked for it grants, or refuses with another status; RTP goes the way RTSP came.
 
-    `pace` is called with each packet's time before it is sent.
+    Args:
+        pace: is called with each packet's time before it is sent.
+        only_udp: RTP goes over UDP, and is refused over the connection.
     """
 
     def answer(connection: socket.socket) -> None:
-        if _plays(connection, status):
+        way = _plays(connection, status, only_udp=only_udp)
+        if way is None:
+            return
+        with way:
             if clip is not None:
                 with av.open(str(clip)) as source:
-                    _send_rtp(connection, source, pace)
+                    _send_rtp(way, source, pace)
             then(connection)
 
     return answer
 
 
-def _plays(connection: socket.socket, status: str) -> bool:
-    """Answers until the other end may see the pictures, or leaves."""
+def _plays(connection: socket.socket, status: str, *, only_udp: bool) -> io.RawIOBase | None:
+    """Answers until the other end may see the pictures: where RTP is to be written. None if it leaves."""
+    way: io.RawIOBase = _Interleaved(connection)
     with connection.makefile("rb") as asked:
         while lines := _request(asked):
             verb, number = lines[0].split()[0], next(line for line in lines if line.startswith("CSeq"))
@@ -458,12 +467,18 @@ def _plays(connection: socket.socket, status: str) -> bool:
                 "DESCRIBE": f"Content-Type: application/sdp\r\nContent-Length: {len(_SDP)}\r\n\r\n{_SDP}",
                 "SETUP": "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n\r\n",
             }.get(verb, "Session: 1\r\n\r\n")
-            if granted != "200 OK":
+            if verb == "SETUP" and only_udp:
+                wanted = next(line for line in lines if line.startswith("Transport:"))
+                ports = re.search(r"client_port=([0-9]+)-([0-9]+)", wanted)
+                granted = "461 Unsupported Transport" if ports is None else granted
+                way = way if ports is None else _Datagrams(int(ports[1]), int(ports[2]))
+                more = f"{wanted}\r\nSession: 1\r\n\r\n"
+            if granted == status != "200 OK":
                 more = 'WWW-Authenticate: Basic realm="camera"\r\n\r\n'
             connection.sendall(f"RTSP/1.0 {granted}\r\n{number}\r\n{more}".encode())
             if verb == "PLAY":
-                return True
-    return False
+                return way
+    return None
 
 
 def _request(asked: io.BufferedReader) -> list[str]:
@@ -475,9 +490,9 @@ def _request(asked: io.BufferedReader) -> list[str]:
     return lines
 
 
-def _send_rtp(connection: socket.socket, source: Any, pace: Callable[[float], None]) -> None:
+def _send_rtp(way: io.RawIOBase, source: Any, pace: Callable[[float], None]) -> None:
     options = {"packetsize": "1400"}
-    with av.open(_Interleaved(connection), "w", format="rtp", container_options=options, buffer_size=1500) as sender:
+    with av.open(way, "w", format="rtp", container_options=options, buffer_size=1500) as sender:
         video = source.streams.video[0]
         stream = sender.add_stream_from_template(video)
         for packet in source.demux(video):
@@ -501,6 +516,25 @@ class _Interleaved(io.RawIOBase):
         channel = 1 if 200 <= packet[1] <= 204 else 0
         self._connection.sendall(struct.pack("!cBH", b"$", channel, len(packet)) + packet)
         return len(packet)
+
+
+class _Datagrams(io.RawIOBase):
+    """Sends each RTP packet to one port on loopback, reports to another."""
+
+    def __init__(self, port: int, reports: int) -> None:
+        self._ports = port, reports
+        self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        packet = bytes(data)
+        return self._sender.sendto(packet, ("127.0.0.1", self._ports[200 <= packet[1] <= 204]))
+
+    def close(self) -> None:
+        self._sender.close()
+        super().close()
 
 
 def _be_camera(kind: str, clip: str, port: str) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from itertools import islice, pairwise, takewhile
+from pathlib import Path
 
 import cv2
 import pytest
@@ -19,8 +20,8 @@ from streamer.sources.demuxer.jpegs import MAX_BEFORE, NoJpegs, end_of, split
 from streamer.sources.network import Access
 from streamer.sources.reconnect import MAX_LASTING, Connector
 from streamer.sources.timing.seams import Backoff
-from streamer.sources.uri import has_bare_password
-from tests.support.media import NO_LENGTH, Answer, hold, http, quarters, serving
+from streamer.sources.uri import Transport, has_bare_password
+from tests.support.media import NO_LENGTH, Answer, Clip, hold, http, quarters, rtsp, serving, turn_of
 
 SECRET = "-".join(["open", "sesame"])
 
@@ -138,6 +139,25 @@ def test_a_camera_that_refuses_tcp_is_asked_for_udp(transport: str, ways: list[s
         open_source(f"rtsp://127.0.0.1:{port}/1", access=Access(transport))  # type: ignore[arg-type]
     assert caught.value.cause is Cause.UNUSABLE
     assert ["TCP" if "interleaved" in each else "UDP" for each in asked] == ways
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("transport", ["auto", "udp"])
+def test_a_camera_that_refuses_tcp_is_seen_over_udp(transport: Transport, tmp_path: Path) -> None:
+    """What waits for its reader fits into the system's buffer: nothing of it is lost."""
+    clip = Clip(b_frames=0).make(tmp_path / "clip.ts")
+    camera = rtsp(clip, then=hold, only_udp=True)
+    with serving(camera) as port, open_source(f"rtsp://127.0.0.1:{port}/1", access=Access(transport)) as source:
+        frames = list(islice(source, 8))
+    assert len(frames) == 8
+    assert turn_of(frames[-1].bgr) == [0, 1, 2, 3]
+
+
+@pytest.mark.process
+def test_a_camera_that_refuses_tcp_is_not_asked_for_udp_against_the_word_of_its_owner(tmp_path: Path) -> None:
+    clip = Clip(b_frames=0).make(tmp_path / "clip.ts")
+    with serving(rtsp(clip, then=hold, only_udp=True)) as port, pytest.raises(CannotOpen, match="--rtsp-transport"):
+        open_source(f"rtsp://127.0.0.1:{port}/1", access=Access("tcp"))
 
 
 # What does not pass by waiting
