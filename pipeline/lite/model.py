@@ -15,7 +15,7 @@ from pipeline.network.quantize import int8_form, is_quick
 from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
-SHA256 = "673a8da4fdd281381eeb88c857a0e3649b88711d57aa9867a5c5a769b8ffaf01"
+SHA256 = "8afa1c16157f1d2e9c675ea4aa6f5c13e2eb23be13278a56d6552d8e6076676c"
 
 
 def lite_model(model_dir: Path | None = None) -> Model:

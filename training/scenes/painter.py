@@ -37,7 +37,7 @@ class Mix:
     """Shares of the scenes by kind; the rest show nobody."""
 
     portraits: float = 0.23
-    ordinary: float = 0.22
+    ordinary: float = 0.25
     crowds: float = 0.10
     synthetic: float = 0.12
     """Of all scenes, before the others share the rest, if the pack has such a part."""
