@@ -97,6 +97,8 @@ class Blob:
         """
         left, top, right, bottom = self.spot.box
         height, width = self.map_size
+        if self.pace is None:
+            return self.spot.mask, Size(0, 0), Size(0, 0)
         before = Size(max(0, down) if top == 0 else 0, max(0, across) if left == 0 else 0)
         beyond = Size(max(0, -down) if bottom == height else 0, max(0, -across) if right == width else 0)
         if not (any(before) or any(beyond)):

@@ -7,7 +7,7 @@ did when it was seen, since then nobody has gone. A recording is gone through in
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import cv2
@@ -30,6 +30,8 @@ BATCH = 8
 """Frames that are given at once, once those up to `LINGER_S` after them are known."""
 MAX_AHEAD = 64
 """Maximum number of frames in memory; of more than 56 a second fewer than `LINGER_S` after a frame are known."""
+GONE_SHARE = 0.7
+"""Of who is missed for so large a part it is guessed where they went."""
 AROUND_CELLS = 2
 """What is missed by so little is hidden all the same: effects go that far beyond what is selected."""
 
@@ -91,7 +93,7 @@ class Lingering:
         self._earlier, self._previous = previous, grey
         self._blobs = [blob for blob in self._blobs if self._is_young(blob, grey.pts_s)]
         if selected is None:
-            self._blobs = [looked_at(blob, grey) for blob in self._moved(earlier, previous, grey)]
+            self._blobs = [looked_at(blob, grey) for blob in self._moved(earlier, previous, grey, None)]
             self._own_earlier, self._own = self._own, []
             return None
         self._blobs = [of_size(blob, Size(*selected.shape)) for blob in self._blobs]
@@ -99,8 +101,8 @@ class Lingering:
         known = np.asarray(cv2.dilate(selected, np.ones((side, side), np.uint8)), np.uint8)
         # Where nothing but edges is missed, nobody has to know what moves.
         is_missed = any(blob.seen is not previous or any(missed_parts(blob, known)) for blob in self._blobs)
-        there = self._moved(earlier, previous, grey) if is_missed else []
-        kept = _rests(there, known, previous)
+        there = self._moved(earlier, previous, grey, known) if is_missed else []
+        kept = _rests(there, known, previous if self._hides else None)
         self._passing = known
         own = seen_in(selected, grey)
         self._own_earlier, self._own = self._own, own
@@ -120,20 +122,24 @@ class Lingering:
         seen_s, alike_s = abs(now_s - blob.seen.pts_s), abs(now_s - blob.alike_s)
         return alike_s <= self._linger_s and seen_s <= self._max_s
 
-    def _moved(self, earlier: Grey | None, previous: Grey | None, grey: Grey) -> list[Blob]:
-        """The blobs as of this frame."""
+    def _moved(self, earlier: Grey | None, previous: Grey | None, grey: Grey, known: Mask | None) -> list[Blob]:
+        """The blobs as of this frame. What is kept while the rest goes is never guessed to go on."""
         if previous is None or not self._blobs:
             return self._blobs
         self._dis = self._dis or coarse_flow(Size(*grey.pixels.shape))
+        if not self._hides:
+            return moved([replace(blob, twofold=True) for blob in self._blobs], previous, grey, self._dis)
         blobs: list[Blob] = []
+        before = [part for other in self._own_earlier for part in connected(other)] if earlier is not None else []
         for blob in self._blobs:
             if blob.seen is not previous or earlier is None:
                 blobs.append(blob)
-            else:
-                before = [part for other in self._own_earlier for part in connected(other)]
-                blobs += [paced(part, before, earlier, self._dis) for part in connected(blob)]
-        there = moved(blobs, previous, grey, self._dis, self._passing)
-        return there if self._hides else [blob for blob in there if blob.pace is None or not blob.twofold]
+                continue
+            for part in connected(blob):
+                # Who is still known for the most part has moved, and what is missed is their edge or has come loose.
+                gone = known is None or _missed_share(part, known) >= GONE_SHARE
+                blobs.append(paced(part, before, earlier, self._dis) if gone else replace(part, twofold=True))
+        return moved(blobs, previous, grey, self._dis, self._passing)
 
 
 def covered_both_ways(
@@ -198,6 +204,11 @@ def _either(one: Mask | None, other: Mask | None) -> Mask | None:
     return np.asarray(cv2.bitwise_or(one, other), np.uint8)
 
 
+def _missed_share(blob: Blob, known: Mask) -> float:
+    missed = cv2.countNonZero(cv2.bitwise_and(blob.spot.mask, cv2.bitwise_not(blob.spot.of(known))))
+    return missed / cv2.countNonZero(blob.spot.mask)
+
+
 def _passing(blobs: list[Blob], before: Grey | None, known: Mask) -> Mask:
     """Where those are known who were seen in the frame before, too, and have only moved."""
     passing = np.zeros_like(known)
@@ -213,7 +224,7 @@ def _passing(blobs: list[Blob], before: Grey | None, known: Mask) -> Mask:
 def _rests(blobs: list[Blob], known: Mask, before: Grey | None) -> list[Blob]:
     """What is left of blobs, the newest first, beside what is known; of two at one place the newer one.
 
-    Those that lingered already stay whole where others pass before them: they are there when these have passed.
+    Those that went missing before stay whole where others pass before them: they are there when these have passed.
     """
     rests: list[Blob] = []
     if not blobs:
