@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from streamer.errors import BadMessage, CannotOpen, SinkError
 from streamer.masks.sidecar import Sidecar
 from streamer.masks.sidecar_writer import SidecarWriter
 from tests.support.parsings import a_parsing
+from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
 FACES = LabelSet("faces", (LabelClass("None", "000000"), LabelClass("Face", "ff0000")))
@@ -185,37 +188,58 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
         SidecarWriter(full, (), None).write(PARSINGS[0])
 
 
-def write_for_ever(path: Path, said: int) -> None:
-    """Says a byte for each parsing that is written."""
+def write_for_ever(path: Path) -> None:
+    """Says a byte, in a file beside it, for each parsing that is written."""
+    said = os.open(path.with_suffix(".said"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     writer = SidecarWriter.create(path)
     for index in range(50_000):
         writer.write(PARSINGS[index % 8])
         os.write(said, b".")
 
 
-@pytest.mark.process
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="each of many processes would take seconds to start")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_killed_at_any_moment_all_that_was_written_is_there(tmp_path: Path) -> None:
-    chance = random.Random(SEED)
-    for number in range(KILLS):
-        path, until = tmp_path / f"{number}.hpm", chance.randrange(10, 100_000)
-        read, said = os.pipe()
+def fork_writers() -> None:
+    """For each path that is read, says the process id of one that writes to it, and, when that is over, how it ended.
+
+    For a process that has one thread: a lock that another thread has at that moment is never free in what is forked.
+    """
+    for line in sys.stdin:
         if (pid := os.fork()) == 0:
             try:
-                write_for_ever(path, said)
+                write_for_ever(Path(line.rstrip("\n")))
             finally:
                 os._exit(1)
-        try:
-            assert eventually(lambda: path.exists() and path.stat().st_size > until)  # noqa: B023  (called at once)
-        finally:
-            os.kill(pid, signal.SIGKILL)
-            assert os.waitpid(pid, 0)[1] == signal.SIGKILL
-            os.close(said)
-            count = len(os.read(read, 100_000))
-            os.close(read)
-        with Sidecar(path) as sidecar:
-            assert len(sidecar) >= count
-            assert not sidecar.has_index
-            for index, each in enumerate(sidecar):
-                assert_same(each, PARSINGS[index % 8])
+        os.write(sys.stdout.fileno(), f"{pid}\n".encode())
+        os.write(sys.stdout.fileno(), f"{os.waitpid(pid, 0)[1]}\n".encode())
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="each of many processes would take seconds to start")
+def test_killed_at_any_moment_all_that_was_written_is_there(tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", f"from {fork_writers.__module__} import fork_writers; fork_writers()"]
+    with subprocess.Popen(
+        command, cwd=ROOT, env=one_thread, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writers:
+        assert writers.stdin is not None
+        assert writers.stdout is not None
+        for number in range(KILLS):
+            path, until = tmp_path / f"{number}.hpm", chance.randrange(10, 100_000)
+            print(path, file=writers.stdin, flush=True)
+            pid = int(writers.stdout.readline())
+            try:
+                assert eventually(lambda: path.exists() and path.stat().st_size > until)  # noqa: B023  (called at once)
+            finally:
+                os.kill(pid, signal.SIGKILL)
+            assert int(writers.stdout.readline()) == signal.SIGKILL
+            _check_killed(path)
+        writers.stdin.close()
+
+
+def _check_killed(path: Path) -> None:
+    count = path.with_suffix(".said").stat().st_size
+    with Sidecar(path) as sidecar:
+        assert len(sidecar) >= count
+        assert not sidecar.has_index
+        for index, each in enumerate(sidecar):
+            assert_same(each, PARSINGS[index % 8])
