@@ -186,7 +186,8 @@ def overload(seconds: float) -> tuple[list[Load], bool]:
         found = []
         for name, clients, pause_s in (("overload", OVERLOADING, 0.0), ("flood", FLOODING, REFUSED_PAUSE_S)):
             found.append(load(port, pid, clients, seconds, pause_s))
-            print(f"{name:8} {clients:3} clients {found[-1]}, memory {found[-1].grown_mb:+.0f} MB", flush=True)
+            print(f"{name:8} {clients:3} clients {found[-1]}", flush=True)
+            print(f"memory after it {found[-1].grown_mb:+.0f} MB", flush=True)
         after = load(port, pid, 1, 0.001)
     return found, after.statuses == Counter({200: 1})
 
