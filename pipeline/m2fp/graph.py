@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.errors import RuntimeUnavailable, installs
 from pipeline.geometry import Size
-from pipeline.network.runtime import openvino_package
+from pipeline.network.runtime import openvino_core, openvino_package
 
 
 def operation(threads: int) -> Any:
@@ -128,6 +128,6 @@ def run(graph: Any, picture: Any, precision: str) -> tuple[Any, ...]:
     Args:
         picture: float32 (1, 3, H, W).
     """
-    compiled = openvino_package().Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+    compiled = openvino_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision})
     answer = compiled([picture])
     return tuple(np.array(answer[output]) for output in compiled.outputs)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import RuntimeUnavailable
-from pipeline.network.runtime import openvino_package
+from pipeline.network.runtime import openvino_core, openvino_package
 
 _CPU_INFO = Path("/proc/cpuinfo")
 _BYTE_PRODUCTS = {"avx512_vnni", "avx_vnni", "amx_int8"}
@@ -133,7 +133,7 @@ def _watched(sources: dict[str, Any], graph: Any, pictures: Sequence[NDArray[np.
     watched = openvino.Model(
         [source.get_node().output(source.get_index()) for source in sources.values()], graph.get_parameters()
     )
-    compiled = openvino.Core().compile_model(watched, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(watched, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     limits = dict.fromkeys(sources, (0.0, 0.0))
     for picture in pictures:
         answer = compiled([picture])

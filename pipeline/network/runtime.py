@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal, Protocol
@@ -128,6 +129,20 @@ def openvino_package() -> Any:
     return openvino
 
 
+@cache
+def openvino_core() -> Any:
+    """OpenVINO's core that compiles, one for as long as the process runs.
+
+    Each that has compiled gave its thread an alternate stack for signals. Of two that are released in the order in
+    which they were made, the second leaves that of the first behind, whose memory is free by then: Python handles
+    Ctrl-C there, and the process ends with a segmentation fault (OpenVINO 2026.4).
+
+    Raises:
+        RuntimeUnavailable: OpenVINO is not installed.
+    """
+    return openvino_package().Core()
+
+
 class _OpenVinoRun:
     def __init__(
         self, request: Any, tensor: Callable[..., Any], shapes: Sequence[tuple[int, ...]], picture: Picture
@@ -162,9 +177,10 @@ class _OpenVinoNetwork:
         scaling: Scaling | None = None,
     ) -> None:
         openvino = openvino_package()
-        core = openvino.Core()
+        core = openvino_core()
+        reader = openvino.Core() if extensions else core
         for extension in extensions:
-            core.add_extension(extension)
+            reader.add_extension(extension)
         has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self.precision = _settled(options.precision, has_bf16)
         settings: dict[str, Any] = {
@@ -175,7 +191,7 @@ class _OpenVinoNetwork:
         if options.threads is not None:
             settings["INFERENCE_NUM_THREADS"] = options.threads
         try:
-            model = core.read_model(path)
+            model = reader.read_model(path)
             model.reshape({0: [1, 3, *input_size]})
             model = prepare(model) if prepare is not None else model
             steps = openvino.preprocess.PrePostProcessor(model)

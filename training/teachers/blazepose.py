@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
-from pipeline.network.runtime import openvino_package
+from pipeline.network.runtime import openvino_core
 from pipeline.types import Picture
 
 LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST, LEFT_INDEX = 11, 13, 15, 19
@@ -50,7 +50,7 @@ class BlazePose:
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        core = openvino_package().Core()
+        core = openvino_core()
         try:
             graph = core.read_model(path)
         except RuntimeError as exc:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
 from pipeline.geometry import Box, Size
-from pipeline.network.runtime import openvino_package
+from pipeline.network.runtime import openvino_core
 from pipeline.types import Picture
 
 LEFT_SHOULDER, LEFT_ELBOW, LEFT_WRIST, LEFT_HIP, LEFT_KNEE, LEFT_ANKLE = 5, 7, 9, 11, 13, 15
@@ -66,7 +66,7 @@ class MoveNet:
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        self._core = openvino_package().Core()
+        self._core = openvino_core()
         self._hints = {"INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"}
         self._path = path
         self._networks = {side: self._compiled(side) for side in sorted({*_WHOLE_SIDES, _TILE_SIDE})}

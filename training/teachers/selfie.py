@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import WeightsError
 from pipeline.geometry import Box, Size
-from pipeline.network.runtime import openvino_package
+from pipeline.network.runtime import openvino_core
 from pipeline.types import Picture
 
 NOBODY, HAIR, BODY_SKIN, FACE_SKIN, CLOTHES, OTHERS = range(6)
@@ -30,7 +30,7 @@ class SelfieNetwork:
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        core = openvino_package().Core()
+        core = openvino_core()
         try:
             graph = core.read_model(path)
         except RuntimeError as exc:

@@ -1,6 +1,7 @@
 """One contract for every way to run a network, checked on all of them."""
 
 import gc
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -257,3 +258,26 @@ def test_names_that_there_are_not_are_refused_with_those_that_there_are() -> Non
 def test_numbers_that_cannot_be_are_refused(name: str) -> None:
     with pytest.raises(PipelineError, match=f"{name} must be at least 1, not 0"):
         RunOptions(**{name: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+def test_ctrl_c_is_answered_after_networks_were_released() -> None:
+    """In the order in which they were compiled, as those of sizes that are not wanted any more."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from pipeline.geometry import Size
+from pipeline.network.options import RunOptions
+from pipeline.network.runtime import compile_network
+first, second = (compile_network(Path({str(LITE)!r}), Size(64, width), RunOptions("openvino")) for width in (64, 96))
+del first
+del second
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+except KeyboardInterrupt:
+    print("answered")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "answered\n", "")
