@@ -113,7 +113,7 @@ class Runner:
         while not self._stopped:
             try:
                 if begun is not None:
-                    self._store.again(begun.id, {"type": "no-room", "detail": "what became of it could not be stored"})
+                    self._store.give_back(begun.id)
                 begun = self._store.begin(*kinds)
                 if begun is not None:
                     await self._one(begun, do)
@@ -121,9 +121,16 @@ class Runner:
                     continue
             except (sqlite3.Error, OSError) as exc:  # a full disk has room again, and the jobs after this one wait
                 event("jobs-stand-still", logging.ERROR, job=begun and begun.id, why=str(exc))
-                await self.news(STANDSTILL_S)
+                await self._stand_still()
             else:
                 await self.news(60.0)
+
+    async def _stand_still(self) -> None:
+        """Waits, whatever else becomes new: what other jobs tell is no reason to try again."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + STANDSTILL_S
+        while not self._stopped and (left_s := until_s - loop.time()) > 0:
+            await self.news(left_s)
 
     async def _one(self, job: Job, do: Callable[[Job], Awaitable[str]]) -> None:
         """Raises sqlite3.Error or OSError where what becomes of it cannot be stored."""
@@ -155,6 +162,8 @@ class Runner:
             self._store.end(job.id, "done", media_type=task.result())
         elif isinstance(error, OSError):
             self._store.end(job.id, "failed", {"type": "no-room", "detail": f"it cannot be stored: {error.strerror}"})
+        elif isinstance(error, sqlite3.Error):
+            raise error
         elif not isinstance(error, Problem):  # a fault of ours, which is not to end the jobs after it
             why = f"{type(error).__name__}: {error}"
             event("failed", logging.ERROR, job=job.id, trace="".join(traceback.format_exception(error)))
