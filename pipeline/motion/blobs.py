@@ -249,6 +249,7 @@ def of_size(blob: Blob, size: Size) -> Blob:
         down=blob.down * higher,
         whole_across=blob.whole_across * wider,
         whole_down=blob.whole_down * higher,
+        pace=None if blob.pace is None else (blob.pace[0] * wider, blob.pace[1] * higher),
     )
 
 
