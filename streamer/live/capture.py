@@ -43,6 +43,7 @@ class _Limit:
         if self._duration_s is not None:
             self._until_s = first.captured_s + self._duration_s
             self._until_pts_s = first.pts_s + self._duration_s
+            source.audio.ends_s = source.info.tags.start_s + self._until_pts_s
 
     def reached(self, frame: Frame) -> bool:
         """Whether a frame comes too late."""

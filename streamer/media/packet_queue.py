@@ -1,5 +1,6 @@
 """Packets of tracks beside the pictures on their way from a source to a recording."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -33,6 +34,11 @@ class PacketQueue:
         """They outlive the source: a recording may begin when a short file is over, and a camera is lost."""
         self.on_many: Callable[[], None] | None = None
         """Called by the source whenever `MANY` packets of a file wait: minutes may pass before its next picture."""
+        self.due_s: Callable[[], float] | None = None
+        """The time up to which packets are taken, in seconds of their clock: of what is played, no sound is given
+        before it is heard. None is all that there is."""
+        self.ends_s = math.inf
+        """Packets from this time on are not given at all."""
         self._recorded = recorded
         self._packets: deque[Packet] = deque(maxlen=None if recorded else MAX_PACKETS)
         self._last_s: dict[int, Fraction] = {}
@@ -54,20 +60,31 @@ class PacketQueue:
             self.on_many()
 
     def take(self) -> list[Packet]:
-        """What came since the last call, in the order of the source."""
+        """What came since the last call and is due, in the order of the source."""
+        due_s = math.inf if self.due_s is None else self.due_s()
         taken = []
         while self._packets:  # one by one, for the source may be adding to them
-            taken.append(self._packets.popleft())
+            time_s = _time_s(self._packets[0])
+            if time_s is not None and time_s > due_s:
+                break
+            packet = self._packets.popleft()
+            if time_s is None or time_s < self.ends_s:
+                taken.append(packet)
         return taken
 
     def _came_before(self, packet: Packet) -> bool:
-        ticks = packet.pts if packet.dts is None else packet.dts
-        if ticks is None:
+        time_s = _time_s(packet)
+        if time_s is None:
             return False
-        track, time_s = packet.stream.index, ticks * packet.time_base
+        track = packet.stream.index
         last_s = self._last_s.get(track)
         # Two subtitles may begin at once.
         if last_s is not None and (time_s < last_s or (time_s == last_s and packet.stream.type != "subtitle")):
             return True
         self._last_s[track] = time_s
         return False
+
+
+def _time_s(packet: Packet) -> Fraction | None:
+    ticks = packet.pts if packet.dts is None else packet.dts
+    return None if ticks is None else ticks * packet.time_base

@@ -62,6 +62,11 @@ class VideoTags:
         return Size(size.width, size.height) if self.rotation % 180 else size
 
     @property
+    def start_s(self) -> float:
+        """The time of the first frame, in seconds of the clock that its other tracks have, too."""
+        return float(self.start_ticks * self.time_base)
+
+    @property
     def is_upright(self) -> bool:
         """Whether pictures are stored as they are shown."""
         return not self.rotation and not self.mirrored

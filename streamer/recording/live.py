@@ -68,6 +68,11 @@ class LiveRecorder:
             raise
         self._put(packets)
 
+    def tick(self) -> None:
+        """Takes the sound that came since, while no picture comes. Raises SinkError when the files cannot go on."""
+        if not self._broken:
+            self._put([])
+
     def __enter__(self) -> Self:
         return self
 

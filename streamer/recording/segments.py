@@ -17,7 +17,7 @@ from streamer.recording.muxer import Muxer
 MAX_LATE_S = 2
 """Sound that comes so long after pictures of its time still finds its file open."""
 MAX_AHEAD = 2000
-"""So many packets of sound wait for the pictures of their time: half a minute and more."""
+"""So many packets of a track of sound wait for the pictures of their time: half a minute and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ class Segments:
         self._newest_s = Fraction(0)
         self._damaged = 0
         """In the files that are complete."""
-        self._ahead: deque[tuple[int, Packet]] = deque()
+        self._ahead: dict[int, deque[Packet]] = {}
+        """Of each track of sound, what waits for the pictures of its time."""
 
     def due(self, pts_s: float) -> bool:
         """Whether a picture of this time begins a new file."""
@@ -92,7 +93,7 @@ class Segments:
             if track == PICTURES:
                 self._put_picture(packet)
             else:
-                self._ahead.append((track, packet))
+                self._ahead.setdefault(track, deque()).append(packet)
             self._put_sounds(self._newest_s)
         except SinkError as exc:
             raise self._kept(exc) from exc
@@ -135,16 +136,22 @@ class Segments:
 
     def _put_sounds(self, until_s: Fraction | None) -> None:
         """Sound waits for the pictures of its time: only then is it known into which file it goes."""
-        waiting, self._ahead = self._ahead, deque()
-        for track, packet in waiting:
-            ticks = packet.pts if packet.dts is None else packet.dts
-            time_s = self._newest_s if ticks is None else ticks * packet.time_base
-            if until_s is not None and time_s > until_s and len(self._ahead) < MAX_AHEAD:
-                self._ahead.append((track, packet))
-            elif time_s >= self._part.since_s:
-                self._part.put(track, packet)
-            elif self._before is not None:
-                self._before.put(track, packet)
+        for track, waiting in self._ahead.items():
+            while waiting:
+                time_s = self._time_s(waiting[0])
+                if until_s is not None and time_s > until_s and len(waiting) <= MAX_AHEAD:
+                    break
+                self._put_sound(track, waiting.popleft(), time_s)
+
+    def _put_sound(self, track: int, packet: Packet, time_s: Fraction) -> None:
+        if time_s >= self._part.since_s:
+            self._part.put(track, packet)
+        elif self._before is not None:
+            self._before.put(track, packet)
+
+    def _time_s(self, packet: Packet) -> Fraction:
+        ticks = packet.pts if packet.dts is None else packet.dts
+        return self._newest_s if ticks is None else Fraction(ticks * packet.time_base)
 
     @property
     def damaged(self) -> int:

@@ -1,5 +1,6 @@
 """Recordings played as a camera would give them: at their own pace, over and over, and not waited for without end."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -49,7 +50,8 @@ def looped(rounds: Iterable[Iterable[Frame]], frame_s: float) -> Iterator[Frame]
 class Paced(Source):
     """A recording in real time: each frame when it is due by its `pts_s` after the first one; at once if it is late.
 
-    When it is given counts as captured. It ends early when it is stopped.
+    When it is given counts as captured. It ends early when it is stopped. Sound is given as it is heard, for hours of
+    it may lie in a file before the next picture; of what ends early, no more than was heard.
     """
 
     def __init__(self, source: Source, stopped: Stopped, ready: Callable[[], bool] | None = None) -> None:
@@ -61,7 +63,10 @@ class Paced(Source):
         self._source, self._stopped, self._ready = source, stopped, ready
         self._due_s: float | None = None
         """When the newest frame was due; None before the first."""
+        self._heard_s: Callable[[], float] = lambda: 0.0
+        """How far the sound is, in seconds after the first picture."""
         self.info, self.audio = source.info, source.audio
+        self.audio.due_s = lambda: self._heard_s() + self.info.tags.start_s
 
     @property
     def health(self) -> Health:
@@ -74,15 +79,22 @@ class Paced(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         start_s: float | None = None
-        with self:
-            for frame in self._source:
-                if start_s is None:
-                    start_s = time.monotonic() - frame.pts_s
-                self._due_s = start_s + frame.pts_s
-                while (left_s := self._left_s(self._due_s)) > 0:
-                    if self._stopped.wait(min(left_s, LOOK_UP_S)):
-                        return
-                yield replace(frame, captured_s=time.monotonic())
+        whole = False
+        try:
+            with self:
+                for frame in self._source:
+                    if start_s is None:
+                        start_s = time.monotonic() - frame.pts_s
+                        self._heard_s = partial(_since, start_s)
+                    self._due_s = start_s + frame.pts_s
+                    while (left_s := self._left_s(self._due_s)) > 0:
+                        if self._stopped.wait(min(left_s, LOOK_UP_S)):
+                            return
+                    yield replace(frame, captured_s=time.monotonic())
+                whole = True
+        finally:
+            heard_s = math.inf if whole else self._heard_s()
+            self._heard_s = lambda: heard_s
 
     def close(self) -> None:
         self._source.close()
@@ -92,6 +104,10 @@ class Paced(Source):
         if left_s > 0:
             return left_s
         return 0.0 if self._ready is None or self._ready() else HELD_LOOK_S
+
+
+def _since(start_s: float) -> float:
+    return time.monotonic() - start_s
 
 
 class Looped(Source):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from pipeline import Size
 from streamer.errors import SinkError
@@ -52,22 +53,27 @@ class Recording:
         )
 
     def write(self, item: Drawn) -> None:
-        try:
-            self._recorder.write(item.picture, item.pts_s)
-        except SinkError as exc:
-            # Files fail once, and the encoder for good.
-            if self._on_files_failed is None or not self._recorder.encodes:
-                self._forget()
-                raise
-            self._on_files_failed(exc)
+        self._unless_clips_go_on(partial(self._recorder.write, item.picture, item.pts_s))
 
     def tick(self) -> bool:
+        self._unless_clips_go_on(self._recorder.tick)
         self._tell_damaged()
         return True
 
     def close(self, ending: str) -> None:
         self._recorder.__exit__(None)
         self._tell_damaged()
+
+    def _unless_clips_go_on(self, do: Callable[[], None]) -> None:
+        """Raises what the recorder fails with, unless only its files do, and clips can be had without."""
+        try:
+            do()
+        except SinkError as exc:
+            # Files fail once, and the encoder for good.
+            if self._on_files_failed is None or not self._recorder.encodes:
+                self._forget()
+                raise
+            self._on_files_failed(exc)
 
     def _tell_damaged(self) -> None:
         damaged = self._recorder.damaged

@@ -37,7 +37,7 @@ from streamer.live.stream import RING_FRAMES
 from streamer.masks.sidecar import Sidecar
 from streamer.media.opencv_threads import CORES_A_THREAD
 from streamer.sources.open import sample
-from tests.support.media import Clip, free_port, hang_up, http, pictures_of, pts_of, serving, spread
+from tests.support.media import Clip, free_port, hang_up, http, pictures_of, pts_of, serving, sound_of, spread
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually, fair_time, within
 
@@ -202,6 +202,16 @@ def test_duration_and_loop(tmp_path: Path) -> None:
         assert stream.join(120)
     assert 25 <= stream.stats.captured <= 32
     assert len(pts_of(tmp_path / "out.mp4")) == stream.stats.shown
+
+
+def test_a_recording_that_is_to_last_a_while_has_no_more_sound(tmp_path: Path) -> None:
+    """The file ends with its second picture, and its sound much later."""
+    lecture = Clip(ticks=(0, 6_400), sound="aac", b_frames=0).make(tmp_path / "short.mp4")
+    config = StreamConfig(str(lecture), duration_s=0.7, record=str(tmp_path / "out.mp4"), **SMALL)
+    with Stream(config) as stream:
+        assert stream.join(120)
+    assert float(sound_of(lecture)[0][-1][0]) > 0.9
+    assert 0.6 < float(sound_of(tmp_path / "out.mp4")[0][-1][0]) < 0.7
 
 
 @pytest.mark.parametrize("cores", [2, 16])

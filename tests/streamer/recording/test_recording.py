@@ -309,6 +309,34 @@ def test_sound_finds_the_file_of_its_time(tmp_path: Path, singing: Path, late: i
     assert all(0 <= time < 2 for track in tracks[1:-1] for time, _ in track)
 
 
+def test_sound_of_hours_before_the_next_picture_is_put_in_one_by_one(tmp_path: Path, singing: Path) -> None:
+    """Each packet is looked at once, however many wait: two pictures and an hour of sound took minutes."""
+    looked = 0
+
+    class Counted(Segments):
+        def _time_s(self, packet: Any) -> Fraction:
+            nonlocal looked
+            looked += 1
+            return super()._time_s(packet)
+
+    with open_source(singing, audio=True) as opened:
+        encoder = Encoder(opened.info, opened.audio.streams, Encoding(), live=True)
+        segments = Counted(Filing(tmp_path / "out.mp4"), encoder.tracks)
+        list(opened)
+        sounds = opened.audio.take()
+        first, length = sounds[0], sounds[1].pts - sounds[0].pts
+        put(encoder, segments, (0.0,))
+        for number in range(6000):
+            packet = av.Packet(bytes(first))
+            packet.time_base, packet.pts = first.time_base, number * length
+            packet.dts, packet.duration, packet.stream = packet.pts, length, first.stream
+            segments.put(1, packet)
+        put(encoder, segments, (130.0,))
+        segments.close()
+    assert looked < 3 * 6000
+    assert len(sound_of(tmp_path / "out.mp4")[0]) == 6000
+
+
 def test_what_was_recorded_is_never_removed(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         with live(tmp_path / "out.mp4") as recorder:

@@ -1,12 +1,15 @@
 """Recordings in real time, by a clock that goes only while somebody waits for it."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from streamer.sources import playback
+from streamer.sources.open import open_source
 from streamer.sources.pattern import TestPattern
 from streamer.sources.playback import Paced
+from tests.support.media import Clip
 from tests.support.waiting import Clock
 
 
@@ -57,3 +60,45 @@ def test_stopping_ends_the_wait_for_room(clock: Clock) -> None:
     clock.stops_s = 1005.0
     assert list(paced(clock, lambda: False)) == []
     assert clock.now_s == clock.stops_s
+
+
+@pytest.fixture
+def lecture(tmp_path: Path) -> Path:
+    """Three pictures, the last one after 40 s, and a tone all the while."""
+    return Clip(ticks=(0, 12_800, 40 * 12_800), sound="aac", b_frames=0).make(tmp_path / "lecture.mp4")
+
+
+def heard_s(source: Paced) -> float:
+    """The time of the last sound that is given now."""
+    taken = source.audio.take()
+    return float(taken[-1].pts * taken[-1].time_base) if taken else 0.0
+
+
+def test_sound_is_given_as_it_is_heard(clock: Clock, lecture: Path) -> None:
+    """All of it is read before the last picture is: a recording would have it half an hour before its pictures."""
+    source = Paced(open_source(lecture, audio=True), clock)
+    frames = iter(source)
+    next(frames)
+    assert heard_s(source) <= 0.03
+    clock.now_s += 0.5
+    assert heard_s(source) == pytest.approx(0.5, abs=0.03)
+    next(frames)
+    clock.now_s += 20
+    assert heard_s(source) == pytest.approx(clock.now_s - 1000, abs=0.03)
+    assert len(list(frames)) == 1
+    assert heard_s(source) == pytest.approx(40.5, abs=0.05)  # the end of the file
+
+
+def test_who_stops_has_no_more_sound_than_was_heard(clock: Clock, lecture: Path) -> None:
+    clock.stops_s = 1012.5
+    source = Paced(open_source(lecture, audio=True), clock)
+    assert len(list(source)) == 2
+    clock.now_s += 60
+    assert heard_s(source) == pytest.approx(12.5, abs=0.03)
+
+
+def test_sound_after_the_wanted_duration_is_left_out(clock: Clock, lecture: Path) -> None:
+    source = Paced(open_source(lecture, audio=True), clock)
+    source.audio.ends_s = 8.0
+    list(source)
+    assert heard_s(source) == pytest.approx(8.0, abs=0.03)
