@@ -36,6 +36,18 @@ REACH = 0.6
 size is the root of its cells: so the same rules hold far away and close by."""
 MIN_CELLS = 12
 """A person of fewer cells is a speck."""
+FAINT = 1.0
+"""Cells that background leads by less than this, in logits, may be somebody's: who is hard to make out is faint all
+over."""
+PLAIN, PLAINEST = 3.0, 6.0
+"""Mean leads over background, with that: up to the first a person has those cells, and past the second no such: of
+whoever is plain to see the outline would come out too wide."""
+SURE_LEAD, SURER = 3.0, 0.5
+"""A person has some cells that lead background by so much with that: the first if it is of `SURE_CELLS`, and more by
+the second for e times as many. A thing that looks a little like a person does so everywhere, and somebody who is hard
+to make out is plain somewhere."""
+SURE_CELLS, SURE_SHARE = 300, 0.1
+"""The share is that of a person's cells that must be so sure."""
 
 _SIDES = pairs_of(CIHP)
 _GARMENTS = tuple(CIHP.id_of(name) for name in GARMENTS)
@@ -58,9 +70,12 @@ def decode(
         fit: how the frame went into the network.
         picture: the network's input, whose borders the labels follow; None leaves them as the grid has them.
     """
-    lead = lead_of(scores)
-    ids, kept = _persons(_centres(people[0]), people[1:], lead > 0)
-    labels = fit.labels(settle_sides(scores, ids, _SIDES), picture, lead)
+    lead = lead_of(scores) + FAINT
+    ids, kept = _persons(_centres(people[0]), people[1:], lead)
+    back = _taken_back(ids, lead, len(kept))[ids]
+    scores = scores.copy()
+    scores[0] += back - FAINT
+    labels = fit.labels(settle_sides(scores, ids, _SIDES), picture, lead - back)
     instances = fit.enlarge_ids(ids)
     # What belongs to nobody is a ball, a chair or a coat on a hook: clothes are of persons.
     theirs = np.logical_and(labels, instances)
@@ -84,9 +99,16 @@ def _centres(logits: NDArray[np.float32]) -> _Centres:
 
 
 def _persons(
-    centres: _Centres, offsets: NDArray[np.float32], inside: NDArray[np.bool_]
+    centres: _Centres, offsets: NDArray[np.float32], lead: NDArray[np.float32]
 ) -> tuple[LabelMap, NDArray[np.floating]]:
-    """The person of each foreground cell, uint8 (h, w), 0 for nobody; and each person's score, highest first."""
+    """The person of each foreground cell, uint8 (h, w), 0 for nobody; and each person's score, highest first.
+
+    Args:
+        centres: of those who may be persons.
+        offsets: float32 (2, h, w), as the network gives them.
+        lead: float32 (h, w), as `lead_of` gives it.
+    """
+    inside = lead > 0
     ids = np.zeros(inside.shape, np.uint8)
     if not centres.rows.size:
         return ids, centres.scores
@@ -94,7 +116,7 @@ def _persons(
     aimed_row = (np.arange(height)[:, None] + OFFSET_CELLS * offsets[0])[inside]
     aimed_column = (np.arange(width) + OFFSET_CELLS * offsets[1])[inside]
     down, across = aimed_row - centres.rows[:, None], aimed_column - centres.columns[:, None]
-    owners, likely = _agreed(np.sqrt(down * down + across * across), centres.scores)
+    owners, likely = _agreed(np.sqrt(down * down + across * across), centres.scores, lead[inside])
     found = np.flatnonzero(likely)
     order = found[np.argsort(-likely[found], kind="stable")]
     numbers = np.zeros(len(likely) + 1, np.uint8)  # the last is nobody's
@@ -105,12 +127,32 @@ def _persons(
     return np.where(inside, ids, around), likely[order]
 
 
-def _agreed(past: NDArray[np.floating], scores: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
+def _taken_back(ids: LabelMap, lead: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """How much of `FAINT` is taken back from nobody, and from each person: float32 (count + 1,).
+
+    Args:
+        ids: the person of each cell, as `_persons` gives it.
+        lead: float32 (h, w), with `FAINT`.
+        count: how many persons there are.
+    """
+    inside = lead > 0
+    theirs = ids[inside]
+    cells = np.bincount(theirs, minlength=count + 1)
+    mean = np.bincount(theirs, weights=lead[inside], minlength=count + 1) / np.maximum(cells, 1)
+    plain = np.clip((mean - PLAIN) / (PLAINEST - PLAIN), 0, 1)
+    plain[0] = 0
+    return np.asarray(FAINT * plain, np.float32)
+
+
+def _agreed(
+    past: NDArray[np.floating], scores: NDArray[np.floating], lead: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
     """The centre of each cell, -1 for none, and how likely each centre is: of those that are taken away 0.
 
     Args:
         past: how far each cell (across) points past each centre (down), in cells.
         scores: of the centres.
+        lead: of each cell over background.
     """
     past = past.copy()
     owners, least = past.argmin(axis=0), past.min(axis=0)
@@ -124,7 +166,9 @@ def _agreed(past: NDArray[np.floating], scores: NDArray[np.floating]) -> tuple[N
             owners[far] = -1
             continue
         spread = np.bincount(theirs, weights=least, minlength=len(scores) + 1)[1:] / size**3
-        likely = scores * np.exp(-((spread / SPREAD) ** 2)) * (cells >= MIN_CELLS)
+        needed = SURE_LEAD + SURER * np.log(np.maximum(cells, 1) / SURE_CELLS)
+        sure = np.bincount(theirs, weights=lead > np.append(0, needed)[theirs], minlength=len(scores) + 1)[1:]
+        likely = scores * np.exp(-((spread / SPREAD) ** 2)) * ((sure >= SURE_SHARE * cells) & (cells >= MIN_CELLS))
         worst = int(np.where(there, likely, np.inf).argmin())
         if likely[worst] > MIN_PEAK:
             return owners, likely * there

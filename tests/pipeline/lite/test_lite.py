@@ -11,7 +11,21 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline import CIHP, Box, Frame, Parsing, Size, load_parser
-from pipeline.lite.decode import MIN_CELLS, MIN_PEAK, OFFSET_CELLS, PEAK_WINDOW, REACH, SPREAD, Decoded, decode
+from pipeline.lite.decode import (
+    FAINT,
+    MIN_CELLS,
+    MIN_PEAK,
+    OFFSET_CELLS,
+    PEAK_WINDOW,
+    REACH,
+    SPREAD,
+    SURE_CELLS,
+    SURE_LEAD,
+    SURE_SHARE,
+    SURER,
+    Decoded,
+    decode,
+)
 from pipeline.lite.model import FILE
 from pipeline.network.letterbox import Letterbox
 from pipeline.people.instances import MAX_PEOPLE
@@ -22,6 +36,8 @@ CELL = 4
 CLIP = STREET
 SURE = 3.0
 """Logit of a centre, unless said."""
+CLEAR = 6.0
+"""What a class of somebody plain to see leads background by, and background elsewhere."""
 SKIRT, COAT = CIHP.id_of("Skirt"), CIHP.id_of("Coat")
 
 
@@ -30,8 +46,8 @@ class Answer:
 
     def __init__(self, input_size: Size) -> None:
         rows, columns = input_size.height // CELL, input_size.width // CELL
-        # Background is 0 everywhere and a class goes from -1 to 1, so that labels end exactly where cells do.
-        self.scores = np.full((len(CIHP), rows, columns), -1.0, np.float32)
+        # Background is 0 everywhere and a class goes from -6 to 6, so that labels end exactly where cells do.
+        self.scores = np.full((len(CIHP), rows, columns), -CLEAR, np.float32)
         self.scores[0] = 0.0
         self.people = np.zeros((3, rows, columns), np.float32)
         self.people[0] = -9.0
@@ -39,7 +55,7 @@ class Answer:
     def foreground(self, cells: Box, label: int = COAT, towards: tuple[int, int] | None = None) -> None:
         """Cells of a class that point to a centre, (row, column), or nowhere but to themselves."""
         where = np.s_[cells.top : cells.bottom, cells.left : cells.right]
-        self.scores[label][where] = 1.0
+        self.scores[label][where] = CLEAR
         if towards is not None:
             rows, columns = np.mgrid[where]
             self.people[1][where] = (towards[0] - rows) / OFFSET_CELLS
@@ -113,11 +129,51 @@ def test_labels_that_reach_past_their_cells_are_not_cut() -> None:
     answer = Answer(INPUT)
     answer.person(LEFT)
     # So sure of the coat that half way to the next cell's middle it is a coat still.
-    answer.scores[COAT][answer.scores[COAT] > 0] = 9.0
+    answer.scores[COAT][answer.scores[COAT] > 0] = 9 * CLEAR
     fit = whole(INPUT)
     decoded = answer.read(fit)
     np.testing.assert_array_equal(decoded.labels, fit.labels(answer.scores))
     assert np.count_nonzero(decoded.labels) > LEFT.area * CELL**2
+
+
+def test_who_is_sure_nowhere_is_nobody() -> None:
+    """A chair that looks a little like a coat does so in each of its cells."""
+    answer = Answer(INPUT)
+    answer.person(LEFT)
+    answer.person(RIGHT)
+    coats = answer.scores[COAT]
+    thing = np.s_[RIGHT.top : RIGHT.bottom, RIGHT.left : RIGHT.right]
+    needed = SURE_LEAD + SURER * math.log(RIGHT.area / SURE_CELLS) - FAINT
+    coats[thing] = needed - 0.01
+    np.testing.assert_array_equal(in_cells(answer.read(whole(INPUT)).instances), painted(INPUT, (LEFT, 1)))
+    few = math.ceil(SURE_SHARE * RIGHT.area)
+    coats[RIGHT.top + 1, RIGHT.left : RIGHT.right] = needed + 0.01
+    assert RIGHT.right - RIGHT.left < few
+    assert len(answer.read(whole(INPUT)).people) == 1
+    coats[RIGHT.top + 2, RIGHT.left : RIGHT.left + few - (RIGHT.right - RIGHT.left)] = needed + 0.01
+    assert len(answer.read(whole(INPUT)).people) == 2
+
+
+def test_the_larger_somebody_is_the_surer_they_must_be() -> None:
+    lead = SURE_LEAD - FAINT + SURER * math.log(200 / SURE_CELLS)
+    for cells, found in ((Box(2, 2, 12, 14), 1), (Box(2, 2, 22, 15), 0)):
+        answer = Answer(INPUT)
+        answer.person(cells)
+        answer.scores[COAT][answer.scores[COAT] > 0] = lead
+        assert len(answer.read(whole(INPUT)).people) == found, cells
+
+
+def test_whoever_is_faint_has_what_background_hardly_leads_in() -> None:
+    """Beside somebody plain to see such cells are background."""
+    for logit, hand_is_theirs in ((CLEAR, False), (1.9, True)):
+        answer = Answer(INPUT)
+        answer.person(LEFT)
+        answer.scores[COAT][answer.scores[COAT] > 0] = logit
+        hand = Box(LEFT.right, 4, LEFT.right + 5, 9)
+        answer.foreground(hand, towards=(8, 7))
+        answer.scores[COAT, hand.top : hand.bottom, hand.left : hand.right] = -FAINT / 2
+        found = in_cells(answer.read(whole(INPUT)).instances)[5:8, hand.left + 1 : hand.right - 1]
+        assert bool(np.all(found)) == bool(np.any(found)) == hand_is_theirs
 
 
 @pytest.mark.parametrize(("apart", "persons"), [(PEAK_WINDOW // 2, 1), (PEAK_WINDOW // 2 + 1, 2)])
