@@ -8,6 +8,7 @@ COMMANDS = {
     "label": "a part of a pack from pictures, labelled by networks that have to agree",
     "relabel": "a pack with labels corrected by a pose and by a network that was trained on it",
     "synthesize": "a part of a pack: synthetic people with exact labels",
+    "mix": "the mean of networks' weights, as a network file",
     "measure": "scores of network files, side by side",
 }
 

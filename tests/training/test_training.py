@@ -458,7 +458,7 @@ class TestTargets:
         scene = empty(np.zeros((128, 192, 3), np.uint8))
         scene = paste_person(paste_person(scene, photo(), standing(50)), photo(DRESS), standing(130))
         targets = targets_of(scene, np.random.default_rng(0))
-        scores = (np.arange(len(CIHP))[:, None, None] == targets.labels).astype(np.float32)
+        scores = 12 * (np.arange(len(CIHP))[:, None, None] == targets.labels).astype(np.float32)
         likely = np.clip(targets.centre, 1e-4, 1 - 1e-4)
         people = np.concatenate([np.log(likely / (1 - likely))[None], targets.offset]).astype(np.float32)
         decoded = decode(scores, people, Letterbox.into(Size(128, 192), Size(128, 192)))

@@ -115,12 +115,7 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with console.status("reading the pack"):
         pack = read_pack(options.pack)
-        looker = load_parser(size=STRIP_SIZE)
-        stock = stock_of(
-            pack.training,
-            annotated_share=3.0,
-            is_empty=lambda strip: _shows_nobody(strip, looker),
-        )
+        stock = looked_through(pack)
         start = _start(options, stock, device)
     settings = Settings(
         budget_s=options.minutes * 60,
@@ -162,6 +157,12 @@ def _train(options: Namespace, console: Console, stop: threading.Event) -> None:
         add_int8_ranges(options.out / "lite.onnx", [scene.bgr for scene in seen[::INT8_EVERY]])
         console.print(f"wrote {options.out / 'lite.onnx'}")
     plot(log.entries(), options.out / "log.png")
+
+
+def looked_through(pack: Pack) -> Stock:
+    """What scenes of a pack's training pictures are made of."""
+    looker = load_parser(size=STRIP_SIZE)
+    return stock_of(pack.training, annotated_share=3.0, is_empty=lambda strip: _shows_nobody(strip, looker))
 
 
 def _frozen_stages(options: Namespace, device: torch.device) -> int:
