@@ -65,6 +65,10 @@ class Hosted:
         sees = folder is None or known_by is None or _enter(Path(folder), Path(known_by))
         return Hello(os.getpid(), platform.node(), __version__, instructions(), sees)
 
+    def node_id(self) -> str:
+        """The id of its machine in the cluster."""
+        return str(import_module("ray").get_runtime_context().get_node_id())
+
     def ask(self, message: bytes) -> bytes:
         """What the module answers to a message. Raises Over."""
         self._given.put(message)

@@ -1,4 +1,7 @@
-"""A cluster of Ray: joining it, what it has, and processes on its machines. All calls of Ray are here."""
+"""A cluster of Ray: joining it, what it has, and processes on its machines.
+
+All calls of Ray are here, but that by which a process finds out where it is.
+"""
 
 import logging
 import os
@@ -150,6 +153,11 @@ class Cluster:
             self._check(found)
         return found
 
+    def machine_of(self, actor: Any, go_on: Callable[[], bool]) -> str | None:
+        """The name of the machine that a process is on; None if `go_on` said no before. Raises as `hello`."""
+        found: str | None = self.answer(actor.node_id, (), go_on)
+        return next((each.name for each in self.machines() if each.id == found), found)
+
     def answer(self, method: Any, words: tuple[object, ...], go_on: Callable[[], bool]) -> Any:
         """What comes of a call of a process; None if `go_on` said no before. Raises ChannelClosed, WorkerDied."""
         ray = self._ray
@@ -208,6 +216,12 @@ class Remote:
         self._place = place
         self._actor: Any = None
         self._pid: int | None = None
+        self._machine = ""
+
+    @property
+    def where(self) -> str:
+        """Its machine."""
+        return self._machine or self._name
 
     def started(self, go_on: Callable[[], bool]) -> int | None:
         if self._actor is not None:
@@ -216,6 +230,7 @@ class Remote:
             self._actor = self._cluster.actor(self._module, packed(self._first), self._place)
             try:
                 found = self._cluster.hello(self._actor, go_on)
+                name = self._cluster.machine_of(self._actor, go_on) if found is not None else None
             except ChannelClosed as exc:  # its machine died before it came up, or cannot run it
                 self.close()
                 if self._place is not None:
@@ -223,8 +238,8 @@ class Remote:
                 if tried == MAX_STARTS:
                     raise WorkerDied(f"{self._name} does not come up on the cluster: it {exc}") from exc
                 continue
-            if found is not None:
-                self._pid = found.pid
+            if found is not None and name is not None:
+                self._pid, self._machine = found.pid, name
                 return self._pid
             break
         self.close()

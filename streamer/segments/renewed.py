@@ -19,6 +19,10 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 class Worker(Protocol):
     """A process that works for one thread, here or elsewhere."""
 
+    @property
+    def where(self) -> str:
+        """Names it to a user, once it is started."""
+
     def started(self, go_on: Callable[[], bool]) -> int | None:
         """Starts it where it is not; its process id, or None if `go_on` said no before it was. Raises WorkerDied."""
 
@@ -51,6 +55,10 @@ class Renewed:
         """
         self._name, self._module, self._first = name, module, first
         self._child: Child | None = None
+
+    @property
+    def where(self) -> str:
+        return f"process {self._child.pid}" if self._child is not None else self._name
 
     def started(self, go_on: Callable[[], bool]) -> int | None:
         if self._child is None:

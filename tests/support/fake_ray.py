@@ -104,6 +104,7 @@ class Actor:
         self._waiting.put(None)
 
     def _live(self) -> None:
+        self._ray.here.machine = self.machine
         try:
             served = self._make()
         except ImportError as exc:
@@ -146,6 +147,8 @@ class FakeRay:
         """Called with each call of an actor, and its method's name."""
         self.on_work: Callable[[Actor, str], None] = lambda actor, name: None
         """Called in the actor's thread, before it works."""
+        self.here = threading.local()
+        """Of an actor's thread: its machine."""
         self._lock = threading.RLock()
 
     def lose(self, machine: str) -> None:
@@ -168,6 +171,9 @@ class FakeRay:
             if not each.dead:
                 self.kill(each)
         self.joined = None
+
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(get_node_id=lambda: self.here.machine)
 
     def nodes(self) -> list[dict[str, Any]]:
         dead = node("dead", {}) | {"Alive": False}

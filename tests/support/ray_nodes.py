@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,12 +14,15 @@ import psutil
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.waiting import eventually
+from tests.support.throttled import spent_s, throttled
+from tests.support.waiting import eventually, fair_time
 
 PATIENCE_S = 300.0
 START_S = 200.0
 """Time for a cluster to start, which Ray does not always do on a busy machine."""
 MAX_STARTS = 2
+TRICKLE = 0.1
+"""Of the processor: what a slow node is measured by while the others wait."""
 MODULE = [sys.executable, "-m", "tests.support.ray_cluster"]
 
 
@@ -43,15 +46,42 @@ class Nodes:
 
     def processes(self) -> list[psutil.Process]:
         """What runs on its nodes."""
-        found = []
-        for pid in self._pids:
-            with suppress(psutil.NoSuchProcess):
-                found += psutil.Process(pid).children(recursive=True)
-        return found
+        return [each for pid in self._pids for each in running_on(pid)]
+
+    @contextmanager
+    def one_slow(self) -> Iterator[Callable[[], float]]:
+        """What we have on one of its nodes is given a tenth of the processor that we have on the others.
+
+        While those wait for it, it is a hundredth of a core. Gives the time, as `fair_time`.
+        """
+        slow, *others = ([each for each in running_on(pid) if is_hosted(each)] for pid in self._pids)
+        beside = [each for some in others for each in some]
+        assert slow
+        assert beside
+        with fair_time() as time_s:
+
+            def busy_s() -> float:
+                return sum(map(spent_s, beside)) + TRICKLE * time_s()
+
+            with throttled(slow, busy_s):
+                yield time_s
 
     def kill_one(self) -> None:
         """With all that runs on it, as a machine dies."""
-        kill(psutil.Process(self._pids[0]))
+        kill(psutil.Process(self._pids.pop(0)))
+
+
+def running_on(node: int) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(node).children(recursive=True)
+    return []
+
+
+def is_hosted(process: psutil.Process) -> bool:
+    """Whether a process of a node is one of ours."""
+    with suppress(psutil.NoSuchProcess):
+        return "ray::Hosted" in " ".join(process.cmdline())
+    return False
 
 
 def kill(process: psutil.Process) -> None:

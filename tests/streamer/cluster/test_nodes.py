@@ -1,8 +1,10 @@
 """Processes on the machines of a cluster, of which Ray's part is made up: a thread for each process."""
 
 import os
+import re
 import socket
 import sys
+import threading
 import time
 import types
 from collections.abc import Iterator
@@ -132,7 +134,7 @@ def test_what_a_lost_machine_had_is_parsed_by_the_one_that_is_left(
 
 @pytest.mark.slow
 def test_a_slow_machine_changes_nothing_but_the_time(ray: FakeRay, address: str, clip: Path, tmp_path: Path) -> None:
-    """A tenth as fast as the other: it is waited for, and nothing is parsed twice."""
+    """A tenth as fast as the other, with segments of a moment: no process is lost."""
     render_file(clip, tmp_path / "one.mp4", SETTINGS, masks=tmp_path / "one.hpm")
     began_s = time.monotonic()
     render_file(clip, tmp_path / "again.mp4", SETTINGS)
@@ -147,6 +149,35 @@ def test_a_slow_machine_changes_nothing_but_the_time(ray: FakeRay, address: str,
         render_file(clip, tmp_path / "two.mp4", SETTINGS, masks=tmp_path / "two.hpm", by=by)
     assert {each.machine for each in ray.actors if "ask" in each.calls} == {"one", "two"}
     assert by.redone == 0
+    for suffix in (".hpm", ".mp4"):
+        assert (tmp_path / f"two{suffix}").read_bytes() == (tmp_path / f"one{suffix}").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [0, 2])
+def test_a_machine_that_stands_still_is_told_and_its_segments_are_parsed_by_the_other_one(
+    ray: FakeRay, address: str, clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, before: int
+) -> None:
+    """From its first segment on, or from a later one: until the run ends, which it does."""
+    render_file(clip, tmp_path / "one.mp4", SETTINGS, masks=tmp_path / "one.hpm")
+    over, asked = threading.Event(), []
+
+    def stand_still(actor: Actor, name: str) -> None:
+        if actor.machine == "two" and name == "ask":
+            asked.append(name)
+            if len(asked) > before:
+                over.wait()
+
+    ray.on_work = stand_still
+    try:
+        with Cluster(address, 1) as cluster, Split(SETTINGS.parser, cluster.workers(None), cluster.start) as by:
+            done = render_file(clip, tmp_path / "two.mp4", SETTINGS, masks=tmp_path / "two.hpm", by=by)
+    finally:
+        over.set()
+    assert done.frames == FRAMES
+    assert len(asked) == before + 1
+    assert by.redone == 0
+    assert re.search(r"two is slow: it has had frames \d to \d for [\d.]+ s, which takes [\d.]+ s else", caplog.text)
     for suffix in (".hpm", ".mp4"):
         assert (tmp_path / f"two{suffix}").read_bytes() == (tmp_path / f"one{suffix}").read_bytes()
 
