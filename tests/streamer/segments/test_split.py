@@ -20,9 +20,8 @@ from streamer.segments import main, split
 from streamer.segments.messages import Begun, Segment, SentFrame, Wanted, packed, unpacked
 from streamer.segments.renewed import Renewed
 from streamer.segments.split import Split, threads_each
-from streamer.sources.open import sample
 from tests.support import counting, slow_segments
-from tests.support.media import Clip
+from tests.support.samples import FOUR, clip_of
 
 FRAMES = 14
 
@@ -32,16 +31,10 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(split, "MAX_SEGMENT_FRAMES", 3)
 
 
-def clip_of(name: str, folder: Path, frames: int = FRAMES) -> Path:
-    with open_source(sample(name)) as source:
-        shots = [frame.bgr for frame, _ in zip(source, range(frames))]
-    return Clip(size=shots[0].shape[:2], ticks=range(0, frames * 512, 512)).make(folder / name, shots)
-
-
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """People in it are small, so that the parser changes the size that it looks at."""
-    return clip_of("street.mp4", tmp_path_factory.mktemp("in"))
+    return clip_of("street.mp4", tmp_path_factory.mktemp("in"), FRAMES)
 
 
 def rendered(clip: Path, out: Path, settings: Rendering, by: Split | None = None) -> bytes:
@@ -106,9 +99,9 @@ def test_segments_give_what_the_whole_gives(clip: Path, stills: bool) -> None:
 @pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.cluster
-@pytest.mark.parametrize("name", ["street.mp4", "people.mp4"])
+@pytest.mark.parametrize("name", FOUR)
 def test_by_two_and_four_processes_the_bytes_are_those_of_one(name: str, short: bool, tmp_path: Path) -> None:
-    clip, settings = clip_of(name, tmp_path), Rendering(ParserSettings("lite"))
+    clip, settings = clip_of(name, tmp_path, FRAMES), Rendering(ParserSettings("lite"))
     wanted = rendered(clip, tmp_path / "one.mp4", settings)
     for workers in (2,) if short else (2, 4):
         with Split(settings.parser, workers) as by:
