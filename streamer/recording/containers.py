@@ -11,6 +11,7 @@ import av
 from av.container import OutputContainer
 from av.stream import Stream
 
+from pipeline import Size
 from streamer.errors import SinkError
 from streamer.media.circles import break_circle
 from streamer.media.failures import WRITING_FAILS
@@ -43,6 +44,8 @@ _SELF_EVIDENT = ("mp2", "mp3", "pcm_")
 needed, and of AC-3 even that would not do."""
 _READ_FROM_MP4, _MAX_PLAIN_HZ = ("pcm_s16le", "pcm_s16be"), 48_000
 _IN_EXTRADATA = ("aac", "opus")
+_USUAL_SIZE = Size(64, 64)
+"""Any that every codec takes."""
 _USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """By the number of channels: AVI, Matroska and MXF say no more of plain sound, and mp4 has to say which they are."""
 
@@ -194,7 +197,8 @@ def why_not(path: Path, tracks: Tracks) -> str:
     kind = container_of(path)
     sound = ", ".join(stream.codec_context.name for stream in tracks.sounds)
     with_sound = f" with sound as {sound}" if sound else ""
-    codecs = [] if _encodes(kind, tracks.codec) else [each for each in CODECS if _encodes(kind, each)]
+    is_taken = _encodes(kind, tracks.codec, _USUAL_SIZE)
+    codecs = [] if is_taken else [each for each in CODECS if _encodes(kind, each, tracks.size)]
     but = f", but {' and '.join(codecs)}" if codecs else ""
     takes = containers_for(tracks)
     cure = f"{' and '.join(takes)} {'does' if len(takes) == 1 else 'do'}" if takes else "no other kind of file does"
@@ -241,12 +245,12 @@ def _is_read_from_mp4(track: Stream) -> bool:
     return not plain or (context.name in _READ_FROM_MP4 and context.sample_rate <= _MAX_PLAIN_HZ)
 
 
-def _encodes(kind: Container, codec: str) -> bool:
+def _encodes(kind: Container, codec: str, size: Size) -> bool:
     try:
         container = _in_memory(kind)
         details = (CODECS | EDITING)[codec]
         stream: Any = container.add_stream(details.encoder, 25, dict(details.options))
-        stream.height, stream.width, stream.pix_fmt = 64, 64, details.pixels
+        stream.height, stream.width, stream.pix_fmt = *size, details.pixels
         with same_priority():
             container.start_encoding()
     except WRITING_FAILS:

@@ -110,6 +110,12 @@ def test_pictures_that_a_container_does_not_take_are_a_clear_error(tmp_path: Pat
     assert {path.name for path in tmp_path.iterdir()} == {"source.mkv"}
 
 
+def test_no_codec_is_named_that_does_not_take_such_small_pictures(tmp_path: Path) -> None:
+    source = Clip(size=(1, 1), codec="ffv1", pixels="bgr0").make(tmp_path / "source.mkv")
+    with pytest.raises(SinkError, match=r"does not take h264 at 1x1, but vp9; \.mp4 and \.mkv and \.mov do "):
+        copied(source, tmp_path / "out.webm")
+
+
 def test_a_clock_that_starts_anywhere_starts_at_zero(tmp_path: Path) -> None:
     source = Clip(sound="aac").make(tmp_path / "source.ts")
     out = copied(source, tmp_path / "out.mp4")
