@@ -85,6 +85,8 @@ class Progress:
     """Frames written."""
     total: int | None
     """Frames expected, as far as the source says."""
+    network_s: float = 0.0
+    """The time that the network took for the last frame written; 0 if it was not parsed for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,9 @@ def rendered(
                 sink.write(picture, frame.pts_s, frame.duration_s)
                 done += 1
                 shown_s = max(shown_s, frame.pts_s)
-                if not on_frame(Progress(done, part.info.expected_frames)):
+                is_parsed = parsing is not None and parsing.carried_from == frame.index
+                network_s = parsing.inferred_s if parsing is not None and is_parsed else 0.0
+                if not on_frame(Progress(done, part.info.expected_frames, network_s)):
                     stopped = True
                     break
         whole = not stopped and settings.end_s is None

@@ -17,7 +17,8 @@ from typing import Any, Literal
 
 from pipeline import PipelineError
 from streamer.batch.manifest import Entry, Manifest
-from streamer.batch.messages import Asked, Ended, Failed, Going, Work
+from streamer.batch.messages import Asked, Ended, Failed, Going, Stopped, Work
+from streamer.batch.running import Running, slow_one
 from streamer.errors import ShutdownTimeout, SinkError, StreamerError, WorkerDied
 from streamer.media.images import is_picture
 from streamer.media.paths import partial_name
@@ -70,7 +71,20 @@ class Again:
     why: str
 
 
-Event = Share | Again | Outcome
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """A file goes from a slow process to another one."""
+
+    work: Work
+    where: str
+    """Names the slow one."""
+    network_s: float
+    """The time that the network takes there for a frame."""
+    elsewhere_s: float
+    """The same of the other one."""
+
+
+Event = Share | Again | Slow | Outcome
 """What is told while files are rendered."""
 
 
@@ -101,8 +115,10 @@ class Batch:
         self._settings, self._workers, self._manifest = settings, workers, manifest
         self._digest = digest_of(settings)
         self._waiting = deque(sorted(works, key=lambda work: -_size(work.source)))
-        self._lock = threading.Lock()
-        self._running = 0
+        self._changed = threading.Condition()
+        self._running: list[Running] = []
+        self._given_up: dict[Path, str] = {}
+        """The files, by their `out`, that are to go on elsewhere, and the threads that had them."""
         self._events: queue.Queue[Event | StreamerError | PipelineError | None] = queue.Queue(256)
         self._stop = threading.Event()
         self._stopped_s: float | None = None
@@ -163,13 +179,13 @@ class Batch:
         first = threads_each(self._settings.parser, self._workers)
         worker = self._start("a process that renders", _MODULE, first)
         try:
-            while not self._stop.is_set() and (work := self._next()) is not None:
-                outcome = self._outcome(work, worker)
-                if outcome.state != "complete":
+            network_s = 0.0
+            while (running := self._next(network_s)) is not None:
+                outcome = self._outcome(running, worker)
+                network_s = running.network_s or network_s
+                if outcome is not None and outcome.state != "complete":
                     self._manifest.write(self._entry(outcome))
-                with self._lock:
-                    self._running -= 1
-                self._events.put(outcome)
+                self._is_over(running, outcome)
         except (StreamerError, PipelineError) as exc:
             self._events.put(exc)
         except BaseException:
@@ -182,15 +198,46 @@ class Batch:
                 self._events.put(exc)
             self._events.put(None)
 
-    def _next(self) -> Work | None:
-        with self._lock:
-            if not self._waiting:
-                return None
-            self._running += 1
-            return self._waiting.popleft()
+    def _next(self, network_s: float) -> Running | None:
+        """A file for a process: one that nobody has, or one that is taken from a slow process.
 
-    def _outcome(self, work: Work, worker: Worker) -> Outcome:
-        """Renders one. Raises SinkError: the manifest cannot be written; WorkerDied: no process can be started."""
+        It waits for what others have in hand, which may become its own.
+
+        Args:
+            network_s: the time that the network takes there for a frame; 0 if it is not known.
+        """
+        name = threading.current_thread().name
+        with self._changed:
+            while not self._stop.is_set() and (self._waiting or self._running):
+                for work in self._waiting:
+                    before = self._given_up.get(work.out)
+                    if before != name:
+                        self._waiting.remove(work)
+                        self._running.append(Running(work, name, given_up_by=before))
+                        return self._running[-1]
+                slow = slow_one(self._running, network_s)
+                if slow is not None:
+                    slow.given_up = True
+                    self._events.put(Slow(slow.work, slow.where, slow.network_s, network_s))
+                self._changed.wait(WAIT_S)
+        return None
+
+    def _is_over(self, running: Running, outcome: Outcome | None) -> None:
+        """A process has no more to do with a file, whose outcome is None if it is another one's now."""
+        with self._changed:
+            self._running.remove(running)
+            if outcome is None:
+                self._given_up[running.work.out] = running.by
+                self._waiting.append(running.work)
+            self._changed.notify_all()
+        if outcome is not None:
+            self._events.put(outcome)
+
+    def _outcome(self, running: Running, worker: Worker) -> Outcome | None:
+        """Renders one; None if it is given up for another process.
+
+        Raises SinkError: the manifest cannot be written; WorkerDied: no process can be started."""
+        work = running.work
         if self._settings.resume:
             try:
                 if self._is_complete(work):
@@ -203,9 +250,10 @@ class Batch:
             pid = worker.started(self._goes_on)
             if pid is None:
                 return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
-            self.pids[threading.current_thread().name] = pid
+            self.pids[running.by] = pid
+            running.where = worker.where
             try:
-                return self._one(work, worker, tried)
+                return self._one(running, worker, tried)
             except _Silent:
                 worker.close()
                 _remove_partial(work)
@@ -224,10 +272,10 @@ class Batch:
         why = f"{work.source} ended {MAX_TRIES} processes that rendered it, the last {end}: given up"
         return Outcome(work, "failed", code or FAILED, why, tries=MAX_TRIES)
 
-    def _one(self, work: Work, worker: Worker, tried: int) -> Outcome:
+    def _one(self, running: Running, worker: Worker, tried: int) -> Outcome | None:
         """Raises ChannelClosed, _Silent."""
-        settings = self._settings
-        if tried > 1 and work.masks is not None and not work.redraws:
+        work, settings = running.work, self._settings
+        if (tried > 1 or running.given_up_by is not None) and work.masks is not None and not work.redraws:
             # What an earlier process parsed is kept, where each frame was parsed: masks between two are made of both.
             resumes = settings.parse_every == 1 and not settings.force
             settings = replace(settings, resume=resumes, force=not resumes)
@@ -236,13 +284,17 @@ class Batch:
         asked: object = Asked(work, settings, self._splits(work))
         while (answer := self._asked(worker, asked)) is not None:
             if isinstance(answer, Ended):
+                running.network_s = answer.network_s
                 return Outcome(work, "done", rendered=answer.rendered, tries=tried)
             if isinstance(answer, Failed):
                 return Outcome(work, "failed", FAILED, answer.why, tries=tried)
             if not isinstance(answer, Going):
                 break
+            running.came(answer)
             self._events.put(Share(work, answer.done, answer.total))
-            asked = self._goes_on()
+            asked = self._goes_on() and not running.given_up
+        if running.given_up and isinstance(answer, Stopped):
+            return None
         worker.close()
         _remove_partial(work)
         return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
@@ -259,8 +311,8 @@ class Batch:
         """Where there are fewer files than processes, one file has several."""
         if not self._may_split or work.redraws or self._settings.parse_every > 1 or is_picture(Path(work.source)):
             return 1
-        with self._lock:
-            return max(1, self._workers // (len(self._waiting) + self._running))
+        with self._changed:
+            return max(1, self._workers // (len(self._waiting) + len(self._running)))
 
     def _goes_on(self) -> bool:
         return not self._stop.is_set()

@@ -9,7 +9,7 @@ from pipeline import Parser, ParserSettings, PipelineError, load_parser
 from streamer.batch.messages import Asked, Ended, Failed, Going, Stopped
 from streamer.errors import StreamerError
 from streamer.log import show_steps
-from streamer.offline import Progress, Rendered, redraw_file, render_file
+from streamer.offline import Progress, redraw_file, render_file
 from streamer.processes.framing import ChannelClosed
 from streamer.segments.messages import Asker, packed, unpacked
 from streamer.segments.split import Split
@@ -36,7 +36,7 @@ def serve(parent: Asker) -> None:
         while True:
             try:
                 parser = parser or load_parser(settings)
-                ended: object = Ended(_rendered(asked, parser, ask))
+                ended: object = _rendered(asked, parser, ask)
             except (PipelineError, StreamerError) as exc:
                 ended = Failed(str(exc))
             except _Unwanted:
@@ -44,21 +44,26 @@ def serve(parent: Asker) -> None:
             asked = ask(ended)
 
 
-def _rendered(asked: Asked, parser: Parser, ask: Callable[[object], Any]) -> Rendered:
+def _rendered(asked: Asked, parser: Parser, ask: Callable[[object], Any]) -> Ended:
     work, settings, told_s = asked.work, asked.settings, 0.0
+    parsed, network_s = 0, 0.0
 
     def tell(so_far: Progress) -> bool:
-        nonlocal told_s
+        nonlocal told_s, parsed, network_s
+        parsed += so_far.network_s > 0
+        network_s += so_far.network_s
         if time.monotonic() - told_s >= EVERY_S:
             told_s = time.monotonic()
-            if not ask(Going(so_far.done, so_far.total)):
+            if not ask(Going(so_far.done, so_far.total, network_s / max(1, parsed))):
                 raise _Unwanted
         return True
 
     if work.redraws:
         assert work.masks is not None
-        return redraw_file(work.source, work.out, work.masks, settings, tell)
+        return Ended(redraw_file(work.source, work.out, work.masks, settings, tell))
     if asked.splits == 1:
-        return render_file(work.source, work.out, settings, tell, parser, masks=work.masks)
-    with Split(settings.parser, asked.splits) as by:
-        return render_file(work.source, work.out, settings, tell, parser, masks=work.masks, by=by)
+        rendered = render_file(work.source, work.out, settings, tell, parser, masks=work.masks)
+    else:
+        with Split(settings.parser, asked.splits) as by:
+            rendered = render_file(work.source, work.out, settings, tell, parser, masks=work.masks, by=by)
+    return Ended(rendered, network_s / max(1, parsed))

@@ -35,6 +35,8 @@ class Going:
 
     done: int
     total: int | None
+    network_s: float = 0.0
+    """The time that the network took for a frame, as a mean; 0 if none was parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Ended:
     """It is written."""
 
     rendered: Rendered
+    network_s: float = 0.0
+    """As of `Going`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_parser
-from streamer.batch.driver import Again, Batch, Event, Outcome, Share
+from streamer.batch.driver import Again, Batch, Event, Outcome, Share, Slow
 from streamer.batch.manifest import Manifest
 from streamer.batch.messages import Work
 from streamer.cli.console import complain, progress, say, stop_on_interrupt, tell, tell_worth
@@ -229,6 +229,12 @@ class _Teller:
             self._shares[event.work.out] = min(1.0, event.done / event.total) if event.total else 0.0
         elif isinstance(event, Again):
             tell("again", f"{without_password(event.work.source)}: {event.why}; it is rendered again", {})
+        elif isinstance(event, Slow):
+            times = (
+                f"{event.network_s * 1000:.0f} ms for a frame, which takes {event.elsewhere_s * 1000:.0f} ms elsewhere"
+            )
+            source = without_password(event.work.source)
+            tell("slow", f"{event.where} is slow: {times}; another process goes on with {source}", {})
         else:
             self._shares.pop(event.work.out, None)
             self._over += event.state != "stopped"

@@ -4,8 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +25,14 @@ MAX_STARTS = 2
 TRICKLE = 0.1
 """Of the processor: what a slow node is measured by while the others wait."""
 MODULE = [sys.executable, "-m", "tests.support.ray_cluster"]
+
+
+@dataclass(slots=True)
+class Spent:
+    """Processor time of what we have on nodes, since one of them is slow."""
+
+    slow_s: float = 0.0
+    others_s: float = 0.0
 
 
 class Nodes:
@@ -49,22 +58,26 @@ class Nodes:
         return [each for pid in self._pids for each in running_on(pid)]
 
     @contextmanager
-    def one_slow(self) -> Iterator[Callable[[], float]]:
+    def one_slow(self) -> Iterator["Spent"]:
         """What we have on one of its nodes is given a tenth of the processor that we have on the others.
 
-        While those wait for it, it is a hundredth of a core. Gives the time, as `fair_time`.
+        While those wait for it, it is a hundredth of a core.
         """
         slow, *others = ([each for each in running_on(pid) if is_hosted(each)] for pid in self._pids)
         beside = [each for some in others for each in some]
         assert slow
         assert beside
+        before_s, others_before_s = sum(map(spent_s, slow)), sum(map(spent_s, beside))
+        spent = Spent()
         with fair_time() as time_s:
 
             def busy_s() -> float:
-                return sum(map(spent_s, beside)) + TRICKLE * time_s()
+                spent.slow_s = max(spent.slow_s, sum(map(spent_s, slow)) - before_s)
+                spent.others_s = max(spent.others_s, sum(map(spent_s, beside)) - others_before_s)
+                return spent.others_s + TRICKLE * time_s()
 
             with throttled(slow, busy_s):
-                yield time_s
+                yield spent
 
     def kill_one(self) -> None:
         """With all that runs on it, as a machine dies."""
