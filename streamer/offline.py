@@ -85,7 +85,7 @@ class Progress:
     """Frames written."""
     total: int | None
     """Frames expected, as far as the source says."""
-    network_s: float = 0.0
+    network_s: float = field(default=0.0, compare=False)
     """The time that the network took for the last frame written; 0 if it was not parsed for it."""
 
 
