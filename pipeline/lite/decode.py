@@ -42,7 +42,7 @@ over."""
 PLAIN, PLAINEST = 3.0, 6.0
 """Mean leads over background, with that: up to the first a person has those cells, and past the second no such: of
 whoever is plain to see the outline would come out too wide."""
-SURE_LEAD, SURER = 3.0, 0.5
+SURE_LEAD, SURER = 3.3, 0.5
 """A person has some cells that lead background by so much with that: the first if it is of `SURE_CELLS`, and more by
 the second for e times as many. A thing that looks a little like a person does so everywhere, and somebody who is hard
 to make out is plain somewhere."""

@@ -165,7 +165,7 @@ def test_the_larger_somebody_is_the_surer_they_must_be() -> None:
 
 def test_whoever_is_faint_has_what_background_hardly_leads_in() -> None:
     """Beside somebody plain to see such cells are background."""
-    for logit, hand_is_theirs in ((CLEAR, False), (1.9, True)):
+    for logit, hand_is_theirs in ((CLEAR, False), (2.2, True)):
         answer = Answer(INPUT)
         answer.person(LEFT)
         answer.scores[COAT][answer.scores[COAT] > 0] = logit
