@@ -10,10 +10,11 @@ import typer
 from streamer.cli.console import stop_on_interrupt, tell, tell_worth
 from streamer.cli.options import Log, LogFormat
 from streamer.cli.run import STATUS_EVERY_S
-from streamer.cli.status import line_of, plan_of, reporting, sum_up
+from streamer.cli.status import Nodes, figures_of, line_of, plan_of, reporting, sum_up
 from streamer.cluster.nodes import Cluster
 from streamer.errors import ConfigError, StreamerError
 from streamer.fleets.fleet import ClusterFleet, check_movable
+from streamer.fleets.status_page import StatusPage, address_of
 from streamer.live.card import Telling
 from streamer.live.config import StreamConfig
 from streamer.live.fleet import End, Fleet, read_fleet
@@ -26,6 +27,16 @@ RayAddress = Annotated[
         "--ray",
         metavar="HOST:PORT",
         help="Run them on the machines of a Ray cluster, each on one with cores for it, elsewhere if that dies.",
+    ),
+]
+
+
+StatusAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--status-page",
+        metavar="[HOST:]PORT",
+        help="Answer browsers at this port with what each camera does, and programs with JSON; port 0 is a free one.",
     ),
 ]
 
@@ -53,6 +64,7 @@ class Together(Protocol):
 def fleet(
     file: Annotated[Path, typer.Argument(help="TOML file with a table [camera.NAME] for each camera.")],
     ray: RayAddress = None,
+    status_page: StatusAddress = None,
     log_format: Log = LogFormat.text,
 ) -> None:
     """Run the cameras of a file side by side.
@@ -73,29 +85,36 @@ def fleet(
             raise ConfigError(
                 f"{file}: camera {name} goes nowhere: give it record, publish, masks, virtual_camera or window"
             )
+    address = None if status_page is None else address_of(status_page)
     if ray is None:
-        _run(configs, Fleet(configs))
+        _run(configs, Fleet(configs), address)
         return
     check_movable(configs)
     with Cluster(ray, 1) as cluster:
         spread = ClusterFleet(configs, cluster)
-        _run(configs, spread, spread)
+        _run(configs, spread, address, spread)
 
 
-def _run(configs: Mapping[str, StreamConfig], together: Together, spread: ClusterFleet | None = None) -> None:
+def _run(
+    configs: Mapping[str, StreamConfig],
+    together: Together,
+    status_page: tuple[str, int] | None,
+    spread: ClusterFleet | None = None,
+) -> None:
     """Runs them.
 
     Args:
+        status_page: where it is, if there is one.
         spread: the same, if they are on several machines.
     """
     card = Telling(configs)
     for name, config in configs.items():
         tell("started", f"{name}: {plan_of(config)}", {"stream": name})
     tell_worth(any(config.parser.age_gender for config in configs.values()))
-    failed: list[str] = []
+    failed: dict[str, str] = {}
     try:
-        with card:
-            interrupted = _followed(together, card, failed, spread)
+        with card, _Page(status_page, failed) as page:
+            interrupted = _followed(together, card, page, spread)
     finally:
         for name, config in configs.items():
             sum_up(together.stats[name], config, f"{name}: ", None if spread is None else spread.lives[name])
@@ -105,23 +124,64 @@ def _run(configs: Mapping[str, StreamConfig], together: Together, spread: Cluste
         raise typer.Exit(130)
 
 
-def _followed(together: Together, card: Telling, failed: list[str], spread: ClusterFleet | None) -> bool:
+class _Page:
+    """The status page, if it is wanted."""
+
+    def __init__(self, address: tuple[str, int] | None, failed: dict[str, str]) -> None:
+        """
+        Args:
+            failed: why cameras failed, by their names; grows.
+        """
+        self.failed = failed
+        self.over: set[str] = set()
+        self._page = None if address is None else StatusPage(*address)
+
+    def show(self, at: Mapping[str, Snapshot], nodes: Mapping[str, str]) -> None:
+        if self._page is not None:
+            self._page.show({name: self._figures(name, each, nodes.get(name)) for name, each in at.items()})
+
+    def _figures(self, name: str, at: Snapshot, node: str | None) -> dict[str, object]:
+        state = "runs"
+        if name in self.failed:
+            state = f"FAILED: {self.failed[name]}"
+        elif name in self.over:
+            state = "over"
+        elif at.offline_since_s is not None:
+            state = f"OFFLINE for {at.offline_since_s:.0f} s"
+        where = {} if node is None else {"node": node}
+        short = {"mask_age_ms": round(at.mask_age.p50_s * 1e3), "dropped": at.drops.total}
+        return {"state": state, **where, **figures_of(at), **short}
+
+    def __enter__(self) -> Self:
+        if self._page is not None:
+            self._page.__enter__()
+            tell("status_page", f"what the cameras do is at {self._page.url}", {"url": self._page.url})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._page is not None:
+            self._page.__exit__()
+
+
+def _followed(together: Together, card: Telling, page: _Page, spread: ClusterFleet | None) -> bool:
     """Runs them until all have ended, and tells how it goes; True if somebody asked to stop them."""
-    told = reporting(together.stats, named=True, nodes=dict if spread is None else lambda: spread.nodes)
+    nodes: Nodes = (lambda: {}) if spread is None else (lambda: spread.nodes)
+    told = reporting(together.stats, named=True, nodes=nodes)
     with stop_on_interrupt() as asked, Supervisor() as supervisor, told as show, together:
         while not asked() and together.runs:
             time_s = time.monotonic()
             at = together.stats
             _tell_moves(spread)
             show(at)
+            page.show(at, nodes())
             card.tell(at, time_s)
             supervisor.tell(status_of(at), max(each.silent_s for each in at.values()), time_s)
-            _tell_ends(together, failed)
+            _tell_ends(together, page)
             together.wait(STATUS_EVERY_S)
         together.stop()
         _tell_moves(spread)
         show(together.stats)
-        _tell_ends(together, failed)
+        _tell_ends(together, page)
         return asked()
 
 
@@ -140,10 +200,11 @@ def _tell_moves(spread: ClusterFleet | None) -> None:
         tell(each.event, f"{name}: {each.text}", {"stream": name, **each.details})
 
 
-def _tell_ends(together: Together, failed: list[str]) -> None:
+def _tell_ends(together: Together, page: _Page) -> None:
     for end in together.ended():
         if end.error is None:
+            page.over.add(end.name)
             tell("camera_ended", f"{end.name}: it is over", {"stream": end.name})
         else:
-            failed.append(end.name)
+            page.failed[end.name] = str(end.error)
             tell("camera_failed", f"{end.name}: FAILED: {end.error}", {"stream": end.name, "why": str(end.error)})
