@@ -106,7 +106,7 @@ def _persons(
     Args:
         centres: of those who may be persons.
         offsets: float32 (2, h, w), as the network gives them.
-        lead: float32 (h, w), as `lead_of` gives it.
+        lead: float32 (h, w), as `lead_of` gives it, and `FAINT`.
     """
     inside = lead > 0
     ids = np.zeros(inside.shape, np.uint8)
@@ -152,7 +152,7 @@ def _agreed(
     Args:
         past: how far each cell (across) points past each centre (down), in cells.
         scores: of the centres.
-        lead: of each cell over background.
+        lead: of each cell over background, and `FAINT`.
     """
     past = past.copy()
     owners, least = past.argmin(axis=0), past.min(axis=0)

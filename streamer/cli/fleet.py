@@ -107,32 +107,29 @@ def _run(
         status_page: where it is, if there is one.
         spread: the same, if they are on several machines.
     """
-    card = Telling(configs)
+    page, card = _Page(status_page), Telling(configs)
     for name, config in configs.items():
         tell("started", f"{name}: {plan_of(config)}", {"stream": name})
     tell_worth(any(config.parser.age_gender for config in configs.values()))
-    failed: dict[str, str] = {}
     try:
-        with card, _Page(status_page, failed) as page:
+        with card, page:
             interrupted = _followed(together, card, page, spread)
     finally:
         for name, config in configs.items():
             sum_up(together.stats[name], config, f"{name}: ", None if spread is None else spread.lives[name])
-    if failed:
-        raise StreamerError(f"{len(failed)} of {len(configs)} cameras failed: {', '.join(failed)}")
+    if page.failed:
+        raise StreamerError(f"{len(page.failed)} of {len(configs)} cameras failed: {', '.join(page.failed)}")
     if interrupted:
         raise typer.Exit(130)
 
 
 class _Page:
-    """The status page, if it is wanted."""
+    """How cameras ended, and the status page that says it, if it is wanted."""
 
-    def __init__(self, address: tuple[str, int] | None, failed: dict[str, str]) -> None:
-        """
-        Args:
-            failed: why cameras failed, by their names; grows.
-        """
-        self.failed = failed
+    def __init__(self, address: tuple[str, int] | None) -> None:
+        """Raises SinkError: nobody can listen there."""
+        self.failed: dict[str, str] = {}
+        """Why, by the names of cameras."""
         self.over: set[str] = set()
         self._page = None if address is None else StatusPage(*address)
 

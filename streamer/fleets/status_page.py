@@ -8,6 +8,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6
+from socketserver import TCPServer
 from typing import Self
 
 import msgspec
@@ -46,7 +47,7 @@ def address_of(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") or LOOPBACK
     if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"status_page {text!r}: give a port, as 9000, or an address and a port, as 0.0.0.0:9000")
+        raise ConfigError(f"--status-page {text!r}: give a port, as 9000, or an address and a port, as 0.0.0.0:9000")
     return host, int(port)
 
 
@@ -66,7 +67,7 @@ class StatusPage:
         try:
             self._server = _server_class(host)((host, port), self._handler(host))
         except OSError as exc:
-            raise SinkError(f"status_page: cannot listen at {host}:{port}: {exc.strerror}") from exc
+            raise SinkError(f"--status-page: cannot listen at {host}:{port}: {exc.strerror}") from exc
         at = f"[{host}]" if ":" in host else host
         self.url = f"http://{at}:{self._server.server_address[1]}/"
         self._thread = threading.Thread(target=self._server.serve_forever, name="status page")
@@ -143,6 +144,12 @@ def _server_class(host: str) -> type[ThreadingHTTPServer]:
         daemon_threads = True
         # On Windows two programs may else have the same port.
         allow_reuse_address = sys.platform != "win32"
+
+        def server_bind(self) -> None:
+            """Without the name of the address, for which HTTPServer asks a name server that may not answer."""
+            TCPServer.server_bind(self)
+            self.server_name, self.server_port = host, self.server_address[1]
+
         address_family = AF_INET6 if ":" in host else AF_INET
 
     return Server

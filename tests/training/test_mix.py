@@ -79,6 +79,7 @@ def test_the_command_mixes_a_checkpoint_and_a_file(tmp_path: Path, capsys: pytes
         (["a.onnx", "--shift", "Cape=1"], "no class 'Cape'; there are Background, Hat"),
         (["a.onnx", "--shift", "Coat=up"], "'up' is no number"),
         (["a.onnx", "--shifts", "0.3"], "--shifts: give the pack"),
+        (["a.onnx", "--out", "none/out.onnx"], "--out: there is no folder none"),
     ],
 )
 def test_arguments_that_cannot_be(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,8 @@ def _options(arguments: Sequence[str]) -> Namespace:
     options = parser.parse_args(arguments)
     if options.shifts and options.pack is None:
         parser.error("--shifts: give the pack on whose pictures they are found with --pack")
+    if not options.out.absolute().parent.is_dir():
+        parser.error(f"--out: there is no folder {options.out.parent}")
     return options
 
 

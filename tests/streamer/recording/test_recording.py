@@ -337,6 +337,21 @@ def test_sound_of_hours_before_the_next_picture_is_put_in_one_by_one(tmp_path: P
     assert len(sound_of(tmp_path / "out.mp4")[0]) == 6000
 
 
+def test_sound_is_taken_while_no_picture_comes(tmp_path: Path, singing: Path) -> None:
+    with open_source(singing, audio=True) as opened:
+        list(opened)
+        sounds = opened.audio.take()
+        queue = PacketQueue(opened.audio.streams)
+        frame = quarters(*opened.info.frame_size)
+        with live(tmp_path / "out.mp4", opened.info, queue) as recorder:
+            recorder.write(frame, 0.0)
+            for packet in sounds:
+                queue.put(packet, Fraction(0))
+            recorder.tick()
+            assert queue.take() == []
+    assert len(sound_of(tmp_path / "out.mp4")[0]) == len(sounds)
+
+
 def test_what_was_recorded_is_never_removed(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         with live(tmp_path / "out.mp4") as recorder:
