@@ -24,6 +24,7 @@ from streamer.media.opencv_threads import limited_threads
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
 from streamer.parsings.parsed import FrameParser, FramesKnown, are_stills
 from streamer.parsings.take import FromParser, FromSidecar, Parsings
+from streamer.parsings.threads import threads_beside
 from streamer.recording.animation import Animation
 from streamer.recording.codecs import Encoding, transparent
 from streamer.recording.file import PictureFolder, Recorder, Sink
@@ -163,7 +164,7 @@ def render_file(
     if kept is not None:
         check_sidecar_name(kept)
         check_apart(source, kept)
-    parser = parser or load_parser(settings.parser)
+    parser = parser or load_parser(threads_beside(settings.parser))
     parsings = FromParser(
         parser,
         source,

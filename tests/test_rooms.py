@@ -41,7 +41,7 @@ USES = {
     "streamer.inference": {"streamer.processes"},
     "streamer.stills": {"streamer.processes"},
     "streamer.zeromq": {"streamer.masks"},
-    "streamer.parsings": {"streamer.media", "streamer.masks", "streamer.sources"},
+    "streamer.parsings": {"streamer.media", "streamer.processes", "streamer.masks", "streamer.sources"},
     "streamer.segments": {"streamer.processes", "streamer.parsings"},
     "streamer.export": {"streamer.media", "streamer.masks"},
     "streamer.offline": {

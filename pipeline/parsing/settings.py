@@ -41,7 +41,7 @@ class ParserSettings:
     precision: str = "auto"
     """The arithmetic of the network: f32, bf16, int8, or auto, the fastest that is accurate on this processor."""
     threads: int | None = None
-    """Processor threads of the network; by default one per core."""
+    """Processor threads of the network; by default one per core, or one per two where files are rendered by lite."""
     in_flight: int = 1
     """Pictures in the network at the same time: more of them raise the throughput and the latency."""
     refine: bool = False

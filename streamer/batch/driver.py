@@ -24,6 +24,7 @@ from streamer.media.images import is_picture
 from streamer.media.paths import partial_name
 from streamer.offline import Rendered, Rendering
 from streamer.parsings.resume import is_finished
+from streamer.parsings.threads import threads_beside
 from streamer.processes.framing import ChannelClosed
 from streamer.segments.renewed import WAIT_S, Renewed, Start, Worker, end_text
 from streamer.segments.split import threads_each
@@ -176,7 +177,9 @@ class Batch:
 
     def _work(self) -> None:
         """A thread's life: it holds a process, and waits for what that does."""
-        first = threads_each(self._settings.parser, self._workers)
+        parser = self._settings.parser
+        first = threads_beside(parser) if self._workers == 1 else parser
+        first = threads_each(first, self._workers)
         worker = self._start("a process that renders", _MODULE, first)
         try:
             network_s = 0.0

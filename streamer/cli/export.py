@@ -18,6 +18,7 @@ from streamer.export.label_studio import labelling_of
 from streamer.masks.records import SUFFIX, is_sidecar
 from streamer.masks.sidecar import Sidecar
 from streamer.parsings.take import FromParser
+from streamer.parsings.threads import threads_beside
 from streamer.settings import made
 from streamer.sources.open import open_source
 
@@ -62,7 +63,7 @@ def _sidecar_of(source: str, given: Given) -> Iterator[Sidecar]:
         masks = Path(folder) / f"parsed{SUFFIX}"
         settings = made(ParserSettings, given)
         tell_worth(settings.age_gender)
-        parser = load_parser(settings)
+        parser = load_parser(threads_beside(settings))
         with (
             open_source(source) as opened,
             progress(Path(source).name, "frames") as show,

@@ -23,6 +23,7 @@ from streamer.interrupts import INTERRUPTED
 from streamer.media.paths import free_name
 from streamer.offline import Progress, Rendered, Rendering, redraw_file, render_file
 from streamer.parsings.resume import is_finished
+from streamer.parsings.threads import threads_beside
 from streamer.recording.codecs import Encoding
 from streamer.segments.renewed import Renewed, Start
 from streamer.segments.split import Split
@@ -54,7 +55,7 @@ def demo(
     """Parse a bundled clip into demo.mp4, in the current folder."""
     settings = Rendering(ParserSettings("lite", size=DEMO_SIZES.get(clip)), Look(legend="auto"))
     job = Job(str(sample(f"{clip}.mp4")), free_name(Path("demo.mp4")))
-    parser = load_parser(settings.parser)
+    parser = load_parser(threads_beside(settings.parser))
     done = _watched_render(job, lambda job, watch: render_file(job.source, job.out, settings, watch, parser))
     _report(done)
 
@@ -130,7 +131,7 @@ def render(
         _check_only_drawn(given, masks)
         _redraw(with_masks(plan, parsed), settings, by)
         return
-    parser = load_parser(settings.parser)
+    parser = load_parser(threads_beside(settings.parser))
     tell_worth(settings.parser.age_gender)
     look.check(parser.label_set)  # refuses names that there are not, before anything is written
     plan = with_masks(plan, masks) if masks is not None else plan
@@ -148,7 +149,9 @@ def _redraw(plan: Plan, settings: Rendering, by: By) -> None:
 def _parse(plan: Plan, settings: Rendering, parser: Parser, by: By) -> None:
     if by.is_batch(plan, settings):
         # All machines are to parse in the same arithmetic.
-        _render_batch(plan, settings if by.ray is None else replace(settings, parser=pinned(parser)), by)
+        _render_batch(
+            plan, settings if by.ray is None else replace(settings, parser=pinned(settings.parser, parser)), by
+        )
         return
     resume = settings.resume and not settings.force
     with _helpers(plan, settings, parser, by) as helpers:
@@ -167,7 +170,7 @@ def _helpers(plan: Plan, settings: Rendering, parser: Parser, by: By) -> Iterato
         yield None
         return
     with _machines(by, settings.parser) as (start, workers):
-        parsers = settings.parser if by.ray is None else pinned(parser)
+        parsers = settings.parser if by.ray is None else pinned(settings.parser, parser)
         with Split(parsers, workers, start) as split:
             yield split
 

@@ -258,9 +258,8 @@ class Remote:
         return 0
 
 
-def pinned(parser: Parser) -> ParserSettings:
-    """A parser's settings for machines that may have other processors: what `auto` is here, it is there."""
-    settings = parser.settings
+def pinned(settings: ParserSettings, parser: Parser) -> ParserSettings:
+    """Settings for machines that may have other processors: what `auto` is for the parser here, it is there."""
     network = parser.network(parser.fit_for(USUAL_FRAME).input_size)
     return replace(settings, precision=network.precision, threads=settings.threads or 1)
 

@@ -295,3 +295,38 @@ def test_more_workers_than_cores_are_told(tmp_path: Path, monkeypatch: pytest.Mo
     assert told.exit_code == 0
     assert "2 workers share 1 cores: more than one a core only takes memory" in told.stderr
     assert (tmp_path / "out" / "a.mp4").exists()
+
+
+class NoProcess:
+    """Cannot be started."""
+
+    where = "nowhere"
+
+    def started(self, go_on: Callable[[], bool]) -> int | None:
+        raise WorkerDied("no process today")
+
+    def ask(self, message: object, go_on: Callable[[], bool]) -> object:
+        raise NotImplementedError
+
+    def close(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 2), (4, 1)])
+def test_the_only_process_leaves_cores_to_what_else_it_does(
+    workers: int, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.segments.split.cores", lambda: 4)
+    monkeypatch.setattr("streamer.parsings.threads.pairs_of_cores", lambda: 2)
+    given: list[int | None] = []
+
+    def start(name: str, module: str, first: object) -> NoProcess:
+        assert isinstance(first, ParserSettings)
+        given.append(first.threads)
+        return NoProcess()
+
+    sources = [Clip().make(tmp_path / f"in{number}.mp4") for number in range(workers)]
+    with Manifest(tmp_path) as manifest, pytest.raises(WorkerDied, match="no process today"):
+        batch = Batch(works(tmp_path / "out", sources), Rendering(), workers, manifest, start)
+        batch.run(lambda event: None, lambda: False)
+    assert set(given) == {expected}

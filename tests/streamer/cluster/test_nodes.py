@@ -348,10 +348,11 @@ def test_a_process_works_in_the_folder_that_the_files_are_named_from(
 
 
 def test_the_precision_is_named_before_it_goes_to_other_machines() -> None:
-    parser = load_parser("lite", size=SIZE)
+    parser = load_parser("lite", size=SIZE, threads=2)  # of this machine alone
     assert parser.settings.precision == "auto"
-    pinned = nodes.pinned(parser)
+    pinned = nodes.pinned(ParserSettings("lite", size=SIZE), parser)
     assert (pinned.precision, pinned.threads) == (parser.network(parser.settings.input_size).precision, 1)
+    assert nodes.pinned(ParserSettings("lite", size=SIZE, threads=3), parser).threads == 3
 
 
 def test_what_cannot_be_is_one_clear_line(
