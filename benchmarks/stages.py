@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.render import HEIGHT, SIZE, WIDTH, make_clip
 from pipeline import ParserSettings, load_parser
 from streamer import Progress, Rendering, open_source, render_file
+from streamer.parsings.threads import threads_beside
 from streamer.units import read_size
 
 WARM = 60
@@ -99,7 +100,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--size", type=read_size, default=SIZE, help="of the network's input, height x width")
     given = parser.parse_args()
-    loaded = load_parser(ParserSettings(size=given.size))
+    loaded = load_parser(threads_beside(ParserSettings(size=given.size)))
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         make_clip(clip, given.frames, given.clip, given.top)

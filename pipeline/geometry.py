@@ -47,6 +47,10 @@ class Box(NamedTuple):
         down, across = to_size.height / from_size.height, to_size.width / from_size.width
         return Box(*(round(side * scale) for side, scale in zip(self, (across, down, across, down))))
 
+    def moved(self, right: int, down: int) -> "Box":
+        """The same rectangle elsewhere."""
+        return Box(self.left + right, self.top + down, self.right + right, self.bottom + down)
+
     def overlaps(self, other: "Box") -> bool:
         """True if the two share a pixel."""
         return (

@@ -197,11 +197,12 @@ class Yuv420:
         """
         return _converted(bgr.tobytes(), *self._terms)
 
-    @property
+    @cached_property
     def _terms(self) -> tuple[int, bool, int | None]:
         """The matrix's number, whether all 256 levels are used, and the transfer's number of HDR."""
-        transfer = int(self.video.color_trc)
-        return int(self.video.colorspace), self.is_full_range, transfer if transfer in HDR else None
+        with self._converting:
+            transfer = int(self.video.color_trc)
+            return int(self.video.colorspace), self.is_full_range, transfer if transfer in HDR else None
 
 
 def _planes(video: av.VideoFrame) -> list[NDArray[np.uint8]]:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.drawing.enlarging import blurred, clear_edged, reach, window
 from pipeline.drawing.layers import Colour, Layer, layers
 from pipeline.geometry import Box, Size
 from pipeline.types import LabelMap, Picture
@@ -17,12 +18,8 @@ from pipeline.yuv import Yuv420
 ISLAND_CELL = 4
 """What is tinted is looked for in cells of so many pixels of the label map."""
 
-LARGE = 1 / 3
-"""If what is tinted is a larger share of the picture, all of it is looked at: a pixel of a whole picture is enlarged in
-a third of the time that one of a part takes."""
-
-EDGE_CELLS = 3
-"""Cells of the map over which the edge of a mask is smoothed before it is enlarged."""
+LARGE = 0.8
+"""If what is tinted is a larger share of the picture, all of it is looked at: one part takes less time than several."""
 
 SUB_PX_BITS = 4
 """Lines are drawn to 1/16 of a pixel."""
@@ -75,21 +72,25 @@ class Canvas:
         """
         if not opacity:
             return
+        solid = np.asarray(cv2.threshold(labels, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
+        boxes = islands(solid)
+        if not boxes:
+            return
+        if sum(box.area for box in boxes) > LARGE * labels.size:
+            boxes = [Box(0, 0, labels.shape[1], labels.shape[0])]
+        there, map_size = boxes[0].around(boxes[1:]), Size(*labels.shape)
+        labels, solid = _cut(labels, there), _cut(solid, there)
+        fainter = np.asarray(cv2.LUT(labels, faint), np.uint8)
+        masks = (_Part(blurred(each, map_size, self.size), there, map_size) for each in (solid, fainter))
+        washes = tuple(_Wash(*each) for each in zip(masks, (opacity, faint_opacity)))
+        faint_boxes = [each.moved(there.left, there.top) for each in islands(fainter)]
         # Bilinear enlarging rounds the corners off; background takes its neighbours' colours first, or the rim of
         # each mask would be mixed with black.
         spread = np.asarray(cv2.copyTo(labels, labels, cv2.dilate(labels, np.ones((3, 3), np.uint8))), np.uint8)
-        solid = np.asarray(cv2.threshold(labels, 0, 255, cv2.THRESH_BINARY)[1], np.uint8)
-        boxes = islands(solid)
-        if sum(box.area for box in boxes) > LARGE * labels.size:
-            boxes = [Box(0, 0, labels.shape[1], labels.shape[0])]
-        fainter = np.asarray(cv2.LUT(labels, faint), np.uint8)
-        fainter_boxes = islands(fainter)
-        parts = [(box, [each for each in fainter_boxes if each.overlaps(box)]) for box in boxes]
-        washes = _Wash(blurred(solid, self.size), opacity), _Wash(blurred(fainter, self.size), faint_opacity)
         for layer in self._layers:
-            coloured = _coloured(spread, layer.terms(palette))
-            for box, faint_boxes in parts:
-                _tint_part(layer.pixels, coloured, box, faint_boxes, washes)
+            coloured = _Part(_coloured(spread, layer.terms(palette)), there, map_size)
+            for box in boxes:
+                _tint_part(layer.pixels, coloured, box, [each for each in faint_boxes if each.overlaps(box)], *washes)
 
     def contours(self, lines: list[Line], colour: Colour, stroke: int) -> None:
         """Draws closed lines."""
@@ -137,18 +138,31 @@ def _coloured(labels: LabelMap, values: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """A part of a map, of which parts of a picture are enlarged."""
+
+    cells: NDArray[np.uint8]
+    """uint8 of the box's height and width."""
+    box: Box
+    map_size: Size
+
+    def enlarged(self, size: Size, area: Box) -> NDArray[np.uint8]:
+        return window(self.cells, self.box, self.map_size, size, area)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Wash:
     """What is tinted alike."""
 
-    mask: NDArray[np.uint8]
-    """Of the map: uint8 (h, w), 127.5 is its edge."""
+    mask: _Part
+    """127.5 is its edge."""
     opacity: float
     _masks: dict[tuple[Size, Box], NDArray[np.uint8]] = field(default_factory=dict)
 
     def enlarged(self, size: Size, area: Box) -> NDArray[np.uint8]:
         """The mask in a part of a layer; the two layers of colour are alike, so it is made once for both."""
         if (size, area) not in self._masks:
-            self._masks[size, area] = smooth_mask(self.mask, size, area)
+            self._masks[size, area] = clear_edged(self.mask.enlarged(size, area))
         return self._masks[size, area]
 
     def mixed(self, under: NDArray[np.uint8], over: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -156,17 +170,12 @@ class _Wash:
 
 
 def _tint_part(
-    pixels: NDArray[np.uint8],
-    coloured: NDArray[np.uint8],
-    box: Box,
-    faint_boxes: list[Box],
-    washes: tuple[_Wash, _Wash],
+    pixels: NDArray[np.uint8], coloured: _Part, box: Box, faint_boxes: list[Box], wash: _Wash, faint: _Wash
 ) -> None:
     """Tints a box of a map, and otherwise boxes of it that lie in that box."""
-    size, map_size = Size(*pixels.shape[:2]), Size(*coloured.shape[:2])
-    wash, faint = washes
+    size, map_size = Size(*pixels.shape[:2]), coloured.map_size
     area = reach(box, map_size, size)
-    over = enlarge(coloured, size, area)
+    over = coloured.enlarged(size, area)
     spots = [reach(each, map_size, size) for each in faint_boxes]
     fainter = [faint.mixed(_cut(pixels, spot), _cut(over, spot, *area[:2])) for spot in spots]
     under = _cut(pixels, area)
@@ -183,72 +192,26 @@ def _cut(pixels: NDArray[np.uint8], box: Box, left: int = 0, top: int = 0) -> ND
 
 def islands(solid: NDArray[np.uint8]) -> list[Box]:
     """Boxes of a map that hold all its pixels but 0, two pixels from their edges at least, and do not overlap."""
-    height, width = (-(-side // ISLAND_CELL) for side in solid.shape)
-    below, beside = height * ISLAND_CELL - solid.shape[0], width * ISLAND_CELL - solid.shape[1]
-    cells = cv2.copyMakeBorder(solid, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=0)
+    left, top, wide, tall = cv2.boundingRect(solid)
+    if not wide:
+        return []
+    # Whole cells, and one more to each side, into which what is dilated grows.
+    right, bottom = (-(-each // ISLAND_CELL) * ISLAND_CELL + ISLAND_CELL for each in (left + wide, top + tall))
+    left, top = (max(0, each // ISLAND_CELL - 1) * ISLAND_CELL for each in (left, top))
+    seen = solid[top:bottom, left:right]
+    height, width = (-(-side // ISLAND_CELL) for side in seen.shape)
+    below, beside = height * ISLAND_CELL - seen.shape[0], width * ISLAND_CELL - seen.shape[1]
+    if below or beside:
+        seen = np.asarray(cv2.copyMakeBorder(seen, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=0), np.uint8)
     # Any pixel makes its cell count: the mean of a cell of 16 with one pixel of 255 in it rounds to 16.
-    coarse = cv2.resize(cells, (width, height), interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
     count, _, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(coarse, np.ones((3, 3), np.uint8)))
     apart: list[Box] = []
-    for left, top, wide, tall, _ in (ISLAND_CELL * stats[1:count]).tolist():
-        box = Box(left, top, min(left + wide, solid.shape[1]), min(top + tall, solid.shape[0]))
+    for across, down, wide, tall, _ in (ISLAND_CELL * stats[1:count]).tolist():
+        first = left + across, top + down
+        box = Box(*first, min(first[0] + wide, solid.shape[1]), min(first[1] + tall, solid.shape[0]))
         while overlapping := [other for other in apart if box.overlaps(other)]:
             apart = [other for other in apart if other not in overlapping]
             box = box.around(overlapping)
         apart.append(box)
     return apart
-
-
-def enlarge(small: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8]:
-    """A part of what enlarging a whole map to `size` would give, bilinear; to within one level.
-
-    Args:
-        small: uint8 (h, w) or (h, w, channels), covering the whole picture.
-        size: of the picture.
-        area: the part of the picture that is wanted.
-    """
-    if area == Box(0, 0, size.width, size.height):
-        return np.asarray(cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR), np.uint8)
-    return window(small, Box(0, 0, small.shape[1], small.shape[0]), Size(*small.shape[:2]), size, area)
-
-
-def window(part: NDArray[np.uint8], box: Box, map_size: Size, size: Size, area: Box) -> NDArray[np.uint8]:
-    """As `enlarge`, where only a part of the map is at hand.
-
-    Args:
-        part: the map inside `box`: uint8 (h, w) or (h, w, channels).
-    """
-    down, across = map_size.height / size.height, map_size.width / size.width
-    # Pixel centres lie at half: picture pixel x is at (x + 0.5) * across - 0.5 of the map.
-    matrix = np.array(
-        [
-            [across, 0, (area.left + 0.5) * across - 0.5 - box.left],
-            [0, down, (area.top + 0.5) * down - 0.5 - box.top],
-        ]
-    )
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    shape = (area.right - area.left, area.bottom - area.top)
-    return np.asarray(cv2.warpAffine(part, matrix, shape, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def blurred(solid: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
-    """A mask of 0 and 255 whose edge, enlarged to `size`, does not follow the cells of the map; 127.5 is the edge."""
-    if size.area <= solid.size:
-        return solid
-    return np.asarray(cv2.GaussianBlur(solid, (EDGE_CELLS, EDGE_CELLS), 0, borderType=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def smooth_mask(solid: NDArray[np.uint8], size: Size, area: Box) -> NDArray[np.uint8]:
-    """A mask of 0 and 255 enlarged with a smooth edge: again 0 and 255, uint8 of the area."""
-    return np.asarray(cv2.threshold(enlarge(solid, size, area), 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
-
-
-def reach(box: Box, map_size: Size, size: Size) -> Box:
-    """The pixels of a picture that a box of a map reaches when enlarged."""
-    down, across = size.height / map_size.height, size.width / map_size.width
-    return Box(
-        max(0, int((box.left - 1) * across)),
-        max(0, int((box.top - 1) * down)),
-        min(size.width, int(np.ceil((box.right + 1) * across))),
-        min(size.height, int(np.ceil((box.bottom + 1) * down))),
-    )

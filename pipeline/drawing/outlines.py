@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.drawing.canvas import Line, blurred, reach, window
+from pipeline.drawing.canvas import Line
+from pipeline.drawing.enlarging import blurred, reach, window
 from pipeline.drawing.silhouettes import Silhouette
 from pipeline.geometry import Box, Size
 from pipeline.types import LabelMap
@@ -62,7 +63,7 @@ def _insides(people: Sequence[Silhouette], labels: LabelMap, size: Size) -> list
     for box, mask in zip(boxes, masks):
         whole = anybody[box.top : box.bottom, box.left : box.right]
         cv2.bitwise_or(whole, mask, dst=whole)
-    fine, wide = blurred(anybody, size), None
+    fine, wide = blurred(anybody, Size(*anybody.shape), size), None
     found = []
     for which, (box, mask) in enumerate(zip(boxes, masks)):
         part = np.s_[box.top : box.bottom, box.left : box.right]

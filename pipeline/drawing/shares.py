@@ -4,13 +4,12 @@ Only the box of the picture that is concerned is looked at.
 """
 
 from dataclasses import dataclass
-from math import gcd
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.drawing.canvas import reach
+from pipeline.drawing.enlarging import aligned, around, cells_of, enlarged, grown, reach
 from pipeline.drawing.layers import Layer
 from pipeline.drawing.mixing import scratch
 from pipeline.drawing.selection import Mask, Region
@@ -53,9 +52,9 @@ def covering(region: Region, map_size: Size, size: Size) -> Share:
     # Softened by less than it was widened, so that all of the region keeps 255 when it is enlarged, too.
     mask = np.asarray(cv2.blur(mask, (AROUND_CELLS + 1, AROUND_CELLS + 1), borderType=cv2.BORDER_REPLICATE), np.uint8)
     area = _even(reach(box, map_size, size), size)
-    whole = aligned(_cells_of(area, map_size, size), map_size, size)
-    spread = cv2.copyMakeBorder(mask, *_around(box, whole), cv2.BORDER_CONSTANT, value=0)
-    full = _enlarged(np.asarray(spread, np.uint8), whole, map_size, size, area)
+    whole = aligned(cells_of(area, map_size, size), map_size, size)
+    spread = cv2.copyMakeBorder(mask, *around(box, whole), cv2.BORDER_CONSTANT, value=0)
+    full = enlarged(np.asarray(spread, np.uint8), whole, map_size, size, area)
     widest = cv2.dilate(full, np.ones((2, 2), np.uint8), anchor=(0, 0))
     return Share(area, full, np.ascontiguousarray(widest[::2, ::2]))
 
@@ -104,55 +103,6 @@ def widened(mask: Mask, cells: int) -> Mask:
     # The border of what is cut out for it is nothing, not its neighbours.
     wide[here] = cv2.dilate(mask[here], np.ones((side, side), np.uint8))
     return wide
-
-
-def grown(box: Box, cells: int, map_size: Size) -> Box:
-    """A box with so many cells more to each side, as far as the map goes."""
-    return Box(
-        max(0, box.left - cells),
-        max(0, box.top - cells),
-        min(map_size.width, box.right + cells),
-        min(map_size.height, box.bottom + cells),
-    )
-
-
-def aligned(box: Box, map_size: Size, size: Size) -> Box:
-    """A box of a map, grown until its edges are those of pixels of even numbers, or of the picture.
-
-    Such a part of a map enlarges to the pixels that it has in the whole map enlarged, at a seventh of the time of
-    `pipeline.drawing.canvas.window`. Of 252 to 720 it begins at each seventh cell: 20 pixels. Of odd sizes it may be
-    all of the map.
-    """
-    down, across = (2 * cells // gcd(2 * cells, pixels) for cells, pixels in zip(map_size, size))
-    return Box(
-        box.left // across * across,
-        box.top // down * down,
-        min(map_size.width, -(-box.right // across) * across),
-        min(map_size.height, -(-box.bottom // down) * down),
-    )
-
-
-def _cells_of(area: Box, map_size: Size, size: Size) -> Box:
-    """The cells of a map from which an area of the picture is enlarged: each that it touches, and those beside them."""
-    down, across = map_size.height / size.height, map_size.width / size.width
-    touched = Box(
-        int(area.left * across), int(area.top * down), -int(-area.right * across // 1), -int(-area.bottom * down // 1)
-    )
-    return grown(touched, 1, map_size)
-
-
-def _around(box: Box, whole: Box) -> tuple[int, int, int, int]:
-    """What a box lacks of a larger one: above, below, left and right."""
-    return box.top - whole.top, whole.bottom - box.bottom, box.left - whole.left, whole.right - box.right
-
-
-def _enlarged(part: NDArray[np.uint8], box: Box, map_size: Size, size: Size, area: Box) -> NDArray[np.uint8]:
-    """An area of the picture, of a part of a map in an aligned box."""
-    there = box.scaled(map_size, size)
-    shape = there.right - there.left, there.bottom - there.top
-    enlarged = cv2.resize(part, shape, interpolation=cv2.INTER_LINEAR)
-    down, across = area.top - there.top, area.left - there.left
-    return np.asarray(enlarged[down : down + area.bottom - area.top, across : across + area.right - area.left])
 
 
 def _even(area: Box, size: Size) -> Box:

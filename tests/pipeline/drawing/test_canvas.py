@@ -143,7 +143,7 @@ def test_tinting_piece_by_piece_is_tinting_the_whole(monkeypatch: pytest.MonkeyP
 
 
 def test_who_fills_much_of_the_picture_is_tinted_with_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Which is the quicker way, and differs from the other in last bits."""
+    """Which is the quicker way, and may differ from the other in last bits."""
     labels = np.zeros((56, 80), np.uint8)
     labels[4:48, 2:70] = np.random.default_rng(2).integers(1, 20, (44, 68))
     pictures = []

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline import CIHP, Box, Frame, Look, Parsing, Person, PipelineError, Size, UnknownName, blend
-from pipeline.drawing.canvas import blurred, enlarge
+from pipeline.drawing.enlarging import blurred, enlarge, window
 from pipeline.drawing.look import LegendPlace
 
 ONE_LEVEL = 1
@@ -129,7 +129,9 @@ def test_colours_lie_on_the_labels_and_nothing_else_changes(map_size: Size, size
     labels = blobs(map_size)
     picture = blend(frame, parsing_of(labels, size), COLOURS_ONLY, opacity=1.0)
     inside = (labels > 0).view(np.uint8) * np.uint8(255)
-    soft = cv2.resize(blurred(inside, size), size[::-1], interpolation=cv2.INTER_LINEAR).astype(int)
+    soft = cv2.resize(blurred(inside, Size(*inside.shape), size), size[::-1], interpolation=cv2.INTER_LINEAR).astype(
+        int
+    )
     # Exactly half way between a label and background it may go either way.
     sure = np.abs(soft - 127.5) > 1 + ONE_LEVEL
     differs = changed(picture, frame.bgr)
@@ -205,6 +207,29 @@ def test_enlarging_a_part_gives_that_part_of_the_whole(
     part = enlarge(small, size, Box(left, top, right + 1, bottom + 1)).astype(int)
     whole = cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR).astype(int)
     assert np.abs(part - whole[top : bottom + 1, left : right + 1]).max() <= ONE_LEVEL
+
+
+@pytest.mark.parametrize("size", [Size(720, 1280), Size(360, 640)], ids=str)
+@pytest.mark.parametrize("map_size", [(252, 448), (378, 672), (288, 512)])
+def test_a_part_of_usual_sizes_is_that_of_the_whole_to_the_last_bit(map_size: tuple[int, int], size: Size) -> None:
+    """So that it does not matter how many people are in the picture, and where."""
+    random = np.random.default_rng(0)
+    small = random.integers(0, 256, map_size, np.uint8)
+    whole = cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR)
+    for _ in range(20):
+        top, bottom = sorted(random.choice(size.height, 2, replace=False).tolist())
+        left, right = sorted(random.choice(size.width, 2, replace=False).tolist())
+        part = enlarge(small, size, Box(left, top, right, bottom))
+        if bottom - top > 100 < right - left:  # of a narrower part more is enlarged than warping takes time
+            np.testing.assert_array_equal(part, whole[top:bottom, left:right])
+
+
+def test_a_part_that_is_at_hand_goes_on_as_at_its_edges() -> None:
+    small = np.random.default_rng(0).integers(0, 256, (252, 448), np.uint8)
+    there, area = Box(100, 60, 200, 160), Box(250, 150, 600, 480)
+    bounded = cv2.copyMakeBorder(small[60:160, 100:200], 60, 92, 100, 248, cv2.BORDER_REPLICATE)
+    part = window(small[60:160, 100:200], there, Size(252, 448), Size(720, 1280), area)
+    np.testing.assert_array_equal(part, enlarge(np.asarray(bounded), Size(720, 1280), area))
 
 
 def test_enlarging_the_whole_is_what_opencv_does_quickest() -> None:

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import Box, Size
+from pipeline.drawing.enlarging import aligned
 from pipeline.drawing.layers import layers
 from pipeline.drawing.selection import Region, connected, joined
-from pipeline.drawing.shares import AROUND_CELLS, aligned, covering, keeping
+from pipeline.drawing.shares import AROUND_CELLS, covering, keeping
 from pipeline.yuv import Yuv420
 
 SIZES = [
