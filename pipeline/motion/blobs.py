@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.geometry import Box, Size
 from pipeline.motion.flow import Grey
-from pipeline.motion.spots import Spot
+from pipeline.motion.spots import Spot, components
 
 MAX_DIFFERENCE = 12.0
 """Levels of grey, of 255, by which a place may differ in the mean and look alike: noise, light and small movements make
@@ -32,9 +33,9 @@ Mask = NDArray[np.uint8]
 """uint8 (h, w): 255 where something is selected, else 0."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Blob:
-    """A selection as it was seen last, and how far it has moved since, in cells."""
+    """A selection as it was seen last, and how far it has moved since, in cells. Nobody writes to it."""
 
     spot: Spot
     map_size: Size
@@ -65,6 +66,16 @@ class Blob:
 
         The way there is measured, and not to the cell: who has left by no more than that is still at the edge.
         """
+        return self._placed
+
+    def alike(self, now_s: float) -> "Blob":
+        """The same blob, whose place looks now as it did."""
+        noted = replace(self, alike_s=now_s)
+        noted.__dict__["_placed"] = self._placed  # where it is does not depend on that
+        return noted
+
+    @cached_property
+    def _placed(self) -> Spot | None:
         across, down = round(self.across), round(self.down)
         if not (across or down):
             return self.spot
@@ -87,7 +98,8 @@ class Blob:
         )
         if not (inside.left < inside.right and inside.top < inside.bottom):
             return None
-        return Spot(inside, _part(mask, inside, moved))
+        # What goes on beyond an edge as it is there hangs together with it.
+        return Spot(inside, _part(mask, inside, moved), self.spot.is_connected and inside == moved)
 
     def _with_unseen(self, across: int, down: int) -> tuple[Mask, Size, Size]:
         """The mask, and what comes into the picture with it: beyond an edge it goes on as at the edge.
@@ -123,13 +135,14 @@ def parts_of(selected: Mask, grey: Grey) -> list[Blob]:
 
 def connected(blob: Blob) -> Iterator[Blob]:
     """The connected parts of a blob that has not moved."""
-    count, parts, found = _components(blob.spot.mask)
+    count, parts, found = blob.spot.pieces
     for number in range(1, count):
         across, down, wide, high, area = found[number].tolist()
         if area >= MIN_CELLS:
             part = cv2.inRange(parts[down : down + high, across : across + wide], number, number)
             left, top = blob.spot.box.left + across, blob.spot.box.top + down
-            yield replace(blob, spot=Spot(Box(left, top, left + wide, top + high), np.asarray(part, np.uint8)))
+            at = Box(left, top, left + wide, top + high)
+            yield replace(blob, spot=Spot(at, np.asarray(part, np.uint8), is_connected=True))
 
 
 def settled(blob: Blob, rest: Spot) -> Blob:
@@ -148,7 +161,7 @@ def settled(blob: Blob, rest: Spot) -> Blob:
 def looked_at(blob: Blob, grey: Grey) -> Blob:
     """The blob, noted as it is now if its place looks as it did when it was seen."""
     placed = None if blob.is_out else blob.placed()
-    return replace(blob, alike_s=grey.pts_s) if placed is not None and is_alike(blob, placed, grey) else blob
+    return blob.alike(grey.pts_s) if placed is not None and is_alike(blob, placed, grey) else blob
 
 
 def is_alike(blob: Blob, part: Spot, grey: Grey, slip_px: int = 0) -> bool:
@@ -184,38 +197,50 @@ def missed_parts(blob: Blob, known: Mask, min_share: float = MIN_SHARE) -> Itera
     placed = blob.placed()
     if placed is None:
         return
-    missed = np.asarray(cv2.bitwise_and(placed.mask, cv2.bitwise_not(placed.of(known))), np.uint8)
+    missed = np.asarray(cv2.subtract(placed.mask, placed.of(known)), np.uint8)
+    cells = cv2.countNonZero(missed)
     # Of who leaves at an edge little is left in the picture, and not because nobody could be seen there.
-    min_cells = min(MIN_CELLS, cv2.countNonZero(placed.mask)) if placed is not blob.spot else MIN_CELLS
-    if cv2.countNonZero(missed) < max(1, min_cells):
+    min_cells = min(MIN_CELLS, placed.area) if placed is not blob.spot else MIN_CELLS
+    if cells < max(1, min_cells):
         return
-    # Mostly little is missed of somebody: only there its parts are counted.
+    if placed.is_connected and cells == placed.area:
+        yield placed
+        return
+    # Mostly little is missed of somebody: only there its parts are counted, where any may count.
     beside, below, wide, high = cv2.boundingRect(missed)
-    count, parts, found = _components(missed[below : below + high, beside : beside + wide])
-    regions: NDArray[np.integer] | None = None
+    missed = missed[below : below + high, beside : beside + wide]
+    there = Box(beside, below, beside + wide, below + high).moved(*placed.box[:2])
+    are_edges = _is_edge(missed, known, there)
+    if are_edges and placed.is_connected and cells < min_share * placed.area:
+        return
+    count, parts, found = components(missed)
     for number in range(1, count):
         across, down, wide, high, area = found[number].tolist()
         if area < min_cells:
             continue
         part = np.asarray(cv2.inRange(parts[down : down + high, across : across + wide], number, number), np.uint8)
-        down, across = down + below, across + beside
-        left, top = placed.box.left + across, placed.box.top + down
-        at = Box(left, top, left + wide, top + high)
-        if not _is_thick(part):
-            if regions is None:
-                _, regions, wholes = _components(placed.mask)
-            there = regions[down : down + high, across : across + wide][part > 0][0]
-            if area < min_share * wholes[there, cv2.CC_STAT_AREA] and not _reaches_out(part, known, at):
-                continue
-        yield Spot(at, part)
+        at = Box(across, down, across + wide, down + high).moved(*there[:2])
+        is_edge = are_edges or _is_edge(part, known, at)
+        if is_edge and area < min_share * _area_around(placed, part, at):
+            continue
+        yield Spot(at, part, is_connected=True)
 
 
-def _components(mask: Mask) -> tuple[int, NDArray[np.integer], NDArray[np.int32]]:
-    """Their number with that of the rest, each pixel's, and OpenCV's statistics of each."""
-    # 16 bits take half of the time of 32, and of four pixels one at most begins a component.
-    kind = cv2.CV_16U if mask.size < 4 * 65535 else cv2.CV_32S
-    count, parts, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=kind)
-    return count, np.asarray(parts), np.asarray(found, np.int32)
+def _area_around(placed: Spot, part: Mask, at: Box) -> int:
+    """The cells of the piece of a spot that a part of it is in."""
+    if placed.is_connected:
+        return placed.area
+    _, pieces, found = placed.pieces
+    left, top, right, bottom = at.moved(-placed.box.left, -placed.box.top)
+    return int(found[pieces[top:bottom, left:right][part > 0][0], cv2.CC_STAT_AREA])
+
+
+def _is_edge(part: Mask, known: Mask, at: Box) -> bool:
+    """Whether a part is thin, and reaches no farther from what is known than an edge does.
+
+    Of several parts at once: whether each is.
+    """
+    return not _is_thick(part) and not _reaches_out(part, known, at)
 
 
 def _is_thick(part: Mask) -> bool:

@@ -70,40 +70,39 @@ class Erosion:
         # At once where masks are back.
         self._follow(grey, Size(*selected.shape))
         lost = np.zeros_like(selected)
-        self._kept = [self._looked_for(blob, grey, selected, known, lost) for blob in self._kept]
+        then: dict[Grey, Mask] = {}
+        for blob in self._kept:
+            if blob.seen not in then:
+                then[blob.seen] = np.zeros_like(selected)
+            placed = blob.placed()
+            if placed is not None:
+                here = placed.of(then[blob.seen])
+                cv2.bitwise_or(here, placed.mask, here)
+        self._kept = [self._looked_for(blob, grey, then[blob.seen], selected, known, lost) for blob in self._kept]
         newest = self._kept[0].seen.pts_s if self._kept else None
         if newest is None or abs(grey.pts_s - newest) >= KEPT_EVERY_S:
             self._kept = [replace(blob, alike_s=-math.inf) for blob in parts_of(selected, grey)] + self._kept
         self._lost = lost if cv2.countNonZero(lost) else None
         return _beside(self._lost, known)
 
-    def _looked_for(self, blob: Blob, grey: Grey, selected: Mask, known: Mask, lost: Mask) -> Blob:
-        """Adds to what is lost what of a blob is. The blob is noted if that looks as it did."""
+    def _looked_for(self, blob: Blob, grey: Grey, then: Mask, selected: Mask, known: Mask, lost: Mask) -> Blob:
+        """Adds to what is lost what of a blob is. The blob is noted if that looks as it did.
+
+        Args:
+            then: what was selected with the blob, where it is now.
+        """
         is_held = abs(grey.pts_s - blob.alike_s) <= self._linger_s
+        is_less = _is_less(blob, then, selected)
+        if not (is_held or is_less):
+            return blob
         for part in missed_parts(blob, known, MIN_SHARE):
-            same = is_alike(blob, part, grey, SLIP_PX) and self._is_less(blob, selected)
+            same = is_less and is_alike(blob, part, grey, SLIP_PX)
             if same or (is_held and self._was_lost(part)):
                 here = part.of(lost)
                 cv2.bitwise_or(here, part.mask, here)
             if same:
-                blob = replace(blob, alike_s=grey.pts_s)
+                blob = blob.alike(grey.pts_s)
         return blob
-
-    def _is_less(self, blob: Blob, selected: Mask) -> bool:
-        """Whether less is selected around a blob than was with it: masks that only move gain what they lose."""
-        placed = blob.placed()
-        if placed is None:
-            return False
-        box = grown(placed.box, AROUND_CELLS, Size(*selected.shape))
-        then = np.zeros_like(selected)
-        for spot in (other.placed() for other in self._kept if other.seen is blob.seen):
-            if spot is not None:
-                here = spot.of(then)
-                cv2.bitwise_or(here, spot.mask, here)
-        before, now = (each[box.top : box.bottom, box.left : box.right] for each in (then, selected))
-        lost = cv2.countNonZero(cv2.bitwise_and(before, cv2.bitwise_not(now)))
-        gained = cv2.countNonZero(cv2.bitwise_and(now, cv2.bitwise_not(before)))
-        return 2 * gained < lost
 
     def _was_lost(self, part: Spot) -> bool:
         """Whether most of a part was hidden in the frame that was looked at last."""
@@ -119,6 +118,17 @@ class Erosion:
         if before is not None and self._kept:
             self._dis = self._dis or coarse_flow(Size(*grey.pixels.shape))
             self._kept = moved(self._kept, before, grey, self._dis)
+
+
+def _is_less(blob: Blob, then: Mask, selected: Mask) -> bool:
+    """Whether less is selected around a blob than was with it: masks that only move gain what they lose."""
+    placed = blob.placed()
+    if placed is None:
+        return False
+    box = grown(placed.box, AROUND_CELLS, Size(*selected.shape))
+    before, now = (each[box.top : box.bottom, box.left : box.right] for each in (then, selected))
+    lost, gained = (cv2.countNonZero(cv2.subtract(*each)) for each in ((before, now), (now, before)))
+    return 2 * gained < lost
 
 
 def _beside(lost: Mask | None, known: Mask) -> Mask | None:

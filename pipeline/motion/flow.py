@@ -110,9 +110,14 @@ def flow_inside(before: Grey, after: Grey, box: Box, dis: cv2.DISOpticalFlow) ->
     return source
 
 
-def unlike(before: Grey, after: Grey, source: Field) -> NDArray[np.uint8]:
-    """Levels of grey between a frame and what its predecessor makes of it, moved: uint8 (h, w)."""
-    return np.asarray(cv2.absdiff(_moved(before.pixels, source), after.pixels), np.uint8)
+def unlike_inside(before: Grey, after: Grey, source: Field, box: Box) -> NDArray[np.uint8]:
+    """Levels of grey between a frame and what its predecessor makes of it, moved: uint8 (h, w), 0 outside a box."""
+    levels = np.zeros(after.pixels.shape, np.uint8)
+    here = np.s_[box.top : box.bottom, box.left : box.right]
+    places = cv2.add(grid(Size(*after.pixels.shape))[here], source[here])
+    made = cv2.remap(before.pixels, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore
+    levels[here] = cv2.absdiff(made, after.pixels[here])
+    return levels
 
 
 def is_cut(before: Grey, after: Grey) -> bool:
