@@ -66,7 +66,8 @@ def tiled(ids: LabelMap, scale: int) -> LabelMap:
 def highest(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The index of the highest plane at each place, the first of equals. Several times as fast as `argmax`."""
     first_most = np.arange(len(planes), 0, -1, dtype=np.uint8)[:, None, None]
-    return np.asarray(len(planes) - ((planes == planes.max(axis=0)) * first_most).max(axis=0), np.uint8)
+    are_highest = (planes == planes.max(axis=0)).view(np.uint8)
+    return np.asarray(len(planes) - (are_highest * first_most).max(axis=0), np.uint8)
 
 
 @lru_cache(maxsize=8)

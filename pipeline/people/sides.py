@@ -39,22 +39,35 @@ def settle_sides(scores: NDArray[np.float32], owners: LabelMap, pairs: Pairs) ->
         owners: uint8 (h, w), the number of the person that each cell belongs to, 0 for nobody.
         pairs: see `pairs_of`.
     """
-    best = highest(scores)
+    there = _around(owners)
+    here, owners = scores[:, *there], owners[there]
+    if not owners.size:
+        return scores
+    best = highest(here)
     settled = scores
     for left, right in pairs:
         limbs = ((best == left) | (best == right)) & (owners > 0)
         wrong = np.zeros(limbs.shape, np.bool_)
         for number in np.flatnonzero(np.bincount(owners[limbs])):
-            wrong |= _on_wrong_side(scores[right] - scores[left], limbs & (owners == number))
+            theirs = limbs & (owners == number)
+            part = _around(theirs.view(np.uint8))
+            wrong[part] |= _on_wrong_side(here[right][part] - here[left][part], theirs[part])
         if wrong.any():
             settled = settled.copy() if settled is scores else settled
-            settled[left, wrong], settled[right, wrong] = scores[right, wrong], scores[left, wrong]
+            changed = settled[:, *there]
+            changed[left, wrong], changed[right, wrong] = here[right, wrong], here[left, wrong]
     return settled
+
+
+def _around(cells: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Rows and columns of all cells but 0."""
+    left, top, width, height = cv2.boundingRect(cells)
+    return slice(top, top + height), slice(left, left + width)
 
 
 def _on_wrong_side(to_right: NDArray[np.float32], limbs: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The cells of one person's pair of limbs that are of the other side than their limb."""
-    count, pieces, stats, _ = cv2.connectedComponentsWithStats(limbs.view(np.uint8))
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(limbs).view(np.uint8))
     areas = stats[1:, cv2.CC_STAT_AREA]
     large = np.flatnonzero(areas >= MIN_SHARE * areas.sum()) + 1
     if len(large) != 2:  # one limb, or both as one piece
