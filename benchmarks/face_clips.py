@@ -20,8 +20,8 @@ from benchmarks.blazeface import BlazeFace, Found
 from pipeline import Frame, Look, load_parser
 from pipeline.drawing.overlay import draw
 from pipeline.drawing.selection import selected
-from pipeline.faces.cover import FaceCover
-from pipeline.motion.linger import covered_both_ways
+from pipeline.faces.cover import Cover, FaceCover
+from pipeline.motion.linger import Looked, covered_both_ways
 from pipeline.types import Picture
 from streamer import open_source
 from streamer.sources.open import sample
@@ -41,12 +41,16 @@ def covered_clip(path: str, every: int) -> Iterator[tuple[Frame, Picture]]:
     """The frames of a clip, and each as `streamer render --on Face --effect fill` shows it."""
     parser, cover = load_parser("lite"), FaceCover()
     with open_source(path) as source:
-        parsed = ((frame, cover(frame, parser(frame))) for frame in source if frame.index % every == 0)
-        for each in covered_both_ways(parsed, lambda parsing: selected(parsing, LOOK.selection)):
+        looked = (_looked(frame, cover(frame, parser(frame))) for frame in source if frame.index % every == 0)
+        for each in covered_both_ways(looked):
             assert each.parsing is not None
             # Painted in BGR, in which the pixels that are hidden are known again.
             bgr = Frame(each.frame.bgr, each.frame.index, each.frame.pts_s, each.frame.captured_s)
             yield each.frame, np.asarray(draw(bgr, each.parsing, LOOK, None, each.lingering), np.uint8)
+
+
+def _looked(frame: Frame, found: Cover) -> Looked:
+    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces)
 
 
 def share_hidden(pink: NDArray[np.uint8], face: Found) -> float:

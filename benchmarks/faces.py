@@ -50,7 +50,7 @@ from pipeline.faces.detector import FILE, MIN_SCORE
 from pipeline.labels import LabelSet
 from pipeline.motion.carry import Motion
 from pipeline.motion.flow import Grey
-from pipeline.motion.linger import Covered, Lingering, covered_both_ways
+from pipeline.motion.linger import Covered, Lingering, Looked, covered_both_ways
 from pipeline.network.options import RunOptions
 from streamer import open_source
 from streamer.live.config import MaskSettings
@@ -142,8 +142,7 @@ def _larger(face: Truth) -> Truth:
 
 def offline(parser: Parser, cover: FaceCover | None, shots: Iterable[tuple[Frame, Shot]]) -> Iterator[Covered]:
     """As `streamer render`: every frame parsed, and looked at in both directions of time."""
-    parsed = ((frame, hidden(parser(frame), frame, cover)) for frame, _ in shots)
-    return covered_both_ways(parsed, lambda parsing: selected(parsing, LOOK.selection))
+    return covered_both_ways(looked(frame, parser(frame), cover) for frame, _ in shots)
 
 
 def live(
@@ -166,12 +165,16 @@ def live(
         if parsing is None:
             yield Covered(frame, None, lingering.add(grey, None))
             continue
-        parsing = hidden(parsing, frame, cover)
-        yield Covered(frame, parsing, lingering.add(grey, selected(parsing, LOOK.selection)))
+        known = looked(frame, parsing, cover)
+        yield Covered(frame, known.parsing, lingering.add(grey, known.lasting, faces=known.faces))
 
 
-def hidden(parsing: Parsing, frame: Frame, cover: FaceCover | None) -> Parsing:
-    return parsing if cover is None else cover(frame, parsing)
+def looked(frame: Frame, parsing: Parsing, cover: FaceCover | None) -> Looked:
+    """What lingers of a frame; without a cover by the parser's class Face alone."""
+    if cover is None:
+        return Looked(frame, parsing, selected(parsing, LOOK.selection))
+    found = cover(frame, parsing)
+    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces)
 
 
 def cover_crowds(given: argparse.Namespace) -> None:
@@ -221,7 +224,7 @@ def touched(given: argparse.Namespace) -> None:
     shares = []
     for bgr in backgrounds(given.folder)[: given.most]:
         still = Frame.still(bgr)
-        mask = selected(cover(still, parser.still(still)), LOOK.selection)
+        mask = selected(cover(still, parser.still(still)).parsing, LOOK.selection)
         shares.append(cv2.countNonZero(mask) / mask.size)
     some = [each for each in shares if each]
     print(f"{len(some)} of {len(shares)} pictures without anybody have something hidden,", end=" ")

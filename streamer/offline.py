@@ -16,7 +16,7 @@ from pipeline.drawing.overlay import Memory, draw, drawn_size, undrawn
 from pipeline.drawing.treatment import lasting
 from pipeline.faces.cover import FaceCover
 from pipeline.labels import LabelSet
-from pipeline.motion.linger import KEPT_S, LINGER_S, MAX_TIMES, Covered, covered_both_ways
+from pipeline.motion.linger import KEPT_S, LINGER_S, MAX_TIMES, Covered, Looked, covered_both_ways
 from streamer.errors import ConfigError
 from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture, is_single
@@ -222,8 +222,8 @@ def rendered(
         part = _part(opened, settings, parsings)
         stills = are_stills(part, parsings.every)
         with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(part) as pairs:
-            safe = _with_all_faces(pairs, settings, parsings.label_set)
-            for each in _covered(safe, settings.look, stills=stills):
+            looked = _looked(pairs, settings, parsings.label_set)
+            for each in _covered(looked, settings.look, stills=stills):
                 frame, parsing = each.frame, each.parsing
                 if isinstance(opened, Pictures):
                     memory.legend = LegendMemory()
@@ -261,21 +261,26 @@ def rendered(
     )
 
 
-def _with_all_faces(parsed: FramesKnown, settings: Rendering, label_set: LabelSet) -> FramesKnown:
+def _looked(parsed: FramesKnown, settings: Rendering, label_set: LabelSet) -> Iterator[Looked]:
     """Where effects hide faces, all that may be one is labelled so, whatever the parser saw."""
-    if not settings.look.hides_faces(label_set):
-        return parsed
-    cover = FaceCover(settings.parser.run_options)
-    return ((frame, parsing and cover(frame, parsing)) for frame, parsing in parsed)
+    look = settings.look
+    cover = FaceCover(settings.parser.run_options) if look.hides_faces(label_set) else None
+    for frame, parsing in parsed:
+        if parsing is None or not look.effects:
+            yield Looked(frame, parsing, None)
+        elif cover is None:
+            yield Looked(frame, parsing, lasting(parsing, look.effects, look.selection))
+        else:
+            found = cover(frame, parsing)
+            yield Looked(frame, found.parsing, lasting(found.lasting, look.effects, look.selection), found.faces)
 
 
-def _covered(parsed: FramesKnown, look: Look, *, stills: bool) -> Iterator[Covered]:
+def _covered(looked: Iterator[Looked], look: Look, *, stills: bool) -> Iterator[Covered]:
     """What is hidden, or kept, in a video is so before it is seen first and after it is seen last, too."""
     if look.effects and not stills:
-        effects, on = look.effects, look.selection
         times = (LINGER_S, MAX_TIMES) if look.hides else (KEPT_S, 1)
-        return covered_both_ways(parsed, lambda parsing: lasting(parsing, effects, on), *times, hides=look.hides)
-    return (Covered(frame, parsing, None) for frame, parsing in parsed)
+        return covered_both_ways(looked, *times, hides=look.hides)
+    return (Covered(each.frame, each.parsing, None) for each in looked)
 
 
 def _opened(source: str | Path, out: Path, wanted: dict[str, Any]) -> Source:

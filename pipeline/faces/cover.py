@@ -2,12 +2,12 @@
 
 Hidden is the union of what a detector takes for faces, sure or not so sure; of the parser's classes Face, Hair and
 Sunglasses; of all that is around a small head on which the detector sees no face, for it may be turned; and of the top
-of a person of whom neither sees a head. Where all of them lose a face for some frames, it
-stays hidden by `pipeline.motion.linger`, which carries what is selected.
+of a person of whom neither sees a head. Where all of them lose a face for some frames, it stays hidden by
+`pipeline.motion.linger`, which carries what was sure by its place, and what was not by its path.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -32,8 +32,13 @@ one is missed; large ones are seen clearly, and to hide what is none would hide 
 a face of 16 px scores 0.05 to 0.3."""
 ALONE_SCORES = ((1 / 12, 0.3), (1 / 6, 0.45), (1 / 3, 0.6), (1.0, 0.8))
 """The same where the parser sees nobody, and no face is sure: leaves and shelves have doubtful faces, too."""
+PERSON_SCORE = 0.02
+"""The same of a face of the smallest kind where the parser sees somebody: mostly they are tilted, or seen from the
+side."""
+NEAR_CELLS = 8
+"""Cells to each side of the middle of a face in which there may be somebody."""
 SURE_SCORE = 0.7
-"""Minimum score of a face that shows that somebody is in the picture."""
+"""Minimum score of a face that shows that somebody is in the picture, and that stays hidden by its place."""
 SEEN_SCORE = 0.4
 """Minimum score of a face with which its person's head is seen: a doubtful one may be their hand."""
 MARGIN = 32
@@ -49,6 +54,18 @@ MIN_HEAD_SHARE = 0.01
 """Of a person's pixels; with fewer pixels of a head, a person is one that is seen without it."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cover:
+    """What is to be hidden in a frame, as labels: nothing of it is to be shown."""
+
+    parsing: Parsing
+    """With all that may be a face labelled as Face."""
+    lasting: Parsing
+    """The same without doubtful faces: what stays hidden by its place, where later frames miss it."""
+    faces: tuple[Face, ...]
+    """Those found, doubtful ones too: they stay hidden by their paths."""
+
+
 class FaceCover:
     """Labels as Face all that may be one. For one thread at a time."""
 
@@ -61,27 +78,32 @@ class FaceCover:
         """
         options = replace(options, threads=1, in_flight=1) if options else None
         self._detector = FaceDetector(
-            pixels=pixels, min_score=MIN_SCORES[0][1], margin=MARGIN, enlarges=enlarges, options=options
+            pixels=pixels, min_score=PERSON_SCORE, margin=MARGIN, enlarges=enlarges, options=options
         )
 
-    def __call__(self, frame: Frame, parsing: Parsing) -> Parsing:
-        """A parsing to be hidden by, not to be shown: labels and instances differ, the rest is as it was.
+    def __call__(self, frame: Frame, parsing: Parsing) -> Cover:
+        """What is to be hidden in a frame.
 
         Args:
             parsing: of this frame, or carried to it.
 
         Raises:
+            UnknownName: the label set has no class Face.
             WeightsError, RuntimeUnavailable: see `pipeline.network.runtime.compile_network`. Nothing is known of the
                 frame then, and all of it has to be hidden.
         """
-        found, size = self._detector(frame), frame.size
-        somebody = bool(parsing.people) or any(each.score >= SURE_SCORE for each in found)
-        min_scores = MIN_SCORES if somebody else ALONE_SCORES
-        return covered(parsing, [each for each in found if _may_be(each, size, min_scores)])
+        return covered(parsing, likely(self._detector(frame), parsing))
 
 
-def covered(parsing: Parsing, faces: Sequence[Face]) -> Parsing:
-    """The parsing with these faces, the heads, and the places of heads that nobody saw labelled as Face.
+def likely(found: Sequence[Face], parsing: Parsing) -> list[Face]:
+    """Those of the faces found in a frame that are to be hidden."""
+    somebody = bool(parsing.people) or any(each.score >= SURE_SCORE for each in found)
+    min_scores = MIN_SCORES if somebody else ALONE_SCORES
+    return [each for each in found if _may_be(each, parsing.frame_size, min_scores) or _is_on_person(each, parsing)]
+
+
+def covered(parsing: Parsing, faces: Sequence[Face]) -> Cover:
+    """These faces, the heads, and the places of heads that nobody saw, labelled as Face.
 
     Raises:
         UnknownName: the label set has no class Face.
@@ -93,19 +115,48 @@ def covered(parsing: Parsing, faces: Sequence[Face]) -> Parsing:
         if each.score >= SEEN_SCORE:
             _draw_face(hidden, each, parsing.frame_size)
     heads, tops = _heads_unseen(parsing, hidden)
+    hidden[:] = 0
     for each in faces:
-        _draw_face(hidden, each, parsing.frame_size)
+        if each.score >= SURE_SCORE:
+            _draw_face(hidden, each, parsing.frame_size)
     for head in heads:
         _draw_around(hidden, *head)
     for top in tops:
         hidden[top] = 255
-    labels[hidden > 0] = face
-    return replace(parsing, labels=labels)
+    lasting = replace(parsing, labels=_labelled(labels, hidden, face))
+    for each in faces:
+        if each.score < SURE_SCORE:
+            _draw_face(hidden, each, parsing.frame_size)
+    return Cover(replace(parsing, labels=_labelled(labels, hidden, face)), lasting, tuple(faces))
+
+
+def _labelled(labels: LabelMap, hidden: LabelMap, face: int) -> LabelMap:
+    done = labels.copy()
+    done[hidden > 0] = face
+    return done
 
 
 def _may_be(face: Face, size: Size, min_scores: Sequence[tuple[float, float]]) -> bool:
-    tall = (face.box.bottom - face.box.top) / size.height
-    return face.score >= next(score for limit, score in min_scores if tall <= limit)
+    return face.score >= next(score for limit, score in min_scores if _tall(face, size) <= limit)
+
+
+def _is_on_person(face: Face, parsing: Parsing) -> bool:
+    """Whether a small face that is very doubtful is where the parser sees somebody."""
+    if face.score < PERSON_SCORE or _tall(face, parsing.frame_size) > MIN_SCORES[0][0]:
+        return False
+    left, top, right, bottom = face.box
+    height, width = parsing.map_size
+    row = (top + bottom) * height // (2 * parsing.frame_size.height)
+    column = (left + right) * width // (2 * parsing.frame_size.width)
+    around = np.s_[
+        max(0, row - NEAR_CELLS) : row + NEAR_CELLS + 1, max(0, column - NEAR_CELLS) : column + NEAR_CELLS + 1
+    ]
+    return bool(parsing.instances[around].any())
+
+
+def _tall(face: Face, size: Size) -> float:
+    """The height of a face, of the picture's."""
+    return (face.box.bottom - face.box.top) / size.height
 
 
 def _draw_face(hidden: LabelMap, face: Face, size: Size) -> None:

@@ -2,11 +2,12 @@
 
 A parser that loses a face for some frames would uncover it. What is selected in one frame and missing in the next is
 kept, and moved by the optical flow of the place where it is: for a time, and for longer while that place looks as it
-did when it was seen, since then nobody has gone. A recording is gone through in both directions.
+did when it was seen, since then nobody has gone. Faces go on along their paths besides. A recording is gone through in
+both directions.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -17,8 +18,9 @@ from pipeline.geometry import Size
 from pipeline.motion.blobs import Blob, Mask, connected, looked_at, missed_parts, of_size, seen_in, settled
 from pipeline.motion.erosion import Erosion
 from pipeline.motion.flow import Grey, coarse_flow, is_cut
+from pipeline.motion.paths import Paths, places_drawn
 from pipeline.motion.steps import moved, paced
-from pipeline.types import Frame, Parsing
+from pipeline.types import Face, Frame, Parsing
 
 LINGER_S = 1.0
 """Time for which a selection stays hidden after it was seen last, and in a recording before it is seen first."""
@@ -34,6 +36,19 @@ GONE_SHARE = 0.7
 """Of who is missed for so large a part it is guessed where they went."""
 AROUND_CELLS = 2
 """What is missed by so little is hidden all the same: effects go that far beyond what is selected."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """A frame, its parsing, and what of that lingers."""
+
+    frame: Frame
+    parsing: Parsing | None
+    """None where nothing is known of the frame."""
+    lasting: Mask | None
+    """What lingers by its place: of the parsing's size; None without a parsing."""
+    faces: tuple[Face, ...] = ()
+    """What lingers by its path."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,19 +89,32 @@ class Lingering:
         self._passing: Mask | None = None
         """Where what was selected in the last frame, and around it, others cover what lingers."""
         self._dis: cv2.DISOpticalFlow | None = None
+        self._paths = Paths()
 
-    def add(self, grey: Grey, selected: Mask | None, *, cut: bool | None = None) -> Mask | None:
+    def add(
+        self, grey: Grey, selected: Mask | None, *, faces: Sequence[Face] = (), cut: bool | None = None
+    ) -> Mask | None:
         """Takes the next frame.
 
         Args:
-            selected: what its own masks select; None where it has no masks.
+            selected: what its own masks select, as far as it lingers by its place; None where it has no masks.
+            faces: what lingers by its path.
             cut: whether another scene begins with it, where nothing lingers; None finds out.
 
         Returns:
             What lingers beside it, of the same size; None for nothing, or where it has no masks.
         """
+        if cut is None:
+            cut = self._previous is not None and is_cut(self._previous, grey)
+        lingering = self._add(grey, selected, cut=cut)
+        places = self._paths.add(faces, grey.pts_s, cut=cut)
+        if selected is None or not places:
+            return lingering
+        return _either(lingering, places_drawn(places, grey.frame_size, Size(*selected.shape)))
+
+    def _add(self, grey: Grey, selected: Mask | None, *, cut: bool) -> Mask | None:
         earlier, previous = self._earlier, self._previous
-        if previous is not None and (is_cut(previous, grey) if cut is None else cut):
+        if previous is not None and cut:
             self._blobs, self._own, self._dis, previous, earlier = [], [], None, None, None
             if self._erosion is not None:
                 self._erosion.forget()
@@ -143,27 +171,21 @@ class Lingering:
 
 
 def covered_both_ways(
-    parsed: Iterable[tuple[Frame, Parsing | None]],
-    select: Callable[[Parsing], Mask],
-    linger_s: float = LINGER_S,
-    max_times: float = MAX_TIMES,
-    *,
-    hides: bool = True,
+    looked: Iterable[Looked], linger_s: float = LINGER_S, max_times: float = MAX_TIMES, *, hides: bool = True
 ) -> Iterator[Covered]:
     """The frames of a recording with what is selected in those before and after them.
 
     Args:
-        parsed: frames in the order of time.
-        select: what a parsing's masks select.
+        looked: frames in the order of time.
         linger_s, max_times, hides: as of `Lingering`.
     """
     forward, waiting = Lingering(linger_s, max_times, hides=hides), deque[_Waiting]()
     previous: Grey | None = None
-    for frame, parsing in parsed:
-        grey, mask = Grey.of(frame), None if parsing is None else select(parsing)
+    for each in looked:
+        grey = Grey.of(each.frame)
         cut = previous is not None and is_cut(previous, grey)
         previous = grey
-        waiting.append(_Waiting(frame, parsing, grey, mask, cut, forward.add(grey, mask, cut=cut)))
+        waiting.append(_Waiting(each, grey, cut, forward.add(grey, each.lasting, faces=each.faces, cut=cut)))
         if len(waiting) > BATCH and _is_enough(waiting, linger_s):
             yield from _given(waiting, BATCH, Lingering(linger_s, max_times, hides=hides, erodes=False))
     yield from _given(waiting, len(waiting), Lingering(linger_s, max_times, hides=hides, erodes=False))
@@ -171,10 +193,8 @@ def covered_both_ways(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
-    frame: Frame
-    parsing: Parsing | None
+    looked: Looked
     grey: Grey
-    selected: Mask | None
     cut: bool
     """Whether another scene begins with it."""
     before: Mask | None
@@ -191,11 +211,11 @@ def _given(waiting: deque[_Waiting], count: int, backward: Lingering) -> Iterato
     after: list[Mask | None] = []
     cut = False
     for each in reversed(waiting):
-        after.append(backward.add(each.grey, each.selected, cut=cut))
+        after.append(backward.add(each.grey, each.looked.lasting, faces=each.looked.faces, cut=cut))
         cut = each.cut
     for _ in range(count):
         each = waiting.popleft()
-        yield Covered(each.frame, each.parsing, _either(each.before, after.pop()))
+        yield Covered(each.looked.frame, each.looked.parsing, _either(each.before, after.pop()))
 
 
 def _either(one: Mask | None, other: Mask | None) -> Mask | None:

@@ -105,9 +105,10 @@ class RenderLoop:
             return
         frame, parsing = masked.frame, masked.parsing
         look = self._controls.look
-        safe = parsing if parsing is None or self._cover is None else self._cover(frame, parsing)
-        selected = None if safe is None or not look.effects else lasting(safe, look.effects, look.selection)
-        lingering = self._lingering.add(masked.grey, selected) if look.effects else None
+        cover = None if parsing is None or self._cover is None else self._cover(frame, parsing)
+        safe, stays, faces = (parsing, parsing, ()) if cover is None else (cover.parsing, cover.lasting, cover.faces)
+        selected = None if stays is None or not look.effects else lasting(stays, look.effects, look.selection)
+        lingering = self._lingering.add(masked.grey, selected, faces=faces) if look.effects else None
         if safe is None:
             picture = undrawn(frame, look, self._place.label_set, self._memory)
         else:

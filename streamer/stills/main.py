@@ -120,7 +120,7 @@ class Desk:
             on = On.read(asked.on)
             on.ids(parsing.label_set)
             hides_faces = Look(effect=asked.effect, on=asked.on).hides_faces(parsing.label_set)
-            known = self._cover(parser)(frame, parsing) if hides_faces else parsing
+            known = self._cover(parser)(frame, parsing).parsing if hides_faces else parsing
             covered = jpeg(treated(picture.bgr, Knowledge(known), effects, on))
         about = {
             "width": picture.size.width,

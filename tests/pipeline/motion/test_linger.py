@@ -1,6 +1,6 @@
 """What is hidden stays hidden where the masks miss it for a while: after it was seen, and in a recording before it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from pipeline import Box, Frame, Parsing, Size
 from pipeline.drawing.selection import On, selected
 from pipeline.motion.blobs import Mask
 from pipeline.motion.flow import Grey, dis_flow, flow_between, flow_inside
-from pipeline.motion.linger import LINGER_S, MAX_AHEAD, MAX_TIMES, Covered, Lingering, covered_both_ways
+from pipeline.motion.linger import LINGER_S, MAX_AHEAD, MAX_TIMES, Covered, Lingering, Looked, covered_both_ways
 from pipeline.motion.spots import Spot
 from tests.support.scenes import FRAME, Bgr, frame_of, parsing_of, person_at, person_scene, rectangle, shifted, texture
 
@@ -42,9 +42,13 @@ def share_hidden(mask: Mask | None, index: int) -> float:
     return 0.0 if mask is None else float((mask > 0)[inside].mean())
 
 
+def looked(parsed: Iterable[tuple[Frame, Parsing]]) -> Iterator[Looked]:
+    return (Looked(frame, parsing, selected(parsing, EVERYBODY)) for frame, parsing in parsed)
+
+
 def both_ways(frames: Sequence[Frame], seen_at: Sequence[int]) -> list[Covered]:
     parsed = ((frame, seen(frame, seen_at)) for frame in frames)
-    return list(covered_both_ways(parsed, lambda parsing: selected(parsing, EVERYBODY)))
+    return list(covered_both_ways(looked(parsed)))
 
 
 def test_in_a_recording_who_is_seen_before_and_after_is_hidden_between() -> None:
@@ -100,7 +104,7 @@ def test_in_a_recording_a_gap_is_hidden_in_its_middle_too() -> None:
         (frame, parsing_of(frame, [np.zeros(FRAME, bool) if frame.index in gap else person_at(150)]))
         for frame in (frame_of(person_scene(150), index) for index in range(gap.stop + 2))
     )
-    done = covered_both_ways(parsed, lambda parsing: selected(parsing, EVERYBODY), 0.1)
+    done = covered_both_ways(looked(parsed), 0.1)
     assert min(float((hidden(each) > 0)[person_at(150)].mean()) for each in done) > 0.9
 
 
@@ -163,7 +167,7 @@ def test_every_frame_comes_out_in_order_and_few_wait(count: int) -> None:
             # 200 frames a second
             yield Frame(frame.picture, index, index / 200, 0.0), parsing
 
-    for each in covered_both_ways(parsed(), lambda parsing: selected(parsing, EVERYBODY)):  # type: ignore[arg-type]
+    for each in covered_both_ways(looked(parsed())):  # type: ignore[arg-type]
         given.append(each.frame.index)
         assert len(taken) - len(given) < MAX_AHEAD
     assert given == list(range(count))
