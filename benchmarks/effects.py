@@ -1,6 +1,6 @@
 """What the effects of a live stream cost: milliseconds of one core per 720p frame, beside the usual overlay.
 
-    python -m benchmarks.effects [--frames 100] [--rounds 5]
+    python -m benchmarks.effects [--frames 100] [--rounds 5] [--clip people.mp4]
 
 Bar: 5 ms. Measured is what the render thread of `streamer run` does for effects: what lingers, the drawing, and, where
 the drawn picture is no more in the form in which video has it, its way back into that for a recording. Frames are as
@@ -41,11 +41,11 @@ LOOKS = {
 }
 
 
-def filmed(count: int) -> list[tuple[Frame, Parsing, Grey]]:
+def filmed(clip: str, count: int) -> list[tuple[Frame, Parsing, Grey]]:
     """Frames as video has them, their parsings, and the small grey pictures that a stream makes of them anyway."""
     parser, to_size = load_parser(), VideoReformatter()
     parsed: list[tuple[Frame, Parsing, Grey]] = []
-    with open_source(sample("people.mp4")) as source:
+    with open_source(sample(clip)) as source:
         for small in source:
             assert isinstance(small.picture, Yuv420)
             large = to_size.reformat(small.picture.video, WIDTH, HEIGHT, interpolation=TRUE_COLOURS)
@@ -79,9 +79,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clip", default="people.mp4", help="a bundled one")
     given = parser.parse_args()
     cv2.setNumThreads(1)
-    as_video = filmed(given.frames)
+    as_video = filmed(given.clip, given.frames)
     forms = {
         "YUV": as_video,
         "BGR": [(replace(frame, picture=frame.bgr), parsing, grey) for frame, parsing, grey in as_video],
