@@ -64,6 +64,8 @@ class Box(NamedTuple):
 
     def iou(self, other: "Box") -> float:
         """Intersection over union, in [0, 1]."""
+        if not self.overlaps(other):
+            return 0.0
         shared = Box(
             max(self.left, other.left),
             max(self.top, other.top),

@@ -10,6 +10,7 @@ the highest of them, and the last four rows are dropped: a label map of 252x448 
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -152,6 +153,7 @@ def shown(frame_size: Size, pixel_aspect: float) -> Size:
     return Size(frame_size.height, max(1, round(frame_size.width * pixel_aspect)))
 
 
+@lru_cache(maxsize=64)  # a stream asks for the same ones with each frame
 def network_size(frame_size: Size, pixels: int) -> Size:
     """The input size of about so many pixels that wastes least on a frame of this shape.
 

@@ -60,9 +60,12 @@ class _Track:
         kept_s = OTHER_LOOKS_KEPT_S if alike is not None and alike < MIN_LIKENESS else LOOKS_KEPT_S
         return _Track(self.id, box, pts_s, speed, _mixed(self.looks, looks, float(np.exp(-passed / kept_s))))
 
-    def fits(self, box: Box, looks: Appearance | None, pts_s: float) -> float:
-        """The score of a match with a person in this box with these looks; 0 means no match."""
-        expected = self.expected(pts_s)
+    def fits(self, box: Box, looks: Appearance | None, pts_s: float, expected: Box) -> float:
+        """The score of a match with a person in this box with these looks; 0 means no match.
+
+        Args:
+            expected: what `expected` says of that time.
+        """
         overlap = expected.iou(box)
         alike = self._alike(looks)
         if overlap >= MIN_IOU:
@@ -118,9 +121,9 @@ class PersonTracker:
         """Index of a person -> of its track."""
         candidates = [
             (-fit, at, index)
-            for at, track in enumerate(self._tracks)
+            for at, (track, expected) in enumerate([(track, track.expected(pts_s)) for track in self._tracks])
             for index, (person, its_looks) in enumerate(zip(people, looks))
-            if (fit := track.fits(person.box, its_looks, pts_s)) > 0
+            if (fit := track.fits(person.box, its_looks, pts_s, expected)) > 0
         ]
         pairs: dict[int, int] = {}
         used: set[int] = set()
