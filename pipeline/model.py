@@ -50,6 +50,8 @@ class Model:
     """Decodes an answer, given the letterbox and the network's input."""
     weights: Callable[[], str] = str
     """A digest of the weights, in hex digits; empty for weights that have none. Raises WeightsError."""
+    reading: int = 1
+    """The version of how answers become labels and persons: another one makes other masks of the same weights."""
     fit: Callable[[Size, Size, float], Letterbox] = Letterbox.into
     """Makes the letterbox of frames of one size into an input of another, given the shape of the frames' pixels."""
     smoothed: bool = False

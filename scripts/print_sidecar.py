@@ -27,7 +27,7 @@ def golden() -> bytes:
     """The sidecar of a video of one frame."""
     key = ParserKey(
         name="lite", weights="6aa02b58", runtime="openvino", precision="f32", size="auto", refine=False,
-        sensitivity="normal", faces=False,
+        sensitivity="normal", faces=False, reading=3,
     )  # fmt: skip
     with TemporaryDirectory() as folder:
         path = Path(folder) / "golden.hpm"

@@ -19,6 +19,7 @@ from pipeline.network.letterbox import Letterbox
 from pipeline.network.upsampling import lead_of
 from pipeline.people.garments import GARMENTS, Garments
 from pipeline.people.instances import MAX_PEOPLE, persons_of
+from pipeline.people.pooling import pool_evidence
 from pipeline.people.sides import pairs_of, settle_sides
 from pipeline.types import LabelMap, Picture
 
@@ -48,6 +49,9 @@ the second for e times as many. A thing that looks a little like a person does s
 to make out is plain somewhere."""
 SURE_CELLS, SURE_SHARE = 300, 0.1
 """The share is that of a person's cells that must be so sure."""
+ONE_WITNESS = np.float32(2 / 3)
+"""A cell and those that look like it err alike in types of garments: their logits together count for less, beside what
+a person has of each type and was shown in."""
 
 _SIDES = pairs_of(CIHP)
 _GARMENTS = tuple(CIHP.id_of(name) for name in GARMENTS)
@@ -68,20 +72,23 @@ def decode(
         scores: float32 (20, h, w), class logits.
         people: float32 (3, h, w): logit of a centre, and offset (dy, dx).
         fit: how the frame went into the network.
-        picture: the network's input, whose borders the labels follow; None leaves them as the grid has them.
+        picture: the network's input: labels follow its borders, and cells that look alike in it decide together; None
+            leaves all as the grid has it.
     """
     lead = lead_of(scores) + FAINT
     ids, kept = _persons(_centres(people[0]), people[1:], lead)
     back = _taken_back(ids, lead, len(kept))[ids]
     scores = scores.copy()
     scores[0] += back - FAINT
+    if picture is not None:
+        scores = pool_evidence(scores, np.where(lead > 0, ids, 0).astype(np.uint8), picture)
     labels = fit.labels(settle_sides(scores, ids, _SIDES), picture, lead - back)
     instances = fit.enlarge_ids(ids)
     # What belongs to nobody is a ball, a chair or a coat on a hook: clothes are of persons.
     theirs = np.logical_and(labels, instances)
     labels *= theirs
     instances *= theirs
-    garments = Garments(_GARMENTS, scores[list(_GARMENTS)])
+    garments = Garments(_GARMENTS, ONE_WITNESS * scores[list(_GARMENTS)])
     return Decoded(labels, *persons_of(instances, kept, fit), garments)
 
 

@@ -16,6 +16,9 @@ from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
 SHA256 = "8afa1c16157f1d2e9c675ea4aa6f5c13e2eb23be13278a56d6552d8e6076676c"
+READING = 3
+"""The version of `decode` and of what is done with it over time. Another number whenever it makes other masks of the
+same weights, so that a sidecar is not gone on with in another way than it began."""
 
 
 def lite_model(model_dir: Path | None = None) -> Model:
@@ -36,6 +39,7 @@ def model_with(compiled: Callable[[Size, RunOptions], Network]) -> Model:
         compile=compiled,
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
         smoothed=True,
+        reading=READING,
     )
 
 

@@ -42,6 +42,8 @@ class ParserKey(msgspec.Struct, frozen=True, kw_only=True):
     faces: bool = False
     age_gender: _Text = ""
     """The network that estimates age and gender; empty where none does."""
+    reading: Annotated[int, Meta(ge=0)] = 0
+    """The version of how the network's answers become masks; 0 where it was not written down."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ def parser_key(parser: Parser, frame_size: Size) -> ParserKey:
         sensitivity=settings.sensitivity,
         faces=settings.faces,
         age_gender=settings.face_model if settings.age_gender else "",
+        reading=parser.model.reading,
     )
 
 

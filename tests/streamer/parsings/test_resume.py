@@ -147,6 +147,9 @@ def test_what_is_of_another_run_is_refused_by_name(parser: Parser, clip: Path, w
     changed = Parser(replace(parser.model, weights=lambda: "another"), parser.settings)
     with pytest.raises(ConfigError, match="the parser's weights is another, not "):
         go_on(clip, tmp_path, changed)
+    read_anew = Parser(replace(parser.model, reading=parser.model.reading + 1), parser.settings)
+    with pytest.raises(ConfigError, match=r"the parser's reading is (\d+), not "):
+        go_on(clip, tmp_path, read_anew)
     assert (tmp_path / "a.hpm").read_bytes() == before
     with pytest.raises(ConfigError, match="resume goes on with masks that were kept, and none are"):
         render_file(clip, tmp_path / "b.mp4", Rendering(parser.settings, resume=True), parser=parser)
