@@ -50,7 +50,7 @@ def covered_clip(path: str, every: int) -> Iterator[tuple[Frame, Picture]]:
 
 
 def _looked(frame: Frame, found: Cover) -> Looked:
-    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces)
+    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces, found.parsing.instances)
 
 
 def share_hidden(pink: NDArray[np.uint8], face: Found) -> float:

@@ -45,7 +45,7 @@ from benchmarks.labelled_faces import add_arguments, measure
 from pipeline import FaceDetector, Frame, Look, Parser, Parsing, load_parser
 from pipeline.drawing.overlay import Memory, draw, undrawn
 from pipeline.drawing.selection import selected
-from pipeline.faces.cover import PIXELS, FaceCover
+from pipeline.faces.cover import LIVE_PERSON_SCORE, PERSON_SCORE, PIXELS, FaceCover
 from pipeline.faces.detector import FILE, MIN_SCORE
 from pipeline.labels import LabelSet
 from pipeline.motion.carry import Motion
@@ -166,7 +166,7 @@ def live(
             yield Covered(frame, None, lingering.add(grey, None))
             continue
         known = looked(frame, parsing, cover)
-        yield Covered(frame, known.parsing, lingering.add(grey, known.lasting, faces=known.faces))
+        yield Covered(frame, known.parsing, known.into(lingering, grey))
 
 
 def looked(frame: Frame, parsing: Parsing, cover: FaceCover | None) -> Looked:
@@ -174,13 +174,14 @@ def looked(frame: Frame, parsing: Parsing, cover: FaceCover | None) -> Looked:
     if cover is None:
         return Looked(frame, parsing, selected(parsing, LOOK.selection))
     found = cover(frame, parsing)
-    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces)
+    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces, parsing.instances)
 
 
 def cover_crowds(given: argparse.Namespace) -> None:
     people, empty = cut_outs(given.folder, given.people), backgrounds(given.folder)
     print(f"{len(people)} people with a face, {len(empty)} pictures without anybody")
-    cover = None if given.parser_only else FaceCover(pixels=given.pixels)
+    person_score = LIVE_PERSON_SCORE if given.live else PERSON_SCORE
+    cover = None if given.parser_only else FaceCover(pixels=given.pixels, person_score=person_score)
     parser = load_parser("lite")
     kept: dict[int, Shot] = {}
 

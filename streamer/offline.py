@@ -272,7 +272,13 @@ def _looked(parsed: FramesKnown, settings: Rendering, label_set: LabelSet) -> It
             yield Looked(frame, parsing, lasting(parsing, look.effects, look.selection))
         else:
             found = cover(frame, parsing)
-            yield Looked(frame, found.parsing, lasting(found.lasting, look.effects, look.selection), found.faces)
+            yield Looked(
+                frame,
+                found.parsing,
+                lasting(found.lasting, look.effects, look.selection),
+                found.faces,
+                parsing.instances,
+            )
 
 
 def _covered(looked: Iterator[Looked], look: Look, *, stills: bool) -> Iterator[Covered]:

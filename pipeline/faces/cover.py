@@ -35,6 +35,8 @@ ALONE_SCORES = ((1 / 12, 0.3), (1 / 6, 0.45), (1 / 3, 0.6), (1.0, 0.8))
 PERSON_SCORE = 0.02
 """The same of a face of the smallest kind where the parser sees somebody: mostly they are tilted, or seen from the
 side."""
+LIVE_PERSON_SCORE = 0.012
+"""The same live, where no later frame tells of a face that is missed."""
 NEAR_CELLS = 8
 """Cells to each side of the middle of a face in which there may be somebody."""
 SURE_SCORE = 0.7
@@ -69,16 +71,25 @@ class Cover:
 class FaceCover:
     """Labels as Face all that may be one. For one thread at a time."""
 
-    def __init__(self, options: RunOptions | None = None, *, pixels: int = PIXELS, enlarges: bool = True) -> None:
+    def __init__(
+        self,
+        options: RunOptions | None = None,
+        *,
+        pixels: int = PIXELS,
+        enlarges: bool = True,
+        person_score: float = PERSON_SCORE,
+    ) -> None:
         """
         Args:
             options: of the parser's network; the runtime and the precision count.
             pixels: height times width of the detector's input.
             enlarges: whether frames with fewer pixels are enlarged: smaller faces are found, and it takes longer.
+            person_score: minimum score of a small face where the parser sees somebody.
         """
         options = replace(options, threads=1, in_flight=1) if options else None
+        self._person_score = person_score
         self._detector = FaceDetector(
-            pixels=pixels, min_score=PERSON_SCORE, margin=MARGIN, enlarges=enlarges, options=options
+            pixels=pixels, min_score=person_score, margin=MARGIN, enlarges=enlarges, options=options
         )
 
     def __call__(self, frame: Frame, parsing: Parsing) -> Cover:
@@ -92,14 +103,18 @@ class FaceCover:
             WeightsError, RuntimeUnavailable: see `pipeline.network.runtime.compile_network`. Nothing is known of the
                 frame then, and all of it has to be hidden.
         """
-        return covered(parsing, likely(self._detector(frame), parsing))
+        return covered(parsing, likely(self._detector(frame), parsing, self._person_score))
 
 
-def likely(found: Sequence[Face], parsing: Parsing) -> list[Face]:
+def likely(found: Sequence[Face], parsing: Parsing, person_score: float = PERSON_SCORE) -> list[Face]:
     """Those of the faces found in a frame that are to be hidden."""
     somebody = bool(parsing.people) or any(each.score >= SURE_SCORE for each in found)
     min_scores = MIN_SCORES if somebody else ALONE_SCORES
-    return [each for each in found if _may_be(each, parsing.frame_size, min_scores) or _is_on_person(each, parsing)]
+    return [
+        each
+        for each in found
+        if _may_be(each, parsing.frame_size, min_scores) or _is_on_person(each, parsing, person_score)
+    ]
 
 
 def covered(parsing: Parsing, faces: Sequence[Face]) -> Cover:
@@ -140,9 +155,9 @@ def _may_be(face: Face, size: Size, min_scores: Sequence[tuple[float, float]]) -
     return face.score >= next(score for limit, score in min_scores if _tall(face, size) <= limit)
 
 
-def _is_on_person(face: Face, parsing: Parsing) -> bool:
+def _is_on_person(face: Face, parsing: Parsing, min_score: float) -> bool:
     """Whether a small face that is very doubtful is where the parser sees somebody."""
-    if face.score < PERSON_SCORE or _tall(face, parsing.frame_size) > MIN_SCORES[0][0]:
+    if face.score < min_score or _tall(face, parsing.frame_size) > MIN_SCORES[0][0]:
         return False
     left, top, right, bottom = face.box
     height, width = parsing.map_size

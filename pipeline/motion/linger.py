@@ -18,9 +18,10 @@ from pipeline.geometry import Size
 from pipeline.motion.blobs import Blob, Mask, connected, looked_at, missed_parts, of_size, seen_in, settled
 from pipeline.motion.erosion import Erosion
 from pipeline.motion.flow import Grey, coarse_flow, is_cut
+from pipeline.motion.movers import Movers
 from pipeline.motion.paths import Paths, places_drawn
 from pipeline.motion.steps import moved, paced
-from pipeline.types import Face, Frame, Parsing
+from pipeline.types import Face, Frame, LabelMap, Parsing
 
 LINGER_S = 1.0
 """Time for which a selection stays hidden after it was seen last, and in a recording before it is seen first."""
@@ -49,6 +50,12 @@ class Looked:
     """What lingers by its place: of the parsing's size; None without a parsing."""
     faces: tuple[Face, ...] = ()
     """What lingers by its path."""
+    people: LabelMap | None = None
+    """Above 0 where somebody is known: beside them, what is small and fast may be somebody, too. None if it may not."""
+
+    def into(self, lingering: "Lingering", grey: Grey, *, cut: bool | None = None) -> Mask | None:
+        """As `Lingering.add`."""
+        return lingering.add(grey, self.lasting, faces=self.faces, people=self.people, cut=cut)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,16 +96,24 @@ class Lingering:
         self._passing: Mask | None = None
         """Where what was selected in the last frame, and around it, others cover what lingers."""
         self._dis: cv2.DISOpticalFlow | None = None
-        self._paths = Paths()
+        self._paths, self._movers = Paths(), Movers()
 
     def add(
-        self, grey: Grey, selected: Mask | None, *, faces: Sequence[Face] = (), cut: bool | None = None
+        self,
+        grey: Grey,
+        selected: Mask | None,
+        *,
+        faces: Sequence[Face] = (),
+        people: LabelMap | None = None,
+        cut: bool | None = None,
     ) -> Mask | None:
         """Takes the next frame.
 
         Args:
             selected: what its own masks select, as far as it lingers by its place; None where it has no masks.
             faces: what lingers by its path.
+            people: above 0 where somebody is known, of any size; what is small, fast and nobody known is hidden, too.
+                None hides nothing of that kind.
             cut: whether another scene begins with it, where nothing lingers; None finds out.
 
         Returns:
@@ -108,6 +123,8 @@ class Lingering:
             cut = self._previous is not None and is_cut(self._previous, grey)
         lingering = self._add(grey, selected, cut=cut)
         places = self._paths.add(faces, grey.pts_s, cut=cut)
+        if people is not None:
+            places += self._movers.add(grey, people, cut=cut)
         if selected is None or not places:
             return lingering
         return _either(lingering, places_drawn(places, grey.frame_size, Size(*selected.shape)))
@@ -185,7 +202,7 @@ def covered_both_ways(
         grey = Grey.of(each.frame)
         cut = previous is not None and is_cut(previous, grey)
         previous = grey
-        waiting.append(_Waiting(each, grey, cut, forward.add(grey, each.lasting, faces=each.faces, cut=cut)))
+        waiting.append(_Waiting(each, grey, cut, each.into(forward, grey, cut=cut)))
         if len(waiting) > BATCH and _is_enough(waiting, linger_s):
             yield from _given(waiting, BATCH, Lingering(linger_s, max_times, hides=hides, erodes=False))
     yield from _given(waiting, len(waiting), Lingering(linger_s, max_times, hides=hides, erodes=False))
@@ -211,7 +228,7 @@ def _given(waiting: deque[_Waiting], count: int, backward: Lingering) -> Iterato
     after: list[Mask | None] = []
     cut = False
     for each in reversed(waiting):
-        after.append(backward.add(each.grey, each.looked.lasting, faces=each.looked.faces, cut=cut))
+        after.append(each.looked.into(backward, each.grey, cut=cut))
         cut = each.cut
     for _ in range(count):
         each = waiting.popleft()

@@ -53,17 +53,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class Look:
+    """A sighting."""
+
     place: Place
     score: float
     pts_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Path:
+class Path:
     """The last sightings of one face."""
 
-    looks: tuple[_Look, ...]
+    looks: tuple[Look, ...]
     """In the order in which they were taken; time may go backward."""
     across_s: float
     down_s: float
@@ -72,7 +74,7 @@ class _Path:
     """Time for which it goes on after the last sighting."""
 
     @classmethod
-    def through(cls, looks: Sequence[_Look]) -> Self:
+    def through(cls, looks: Sequence[Look]) -> Self:
         last = looks[-1]
         sure = sum(look.score for look in looks if abs(last.pts_s - look.pts_s) <= SURE_S)
         return cls(tuple(looks), *_pace(looks), min(MAX_S, sure))
@@ -93,17 +95,21 @@ class _Path:
             max(height, last.place.height),
         )
 
-    def reach(self, place: Place, pts_s: float) -> float:
-        """How far from its place at a time the face may be."""
-        sides = REACH if len(self.looks) > 2 else NEW_REACH
-        return sides * max(place.width, place.height) * min(1.5, 0.5 + 4 * self.gone_s(pts_s))
+    def after(self, pts_s: float) -> Place:
+        """As `at`, and what is around it: nobody knows exactly where a face is that was not seen since."""
+        return self.at(pts_s).grown(1 + GROWTH_A_S * self.gone_s(pts_s))
 
 
 class Paths:
     """The paths of faces through one frame after the other, in either direction of time. For one thread at a time."""
 
-    def __init__(self) -> None:
-        self._paths: list[_Path] = []
+    def __init__(self, new_reach: float = NEW_REACH) -> None:
+        """
+        Args:
+            new_reach: sides of a face by which it may be off while its pace is not known.
+        """
+        self._new_reach = new_reach
+        self._paths: list[Path] = []
 
     def add(self, faces: Iterable[Face], pts_s: float, *, cut: bool = False) -> list[Place]:
         """Takes the faces of the next frame.
@@ -115,24 +121,32 @@ class Paths:
         Returns:
             The places of those that have been seen before, and are missed.
         """
+        looks = [Look(Place.of(face), face.score, pts_s) for face in faces]
+        return [path.after(pts_s) for path in self.step(looks, pts_s, cut=cut) if path.gone_s(pts_s)]
+
+    def step(self, looks: Sequence[Look], pts_s: float, *, cut: bool = False) -> list[Path]:
+        """All paths as of the next frame, those of who is missed too, from what is seen in it."""
         if cut:
             self._paths = []
-        looks = [_Look(Place.of(face), face.score, pts_s) for face in faces]
         middles = np.array([(look.place.x, look.place.y, look.place.height) for look in looks], np.float64)
         free = np.ones(len(looks), np.bool_)
-        paths, missed = [], []
+        paths = []
         # The surest path chooses first.
         for path in sorted(self._paths, key=lambda path: -path.looks[-1].score):
             place = path.at(pts_s)
-            nearest = _nearest(place, path.reach(place, pts_s), middles, free)
+            nearest = _nearest(place, self._reach(path, place, pts_s), middles, free)
             if nearest is not None:
                 free[nearest] = False
-                paths.append(_Path.through((*path.looks, looks[nearest])[-MAX_LOOKS:]))
+                paths.append(Path.through((*path.looks, looks[nearest])[-MAX_LOOKS:]))
             elif path.gone_s(pts_s) <= path.lasts_s:
                 paths.append(path)
-                missed.append(place.grown(1 + GROWTH_A_S * path.gone_s(pts_s)))
-        self._paths = paths + [_Path.through([looks[index]]) for index in np.flatnonzero(free)]
-        return missed
+        self._paths = paths + [Path.through([looks[index]]) for index in np.flatnonzero(free).tolist()]
+        return self._paths
+
+    def _reach(self, path: Path, place: Place, pts_s: float) -> float:
+        """How far from its place at a time the face may be."""
+        sides = REACH if len(path.looks) > 2 else self._new_reach
+        return sides * max(place.width, place.height) * min(1.5, 0.5 + 4 * path.gone_s(pts_s))
 
 
 def places_drawn(places: Iterable[Place], frame_size: Size, map_size: Size) -> Mask | None:
@@ -156,7 +170,7 @@ def _nearest(place: Place, reach: float, middles: NDArray[np.float64], free: NDA
     return int(np.where(likely, away, np.inf).argmin()) if likely.any() else None
 
 
-def _pace(looks: Sequence[_Look]) -> tuple[float, float]:
+def _pace(looks: Sequence[Look]) -> tuple[float, float]:
     """Pixels a second across and down: the line through all of them."""
     middle_s = math.fsum(look.pts_s for look in looks) / len(looks)
     apart_s = [look.pts_s - middle_s for look in looks]

@@ -4,10 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from pipeline.drawing.look import Look
 from pipeline.drawing.overlay import Memory, draw, undrawn
 from pipeline.drawing.treatment import lasting
-from pipeline.faces.cover import FaceCover
-from pipeline.motion.linger import KEPT_S, Lingering
+from pipeline.faces.cover import LIVE_PERSON_SCORE, FaceCover
+from pipeline.motion.linger import KEPT_S, Lingering, Looked
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
 from streamer.live.ring import EndOfStream, RingReader
@@ -47,7 +48,11 @@ class RenderLoop:
         self._memory = Memory()
         self._lingering = Lingering() if config.look.hides else Lingering(KEPT_S, 1, hides=False)
         hides_faces = config.look.hides_faces(place.label_set)
-        self._cover = FaceCover(config.parser.run_options, enlarges=False) if hides_faces else None
+        self._cover = (
+            FaceCover(config.parser.run_options, enlarges=False, person_score=LIVE_PERSON_SCORE)
+            if hides_faces
+            else None
+        )
 
     def run(self) -> None:
         """Draws and shows until the frames end or the stream is stopped."""
@@ -105,10 +110,9 @@ class RenderLoop:
             return
         frame, parsing = masked.frame, masked.parsing
         look = self._controls.look
-        cover = None if parsing is None or self._cover is None else self._cover(frame, parsing)
-        safe, stays, faces = (parsing, parsing, ()) if cover is None else (cover.parsing, cover.lasting, cover.faces)
-        selected = None if stays is None or not look.effects else lasting(stays, look.effects, look.selection)
-        lingering = self._lingering.add(masked.grey, selected, faces=faces) if look.effects else None
+        looked = self._looked(masked, look)
+        safe = looked.parsing
+        lingering = looked.into(self._lingering, masked.grey) if look.effects else None
         if safe is None:
             picture = undrawn(frame, look, self._place.label_set, self._memory)
         else:
@@ -118,6 +122,17 @@ class RenderLoop:
         self._sinks.write(drawn)
         self._sinks.tick()
         self._stats.shown(time.monotonic(), frame.captured_s, masked.age_s)
+
+    def _looked(self, masked: Masked, look: Look) -> Looked:
+        """What is to be hidden, or kept, and of that what lingers."""
+        frame, parsing = masked.frame, masked.parsing
+        if parsing is None or not look.effects:
+            return Looked(frame, parsing, None)
+        if self._cover is None:
+            return Looked(frame, parsing, lasting(parsing, look.effects, look.selection))
+        found = self._cover(frame, parsing)
+        stays = lasting(found.lasting, look.effects, look.selection)
+        return Looked(frame, found.parsing, stays, found.faces, parsing.instances)
 
     def _account(self) -> None:
         self._stats.dropped("behind", self._reader.missed)

@@ -315,3 +315,15 @@ def test_the_hair_under_a_doubtful_face_stays_hidden() -> None:
     parsing = parsing_of(frame, [rectangle(FRAME, (100, 100, 200, 300))])
     cover = covered(parsing, (face_at(120, 120, 40, 0.1),))
     np.testing.assert_array_equal(selected(cover.lasting, ON) > 0, parsing.instances > 0)
+
+
+@pytest.mark.parametrize(("least", "hidden"), [(0.012, True), (0.02, False)])
+def test_how_doubtful_the_face_of_somebody_may_be_is_asked_for(
+    least: float, hidden: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live less is asked for: no later frame tells of a face that is missed."""
+    frame, cover = frame_of(texture(0)), FaceCover(person_score=least)
+    where = rectangle(FRAME, (60, 60, 140, 300))
+    body = parsing_of(frame, [np.zeros_like(where), where])
+    monkeypatch.setattr(cover, "_detector", lambda frame: (face_at(80, 200, 24, 0.015),))
+    assert bool(selected(cover(frame, body).parsing, ON)[210:215, 88:92].any()) == hidden
