@@ -78,10 +78,11 @@ def decode(
     lead = lead_of(scores) + FAINT
     ids, kept = _persons(_centres(people[0]), people[1:], lead)
     back = _taken_back(ids, lead, len(kept))[ids]
-    scores = scores.copy()
-    scores[0] += back - FAINT
-    if picture is not None:
+    if picture is None:
+        scores = scores.copy()
+    else:
         scores = pool_evidence(scores, np.where(lead > 0, ids, 0).astype(np.uint8), picture)
+    scores[0] += back - FAINT
     labels = fit.labels(settle_sides(scores, ids, _SIDES), picture, lead - back)
     instances = fit.enlarge_ids(ids)
     # What belongs to nobody is a ball, a chair or a coat on a hook: clothes are of persons.
