@@ -8,6 +8,7 @@ import platform
 import queue
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -93,7 +94,8 @@ class Hosted:
 
     def _serve(self, module: str) -> None:
         try:
-            import_module(module).serve(self)
+            with suppress(ChannelClosed):  # the actor ends, in the middle of serving or before it began
+                import_module(module).serve(self)
         finally:
             self._answers.put(None)
 
