@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from benchmarks.blazeface import BlazeFace, Found
 from pipeline import Frame, Look, load_parser
 from pipeline.drawing.overlay import draw
-from pipeline.drawing.selection import selected
-from pipeline.faces.cover import Cover, FaceCover
-from pipeline.motion.linger import Looked, covered_both_ways
+from pipeline.faces.cover import FaceCover
+from pipeline.motion.linger import covered_both_ways
 from pipeline.types import Picture
 from streamer import open_source
+from streamer.parsings.looked import looked
 from streamer.sources.open import sample
 
 MARKED = Path(__file__).parent / "marked_faces.csv"
@@ -41,16 +41,12 @@ def covered_clip(path: str, every: int) -> Iterator[tuple[Frame, Picture]]:
     """The frames of a clip, and each as `streamer render --on Face --effect fill` shows it."""
     parser, cover = load_parser("lite"), FaceCover()
     with open_source(path) as source:
-        looked = (_looked(frame, cover(frame, parser(frame))) for frame in source if frame.index % every == 0)
-        for each in covered_both_ways(looked):
+        seen = (looked(frame, parser(frame), LOOK, cover) for frame in source if frame.index % every == 0)
+        for each in covered_both_ways(seen):
             assert each.parsing is not None
             # Painted in BGR, in which the pixels that are hidden are known again.
             bgr = Frame(each.frame.bgr, each.frame.index, each.frame.pts_s, each.frame.captured_s)
             yield each.frame, np.asarray(draw(bgr, each.parsing, LOOK, None, each.lingering), np.uint8)
-
-
-def _looked(frame: Frame, found: Cover) -> Looked:
-    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces, found.parsing.instances)
 
 
 def share_hidden(pink: NDArray[np.uint8], face: Found) -> float:

@@ -50,10 +50,11 @@ from pipeline.faces.detector import FILE, MIN_SCORE
 from pipeline.labels import LabelSet
 from pipeline.motion.carry import Motion
 from pipeline.motion.flow import Grey
-from pipeline.motion.linger import Covered, Lingering, Looked, covered_both_ways
+from pipeline.motion.linger import Covered, Lingering, covered_both_ways
 from pipeline.network.options import RunOptions
 from streamer import open_source
 from streamer.live.config import MaskSettings
+from streamer.parsings.looked import looked
 from streamer.sources.open import sample
 
 COVERED = 0.8
@@ -142,7 +143,7 @@ def _larger(face: Truth) -> Truth:
 
 def offline(parser: Parser, cover: FaceCover | None, shots: Iterable[tuple[Frame, Shot]]) -> Iterator[Covered]:
     """As `streamer render`: every frame parsed, and looked at in both directions of time."""
-    return covered_both_ways(looked(frame, parser(frame), cover) for frame, _ in shots)
+    return covered_both_ways(looked(frame, parser(frame), LOOK, cover) for frame, _ in shots)
 
 
 def live(
@@ -165,16 +166,8 @@ def live(
         if parsing is None:
             yield Covered(frame, None, lingering.add(grey, None))
             continue
-        known = looked(frame, parsing, cover)
+        known = looked(frame, parsing, LOOK, cover)
         yield Covered(frame, known.parsing, known.into(lingering, grey))
-
-
-def looked(frame: Frame, parsing: Parsing, cover: FaceCover | None) -> Looked:
-    """What lingers of a frame; without a cover by the parser's class Face alone."""
-    if cover is None:
-        return Looked(frame, parsing, selected(parsing, LOOK.selection))
-    found = cover(frame, parsing)
-    return Looked(frame, found.parsing, selected(found.lasting, LOOK.selection), found.faces, parsing.instances)
 
 
 def cover_crowds(given: argparse.Namespace) -> None:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from pipeline import Look, Parser, ParserSettings, load_parser
 from pipeline.drawing.legend import LegendMemory
 from pipeline.drawing.overlay import Memory, draw, drawn_size, undrawn
-from pipeline.drawing.treatment import lasting
 from pipeline.faces.cover import FaceCover
 from pipeline.labels import LabelSet
 from pipeline.motion.linger import KEPT_S, LINGER_S, MAX_TIMES, Covered, Looked, covered_both_ways
@@ -22,7 +21,8 @@ from streamer.masks.records import check_sidecar_name
 from streamer.media.images import is_picture, is_single
 from streamer.media.opencv_threads import limited_threads
 from streamer.media.paths import ANIMATION_SUFFIXES, VIDEO_SUFFIXES, check_apart, opaque_or_not
-from streamer.parsings.parsed import FrameParser, FramesKnown, are_stills
+from streamer.parsings.looked import looked
+from streamer.parsings.parsed import FrameParser, are_stills
 from streamer.parsings.take import FromParser, FromSidecar, Parsings
 from streamer.parsings.threads import threads_beside
 from streamer.recording.animation import Animation
@@ -222,8 +222,10 @@ def rendered(
         part = _part(opened, settings, parsings)
         stills = are_stills(part, parsings.every)
         with _sink(opened, out, settings, parsings.label_set) as sink, parsings.over(part) as pairs:
-            looked = _looked(pairs, settings, parsings.label_set)
-            for each in _covered(looked, settings.look, stills=stills):
+            look = settings.look
+            cover = FaceCover(settings.parser.run_options) if look.hides_faces(parsings.label_set) else None
+            seen = (looked(frame, parsing, look, cover) for frame, parsing in pairs)
+            for each in _covered(seen, look, stills=stills):
                 frame, parsing = each.frame, each.parsing
                 if isinstance(opened, Pictures):
                     memory.legend = LegendMemory()
@@ -261,32 +263,12 @@ def rendered(
     )
 
 
-def _looked(parsed: FramesKnown, settings: Rendering, label_set: LabelSet) -> Iterator[Looked]:
-    """Where effects hide faces, all that may be one is labelled so, whatever the parser saw."""
-    look = settings.look
-    cover = FaceCover(settings.parser.run_options) if look.hides_faces(label_set) else None
-    for frame, parsing in parsed:
-        if parsing is None or not look.effects:
-            yield Looked(frame, parsing, None)
-        elif cover is None:
-            yield Looked(frame, parsing, lasting(parsing, look.effects, look.selection))
-        else:
-            found = cover(frame, parsing)
-            yield Looked(
-                frame,
-                found.parsing,
-                lasting(found.lasting, look.effects, look.selection),
-                found.faces,
-                parsing.instances,
-            )
-
-
-def _covered(looked: Iterator[Looked], look: Look, *, stills: bool) -> Iterator[Covered]:
+def _covered(seen: Iterator[Looked], look: Look, *, stills: bool) -> Iterator[Covered]:
     """What is hidden, or kept, in a video is so before it is seen first and after it is seen last, too."""
     if look.effects and not stills:
         times = (LINGER_S, MAX_TIMES) if look.hides else (KEPT_S, 1)
-        return covered_both_ways(looked, *times, hides=look.hides)
-    return (Covered(each.frame, each.parsing, None) for each in looked)
+        return covered_both_ways(seen, *times, hides=look.hides)
+    return (Covered(each.frame, each.parsing, None) for each in seen)
 
 
 def _opened(source: str | Path, out: Path, wanted: dict[str, Any]) -> Source:

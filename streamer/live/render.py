@@ -4,17 +4,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from pipeline.drawing.look import Look
 from pipeline.drawing.overlay import Memory, draw, undrawn
-from pipeline.drawing.treatment import lasting
 from pipeline.faces.cover import LIVE_PERSON_SCORE, FaceCover
-from pipeline.motion.linger import KEPT_S, Lingering, Looked
+from pipeline.motion.linger import KEPT_S, Lingering
 from streamer.live.config import StreamConfig
 from streamer.live.parse import WAIT_S
 from streamer.live.ring import EndOfStream, RingReader
 from streamer.live.sinks.sink import Drawn, Remaining, SinkSet
 from streamer.live.sinks.table import Place, Row, SourceRow
 from streamer.live.sync import Masked, Sync
+from streamer.parsings.looked import looked
 from streamer.sources.source import Source
 
 
@@ -110,9 +109,9 @@ class RenderLoop:
             return
         frame, parsing = masked.frame, masked.parsing
         look = self._controls.look
-        looked = self._looked(masked, look)
-        safe = looked.parsing
-        lingering = looked.into(self._lingering, masked.grey) if look.effects else None
+        seen = looked(frame, parsing, look, self._cover)
+        safe = seen.parsing
+        lingering = seen.into(self._lingering, masked.grey) if look.effects else None
         if safe is None:
             picture = undrawn(frame, look, self._place.label_set, self._memory)
         else:
@@ -122,17 +121,6 @@ class RenderLoop:
         self._sinks.write(drawn)
         self._sinks.tick()
         self._stats.shown(time.monotonic(), frame.captured_s, masked.age_s)
-
-    def _looked(self, masked: Masked, look: Look) -> Looked:
-        """What is to be hidden, or kept, and of that what lingers."""
-        frame, parsing = masked.frame, masked.parsing
-        if parsing is None or not look.effects:
-            return Looked(frame, parsing, None)
-        if self._cover is None:
-            return Looked(frame, parsing, lasting(parsing, look.effects, look.selection))
-        found = self._cover(frame, parsing)
-        stays = lasting(found.lasting, look.effects, look.selection)
-        return Looked(frame, found.parsing, stays, found.faces, parsing.instances)
 
     def _account(self) -> None:
         self._stats.dropped("behind", self._reader.missed)
