@@ -5,9 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-ONE_THREAD = 262_144
-"""Products in one call of BLAS that OpenBLAS still makes on the thread that asks. For more it wakes others, which then
-spin for 26 ms, on the cores that the network wants for the next picture: a parsing took half as long again."""
+from pipeline.network.blas import ONE_THREAD
 
 
 class Queries(NamedTuple):

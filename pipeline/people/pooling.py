@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.network.blas import ONE_THREAD
 from pipeline.types import LabelMap, Picture
 
 PLACES = 64
@@ -32,8 +33,6 @@ UNLIKE = np.float32(-40)
 """The logarithm of what is heard at least: processors take a hundred times as long for numbers that are nearly 0."""
 NOBODY_LIKE_IT = 1e-9
 """A cell that all places together are heard in by less is like none of them: nothing is said to it."""
-TOGETHER = 128
-"""Cells in one product: for larger ones BLAS would wake threads, which wait for more by asking again and again."""
 
 
 def pool_evidence(scores: NDArray[np.float32], owners: LabelMap, picture: Picture) -> NDArray[np.float32]:
@@ -90,41 +89,51 @@ def _said(likely: NDArray[np.float32], colours: NDArray[np.uint8], places: NDArr
     looks = np.empty((count, 5), np.float32)
     np.divide(colours, np.array(ALIKE, np.float32), out=looks[:, :3])
     np.multiply(places, 1 / (NEAR * np.sqrt(count)), out=looks[:, 3:], casting="same_kind")
-    alike = _alike(looks, looks[_spread(places)])
-    gathered = (_in_parts(likely) @ alike).sum(axis=0)
+    there = looks[_spread(places)]
+    together = max(1, ONE_THREAD // (max(len(likely), looks.shape[1] + 2) * len(there)))
+    alike = _alike(looks, there, together)
+    gathered = (_in_parts(likely, together) @ alike).sum(axis=0)
     gathered /= gathered.sum(axis=0)
     said = (gathered @ alike.swapaxes(1, 2)).swapaxes(0, 1).reshape(len(likely), -1)[:, :count]
     return np.asarray(said / (said.sum(axis=0) + NOBODY_LIKE_IT), np.float32)
 
 
 def _spread(places: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The indices of some of a person's cells, evenly spread: on a lattice, each second row shifted.
+    """The indices of some of a person's cells, evenly spread: the first one in each square of a lattice.
+
+    Each second row of squares is shifted.
 
     Args:
         places: (n, 2), row and column of each.
     """
     step = max(1, round(float(np.sqrt(len(places) / PLACES))))
     rows, columns = places.T
-    return np.flatnonzero((rows % step == 0) & ((columns + rows // step % 2 * (step // 2)) % step == 0))
+    down = rows // step
+    across = (columns + down % 2 * (step // 2)) // step
+    wide = int(across.max()) + 1
+    first = np.full((int(down.max()) + 1) * wide, -1, np.intp)
+    first[(down * wide + across)[::-1]] = np.arange(len(places))[::-1]  # of several the last one stays
+    return first[first >= 0]
 
 
-def _alike(looks: NDArray[np.float32], there: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much each cell is heard at each place: float32 (parts, TOGETHER, places).
+def _alike(looks: NDArray[np.float32], there: NDArray[np.float32], together: int) -> NDArray[np.float32]:
+    """How much each cell is heard at each place: float32 (parts, together, places).
 
     Args:
         looks, there: float32 (n, 5) and (places, 5), colour and place in units of what is alike and near.
+        together: see `_in_parts`.
     """
     # Half of the squared distance, below 0, as one product: -|a - b|^2 / 2 = ab - |a|^2 / 2 - |b|^2 / 2.
     ours, theirs = (-0.5 * (each * each).sum(axis=1, keepdims=True) for each in (looks, there))
-    cells = _in_parts(np.concatenate([looks, ours, np.ones_like(ours)], axis=1).T).swapaxes(1, 2)
+    cells = _in_parts(np.concatenate([looks, ours, np.ones_like(ours)], axis=1).T, together).swapaxes(1, 2)
     apart = cells @ np.concatenate([there, np.ones_like(theirs), theirs], axis=1).T
     np.maximum(apart, UNLIKE, out=apart)
     return np.asarray(cv2.exp(apart, dst=apart), np.float32)
 
 
-def _in_parts(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Columns (k, n) as parts (parts, k, TOGETHER), the last one filled up with zeros."""
+def _in_parts(values: NDArray[np.float32], together: int) -> NDArray[np.float32]:
+    """Columns (k, n) as parts (parts, k, together), each for a product; the last one is filled up with zeros."""
     width, count = values.shape
-    parts = np.zeros((width, -(-count // TOGETHER), TOGETHER), np.float32)
+    parts = np.zeros((width, -(-count // together), together), np.float32)
     parts.reshape(width, -1)[:, :count] = values
     return parts.swapaxes(0, 1)

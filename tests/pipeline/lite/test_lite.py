@@ -176,6 +176,22 @@ def test_whoever_is_faint_has_what_background_hardly_leads_in() -> None:
         assert bool(np.all(found)) == bool(np.any(found)) == hand_is_theirs
 
 
+def test_what_looks_alike_on_somebody_is_one_garment_and_what_does_not_is_another() -> None:
+    answer = Answer(INPUT)
+    answer.person(LEFT)
+    doubtful = Box(4, 4, 6, 6)
+    where = np.s_[doubtful.top : doubtful.bottom, doubtful.left : doubtful.right]
+    answer.scores[SKIRT][where], answer.scores[COAT][where] = CLEAR, CLEAR - 0.3
+    plain = np.full((*INPUT, 3), 90, np.uint8)
+    patched = plain.copy()
+    patched[CELL * doubtful.top : CELL * doubtful.bottom, CELL * doubtful.left : CELL * doubtful.right] = (0, 0, 250)
+    for picture, label in ((plain, COAT), (patched, SKIRT), (None, SKIRT)):
+        decoded = decode(answer.scores, answer.people, whole(INPUT), picture)
+        assert decoded.garments is not None
+        skirt, coat = (decoded.garments.logits[decoded.garments.classes.index(each)][where] for each in (SKIRT, COAT))
+        assert ((skirt > coat) == (label == SKIRT)).all()
+
+
 @pytest.mark.parametrize(("apart", "persons"), [(PEAK_WINDOW // 2, 1), (PEAK_WINDOW // 2 + 1, 2)])
 def test_centres_close_together_are_one(apart: int, persons: int) -> None:
     answer = Answer(INPUT)

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.people.pooling import LEAST, MIN_CELLS, TOGETHER, pool_evidence
+from pipeline.network.blas import ONE_THREAD
+from pipeline.people import pooling
+from pipeline.people.pooling import LEAST, MIN_CELLS, pool_evidence
 
 CELL = 4
 BACKGROUND, SHIRT, COAT, FACE = range(4)
@@ -123,7 +127,7 @@ def test_a_cell_that_looks_like_nothing_else_stays_as_it_is() -> None:
     assert best(pooled)[13, 7] == COAT
 
 
-@pytest.mark.parametrize("count", [TOGETHER - 1, TOGETHER, TOGETHER + 1])
+@pytest.mark.parametrize("count", [64, 117, 118, 119, 128, 129, 300])
 def test_the_last_part_of_a_product_counts_like_the_others(count: int) -> None:
     labels = np.full((1, count), SHIRT)
     labels[0, -1] = COAT
@@ -131,3 +135,42 @@ def test_the_last_part_of_a_product_counts_like_the_others(count: int) -> None:
         said(labels, doubtful_where(labels == COAT)), np.ones(labels.shape, np.uint8), plain(*labels.shape)
     )
     assert (best(pooled) == SHIRT).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.integers(1, 60), st.integers(1, 60))
+def test_whatever_shape_somebody_has_is_taken(seed: int, people: int, height: int, width: int) -> None:
+    random = np.random.default_rng(seed)
+    owners = random.integers(0, people + 1, (height, width)).astype(np.uint8)
+    owners *= (random.random(owners.shape) < random.random()).astype(np.uint8)
+    scores = random.normal(0, 4, (20, height, width)).astype(np.float32)
+    picture = picture_of(random.integers(0, 256, (height, width, 3)).astype(np.uint8))
+    pooled = pool_evidence(scores, owners, picture)
+    assert np.isfinite(pooled).all()
+    np.testing.assert_allclose(pooled[1:].max(axis=0), scores[1:].max(axis=0), atol=1e-4)
+
+
+@pytest.mark.parametrize("row", [0, 1, 2, 33])
+def test_who_is_a_line_of_cells_is_heard_in_some_of_them(row: int) -> None:
+    labels = np.full((40, 400), SHIRT)
+    labels[row, 150:170] = COAT
+    owners = np.zeros(labels.shape, np.uint8)
+    owners[row] = 1
+    scores = said(labels, doubtful_where(labels == COAT))
+    assert (best(pool_evidence(scores, owners, plain(*labels.shape)))[row] == SHIRT).all()
+
+
+def test_no_product_is_so_large_that_threads_are_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would spin on the cores that the network wants."""
+    largest = []
+
+    def alike(looks: NDArray[np.float32], there: NDArray[np.float32], together: int) -> NDArray[np.float32]:
+        largest.append(max(20 - 1, looks.shape[1] + 2) * together * len(there))
+        return made(looks, there, together)
+
+    made = pooling._alike
+    monkeypatch.setattr(pooling, "_alike", alike)
+    for side in (4, 11, 12, 20, 90):
+        scores = np.random.default_rng(side).normal(0, 3, (20, side, side)).astype(np.float32)
+        pool_evidence(scores, np.ones((side, side), np.uint8), plain(side, side))
+    assert len(largest) == 5
+    assert max(largest) <= ONE_THREAD
