@@ -292,25 +292,34 @@ def test_modules_take_what_is_shown(module: str) -> None:
         return
     if importlib.util.find_spec("modelscope") is None and module == "benchmarks.m2fp":
         source = (ROOT / "benchmarks" / "m2fp.py").read_text()
-        assert set(_options(module, "")) <= set(re.findall(r'"(--[\w-]+)"', source))
+        shown_options = {option for command in MODULES if command.split()[2] == module for option in _options(command)}
+        assert shown_options <= set(re.findall(r'"(--[\w-]+)"', source))
         return
-    verbs = {_verb(command) for command in MODULES if command.split()[2] == module}
-    for verb in verbs:
-        asked = [sys.executable, "-m", module, *filter(None, [verb]), "--help"]
-        done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT, timeout=100)
-        assert done.returncode == 0, done.stderr
-        assert set(_options(module, verb)) <= set(re.findall(r"--[\w-]+", done.stdout)), asked
-
-
-def _verb(command: str) -> str:
-    words = command.split()[3:]
-    return words[0] if command.split()[2] == "training" and words and words[0].isalpha() else ""
-
-
-def _options(module: str, verb: str) -> Iterator[str]:
+    verbs = _verbs(_help(module))
+    shown: dict[str, set[str]] = {}
     for command in MODULES:
-        if command.split()[2] == module and _verb(command) == verb:
-            yield from re.findall(r"(?<=\s)--[\w-]+", command)
+        words = command.split()[2:]
+        if words[0] == module:
+            verb = words[1] if len(words) > 1 and words[1] in verbs else ""
+            shown.setdefault(verb, set()).update(_options(command))
+    for verb, options in shown.items():
+        assert options <= set(_options(_help(module, *filter(None, [verb])))), (module, verb)
+
+
+def _help(*module_and_verb: str) -> str:
+    asked = [sys.executable, "-m", *module_and_verb, "--help"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=ROOT, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _verbs(told: str) -> set[str]:
+    """Return the subcommands that a module's help lists, a line each with what it does."""
+    return set(re.findall(r"^ {2,4}([a-z][\w-]*)(?= +\w)", told, re.MULTILINE))
+
+
+def _options(text: str) -> Iterator[str]:
+    yield from re.findall(r"(?<=[\s\[])--[\w-]+", text)
 
 
 # The snippets
