@@ -6,9 +6,10 @@ what the camera sent, and the two conversions, as long as the network itself at 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from threading import Lock
+from functools import lru_cache
+from threading import Lock, RLock
 from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 import av
 import cv2
@@ -37,6 +38,34 @@ _AROUND_PX = 8
 """Even, as all edges of parts are."""
 
 
+T = TypeVar("T")
+
+
+class _Once(Generic[T]):
+    """A property that is made when first asked for, and kept.
+
+    `functools.cached_property` of Python 3.11 holds one lock for all pictures: the streams of a program would convert
+    theirs one after the other.
+    """
+
+    def __init__(self, make: "Callable[[Any], T]") -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, picture: Any, owner: type | None = None) -> T:
+        if picture is None:
+            return self  # type: ignore[return-value]  # of the class, for those who read its documentation
+        with picture._making:
+            kept = picture.__dict__
+            if self._name not in kept:
+                kept[self._name] = self._make(picture)
+            made: T = kept[self._name]
+        return made
+
+
 @dataclass(frozen=True, eq=False)
 class Yuv420:
     """One picture, 8-bit 4:2:0; nobody writes to it after it is made."""
@@ -53,6 +82,9 @@ class Yuv420:
     """Whatever converts a frame PyAV keeps with it, and meanwhile it changes the frame's tags: of two threads at once,
     as those that parse and show a picture are, each would free memory that the other writes to."""
 
+    _making: Any = field(default_factory=RLock, init=False, repr=False)
+    """Held while something is made that is kept."""
+
     def __post_init__(self) -> None:
         if self.video.format.name not in (*YUV_FORMATS, CLEAR_FORMAT):
             names = ", ".join(YUV_FORMATS)
@@ -65,12 +97,12 @@ class Yuv420:
         """Height and width in pixels."""
         return self.video.height, self.video.width
 
-    @cached_property
+    @_Once
     def bgr(self) -> NDArray[np.uint8]:
         """The same picture as uint8 (H, W, 3), C-contiguous; made when first asked for."""
         return self.scaled(*self.shape)
 
-    @cached_property
+    @_Once
     def pixels(self) -> NDArray[np.uint8]:
         """As `bgr`; of a picture with transparency uint8 (H, W, 4), BGRA, with colours of 0 where it is transparent."""
         if self.alpha is None:
@@ -78,7 +110,7 @@ class Yuv420:
         bgr = np.asarray(cv2.copyTo(self.bgr, self.alpha), np.uint8)
         return np.asarray(cv2.merge([*cv2.split(bgr), self.alpha]), np.uint8)
 
-    @cached_property
+    @_Once
     def alpha(self) -> NDArray[np.uint8] | None:
         """How far each pixel is there, of 255: a view, uint8 (H, W). None of a picture without transparency."""
         return _planes(self.video)[3] if self.video.format.name == CLEAR_FORMAT else None
@@ -180,7 +212,7 @@ class Yuv420:
         video = self.video
         return video.format.name, int(video.colorspace), int(video.color_range), int(video.color_trc)
 
-    @cached_property
+    @_Once
     def planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         """Y, U and V as views: uint8 (H, W), (H/2, W/2), (H/2, W/2)."""
         y, u, v = _planes(self.video)[:3]
@@ -197,7 +229,7 @@ class Yuv420:
         """
         return _converted(bgr.tobytes(), *self._terms)
 
-    @cached_property
+    @_Once
     def _terms(self) -> tuple[int, bool, int | None]:
         """The matrix's number, whether all 256 levels are used, and the transfer's number of HDR."""
         with self._converting:

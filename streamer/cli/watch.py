@@ -154,7 +154,7 @@ def _last_line(reason: str, totals: Totals | None, *, as_json: bool) -> str:
 def viewed(parsing: Parsing, window: Window) -> set[str]:
     """Shows a parsing; the keys that were pressed."""
     ground = Frame.still(np.zeros((*parsing.frame_size, 3), np.uint8))
-    window.show(blend(ground, parsing, Look(opacity=1.0, legend="auto")))
+    window.show(lambda: blend(ground, parsing, Look(opacity=1.0, legend="auto")))
     return set(window.pressed())
 
 

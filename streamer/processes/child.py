@@ -101,10 +101,10 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
-    def send(self, body: Body, go_on: Callable[[], bool]) -> bool:
+    def send(self, body: Body, go_on: Callable[[], bool], rest: Body = b"") -> bool:
         """As `Channel.send`."""
         channel = self._connected(go_on)
-        return channel is not None and channel.send(body, go_on)
+        return channel is not None and channel.send(body, go_on, rest)
 
     def receive(self, go_on: Callable[[], bool], wait_s: float | None = None) -> memoryview | None:
         """As `Channel.receive`."""

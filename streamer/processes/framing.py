@@ -45,14 +45,14 @@ class Channel:
         self._body: memoryview | None = None
         self._filled = 0
 
-    def send(self, body: Body, go_on: Callable[[], bool] = _always) -> bool:
-        """Sends a message.
+    def send(self, body: Body, go_on: Callable[[], bool] = _always, rest: Body = b"") -> bool:
+        """Sends a message: a body, and bytes right behind it that need not be copied there first.
 
         Returns False if `go_on` said no before all of it was sent; the channel cannot send after that.
         Raises ChannelClosed.
         """
-        length = _LENGTH.pack(len(body))
-        pieces = (length + body,) if len(body) <= _JOINED_BYTES else (length, body)
+        length = _LENGTH.pack(len(body) + len(rest))
+        pieces = (length + body, rest) if len(body) <= _JOINED_BYTES else (length, body, rest)
         return all(self._send(memoryview(piece), go_on) for piece in pieces)
 
     def receive(self, go_on: Callable[[], bool] = _always, wait_s: float | None = None) -> memoryview | None:

@@ -1,5 +1,8 @@
 """Pictures as video has them: parts of them in BGR, and BGR in their terms."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import av
 import cv2
 import numpy as np
@@ -8,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline import Box
 from pipeline.yuv import Yuv420
+from tests.support.waiting import PATIENCE_S
 
 
 def coloured() -> NDArray[np.uint8]:
@@ -39,3 +43,19 @@ def test_a_part_is_what_the_whole_has_there(box: Box) -> None:
     whole = picture(coloured(), "yuv420p", 1, 1)
     wanted = whole.bgr[box.top : box.bottom, box.left : box.right].astype(int)
     assert np.abs(whole.part(box) - wanted).max() <= 1
+
+
+def test_pictures_of_several_streams_are_converted_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=PATIENCE_S)
+    scaled = Yuv420.scaled
+
+    def meeting(picture: Yuv420, height: int, width: int) -> NDArray[np.uint8]:
+        both.wait()
+        return scaled(picture, height, width)
+
+    monkeypatch.setattr(Yuv420, "scaled", meeting)
+    pictures = [Yuv420(av.VideoFrame(16, 8, "yuv420p")) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(lambda picture: picture.bgr, pictures)
+    assert one is pictures[0].bgr
+    assert other is pictures[1].bgr

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 import cv2
+import numpy as np
 
+from pipeline import Size
 from pipeline.types import Picture
 from streamer.errors import SinkError
 from streamer.processes.framing import ChannelClosed
@@ -27,8 +29,8 @@ CLOSED = "closed"
 class Show:
     """A request to the window. Answered with `Pressed`."""
 
-    bgr: Picture | None
-    """uint8 (H, W, 3); None leaves the last one."""
+    size: Size | None
+    """(height, width) of the picture, whose pixels follow the pickle; None leaves the last one."""
     fit: bool
     """True if the window takes the size of this picture."""
     full_screen: bool
@@ -56,9 +58,24 @@ def serve(parent: Parent) -> None:
             with Screen(pickle.loads(parent.receive())) as screen:
                 while True:
                     _send(parent, Pressed(tuple(screen.pressed())))
-                    screen.show(cast(Show, pickle.loads(parent.receive())))
+                    screen.show(*unpacked(parent.receive()))
         except SinkError as exc:
             _send(parent, Failed(str(exc)))
+
+
+def packed(wanted: Show, bgr: Picture | None) -> tuple[bytes, memoryview]:
+    """The two parts of a message; the pixels are those in memory, for each copy of them takes half a millisecond."""
+    pixels = memoryview(b"") if bgr is None else np.ascontiguousarray(bgr).data.cast("B")
+    return pickle.dumps(wanted, pickle.HIGHEST_PROTOCOL), pixels
+
+
+def unpacked(body: bytes | memoryview) -> tuple[Show, Picture | None]:
+    """The request and its picture, a view of the message."""
+    wanted = cast(Show, pickle.loads(body))  # it ends by itself
+    if wanted.size is None:
+        return wanted, None
+    pixels = np.frombuffer(body, np.uint8)[-3 * wanted.size.area :]
+    return wanted, pixels.reshape(*wanted.size, 3)
 
 
 def _send(parent: Parent, answer: Pressed | Failed) -> None:
@@ -79,13 +96,17 @@ class Screen:
             ) from exc
         self._shown = self._full_screen = False
 
-    def show(self, wanted: Show) -> None:
-        """Takes effect when `pressed` is next asked. Raises SinkError."""
+    def show(self, wanted: Show, bgr: Picture | None) -> None:
+        """Takes effect when `pressed` is next asked. Raises SinkError.
+
+        Args:
+            bgr: uint8 (H, W, 3), or None.
+        """
         try:
-            if wanted.bgr is not None:
+            if bgr is not None:
                 if wanted.fit:
-                    cv2.resizeWindow(self._title, wanted.bgr.shape[1], wanted.bgr.shape[0])
-                cv2.imshow(self._title, wanted.bgr)
+                    cv2.resizeWindow(self._title, bgr.shape[1], bgr.shape[0])
+                cv2.imshow(self._title, bgr)
                 self._shown = True
             if wanted.full_screen != self._full_screen:
                 kind = cv2.WINDOW_FULLSCREEN if wanted.full_screen else cv2.WINDOW_NORMAL

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pipeline.types import Picture
+from pipeline.yuv import Yuv420
 from streamer.live.sinks.controls import Controls
 from streamer.live.sinks.sink import Drawn
 from streamer.live.sinks.snapshots import Save, Saved, bgr_of
@@ -49,7 +50,7 @@ class Viewer:
         """
         self._window, self._controls = window, controls
         self._ask, self._clock = words, clock
-        self._picture: Picture | None = None
+        self._picture: Picture | Yuv420 | None = None
         self._told: Sequence[Word] = ()
         self._asked_s = float("-inf")
         self._saved: Word | None = None
@@ -61,7 +62,7 @@ class Viewer:
         if self._picture is None:
             self._window.refit()
         if not self._paused or self._picture is None:
-            self._picture = bgr_of(item.picture)
+            self._picture = item.picture
             self._show(self._words())
 
     def tick(self) -> bool:
@@ -124,5 +125,6 @@ class Viewer:
     def _show(self, words: Sequence[Word]) -> None:
         picture = np.zeros((*GROUND_SIZE, 3), np.uint8) if self._picture is None else self._picture
         panel = [Word(f"{key}: {meaning}") for key, meaning in KEYS.items()] if self._helps else []
-        self._window.show(with_words(picture, words, panel))
+        # Made for a window that takes it: one that is busy leaves pictures out.
+        self._window.show(lambda: with_words(bgr_of(picture), words, panel))
         self._shown = (words, self._helps)

@@ -3,12 +3,13 @@
 import os
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Self, cast
 
+from pipeline import Size
 from pipeline.types import Picture
 from streamer.errors import SinkError
-from streamer.live.sinks.screen import CLOSED, Failed, Pressed, Show
+from streamer.live.sinks.screen import CLOSED, Failed, Pressed, Show, packed
 from streamer.processes.child import Child, exit_text
 from streamer.processes.framing import ChannelClosed
 
@@ -38,13 +39,17 @@ class Window:
         self._there = self._closed = False
         self._asked_s: float | None = time.monotonic()
         self._sent_s = float("-inf")
-        self._next: Picture | None = None
+        self._next: Callable[[], Picture] | None = None
         self._fit, self.full_screen = True, False
         self._keys: list[str] = []
 
-    def show(self, bgr: Picture) -> None:
-        """Shows a picture, uint8 (H, W, 3), as soon as the window can. Raises SinkError."""
-        self._next = bgr
+    def show(self, make: Callable[[], Picture]) -> None:
+        """Shows a picture as soon as the window can. Raises SinkError.
+
+        Args:
+            make: gives the picture, uint8 (H, W, 3); not called for those that are left out.
+        """
+        self._next = make
         self._exchange()
 
     def refit(self) -> None:
@@ -97,9 +102,10 @@ class Window:
         return True
 
     def _send(self, now_s: float) -> None:
-        wanted = Show(self._next, self._fit, self.full_screen)
-        body = pickle.dumps(wanted, pickle.HIGHEST_PROTOCOL)
-        if not self._child.send(body, lambda: time.monotonic() - now_s < ANSWERS_WITHIN_S):
+        bgr = None if self._next is None else self._next()
+        size = None if bgr is None else Size(*bgr.shape[:2])
+        head, pixels = packed(Show(size, self._fit, self.full_screen), bgr)
+        if not self._child.send(head, lambda: time.monotonic() - now_s < ANSWERS_WITHIN_S, pixels):
             raise SinkError(f"the window took no picture within {ANSWERS_WITHIN_S:.0f} s")
         if self._next is not None:
             self._next, self._fit = None, False

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from pipeline import Look
+from pipeline.yuv import Yuv420
 from streamer import SinkError, Stream, StreamConfig
 from streamer.live.sinks.controls import OPACITIES, Controls
 from streamer.live.sinks.sink import Drawn, Remaining, SinkSet
@@ -172,8 +174,8 @@ class Screen:
         self.shown: list[np.ndarray] = []
         self.full_screen = False
 
-    def show(self, bgr: np.ndarray) -> None:
-        self.shown.append(bgr)
+    def show(self, make: Callable[[], np.ndarray]) -> None:
+        self.shown.append(make())
 
     def refit(self) -> None:
         pass
@@ -221,6 +223,14 @@ def test_paused_stands_still_and_says_so() -> None:
     assert len(viewing.screen.shown) == pictures
     viewing.press(" ")
     assert viewing.plain
+
+
+def test_pictures_are_converted_for_a_window_that_takes_them_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    viewing = Viewing()
+    monkeypatch.setattr(viewing.screen, "show", lambda make: None)  # busy: it leaves them out
+    picture = Yuv420(av.VideoFrame(32, 16, "yuv420p"))
+    viewing.viewer.write(Drawn(picture, 0, 0.0, None))
+    assert "bgr" not in vars(picture)
 
 
 def test_words_come_onto_a_picture_that_stays() -> None:

@@ -4,13 +4,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from pipeline import Size
+from pipeline.types import Picture
 from streamer import SinkError, Stream, StreamConfig
+from streamer.live.sinks.screen import Show, packed, unpacked
 from streamer.live.sinks.window import Window
 from tests.support.display import display
 from tests.support.media import pts_of
@@ -139,6 +143,39 @@ def test_a_window_that_is_closed_does_not_end_a_recording(screen: str, tmp_path:
     assert "\nthe window ended: it was closed\n" in errors
     assert "\nthe window ended: it was closed\n" in out
     assert f"out.mp4: {len(pts_of(growing))} frames" in out
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 3), (7, 5, 3)])
+def test_a_picture_reaches_the_window_as_it_is(shape: tuple[int, int, int]) -> None:
+    bgr = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    for each in (bgr, bgr[::-1], bgr[:, ::-1]):
+        head, pixels = packed(Show(Size(*shape[:2]), fit=True, full_screen=False), each)
+        wanted, shown = unpacked(memoryview(head + pixels))
+        assert wanted == Show(Size(*shape[:2]), fit=True, full_screen=False)
+        np.testing.assert_array_equal(shown, each)
+    head, pixels = packed(Show(None, fit=False, full_screen=True), None)
+    assert unpacked(memoryview(head + pixels)) == (Show(None, fit=False, full_screen=True), None)
+
+
+def test_a_window_that_is_busy_has_no_pictures_made_for_it(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", screen)
+    made: list[int] = []
+
+    def picture(number: int) -> Callable[[], Picture]:
+        def make() -> Picture:
+            made.append(number)
+            return np.zeros((8, 8, 3), np.uint8)
+
+        return make
+
+    with Window("busy") as window:
+        os.kill(window._child.pid, signal.SIGSTOP)
+        for number in range(50):
+            window.show(picture(number))
+        assert len(made) <= 1  # it may have been there before the signal
+        os.kill(window._child.pid, signal.SIGCONT)
+        assert eventually(lambda: not list(window.pressed()) and 49 in made)
+    assert len(made) <= 2
 
 
 def test_without_a_display_it_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
