@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from pipeline import Size
 from pipeline.parsing.input_size import ZOOM_STEPS
 
@@ -32,6 +30,9 @@ SLOWER = 1.5
 """The pause between parsings grows by this factor when frames are dropped."""
 FASTER = 0.8
 MIN_PAUSE_S = 0.01
+MAX_LOSING = 3
+"""Where frames were dropped before so many of the last `REMEMBERED` parsings, though the pauses were as long as the age
+allows, the machine cannot hold this size: a smaller one comes before lost frames."""
 
 
 QUICK_S, SLOW_S = 0.02, 0.04
@@ -70,6 +71,7 @@ class Governor:
         self._grown_s: float | None = None
         self._patience = 1
         self._cold = True
+        self._losing: deque[bool] = deque(maxlen=REMEMBERED)
 
     @property
     def plan(self) -> Plan:
@@ -117,27 +119,31 @@ class Governor:
         self._worked_s.append(worked_s)
         if len(self._taken_s) >= TRUSTED:
             self._pace(dropped)
-            self._fit(now_s)
+            self._fit(now_s, dropped)
         return self.plan
 
     def _pace(self, dropped: int) -> None:
         """Fewer parsings leave more of the processor to what draws and writes: as few as the age allows."""
         worked_s = _typical(self._worked_s)
+        losing = False
         if dropped:
             most_s = max(worked_s, self._limit_s - _typical(self._taken_s))
-            self._pause_s = min(max(self._pause_s, worked_s, MIN_PAUSE_S) * SLOWER, most_s)
+            longer_s = max(self._pause_s, worked_s, MIN_PAUSE_S) * SLOWER
+            losing = max(longer_s, self._wanted_s) >= most_s
+            self._pause_s = min(longer_s, most_s)
         else:
             self._pause_s *= FASTER
+        self._losing.append(losing)
         if self._pause_s < MIN_PAUSE_S:
             self._pause_s = 0.0
 
-    def _fit(self, now_s: float) -> None:
-        if self.age_s > self._limit_s:
+    def _fit(self, now_s: float, dropped: int) -> None:
+        if self.age_s > self._limit_s or sum(self._losing) >= MAX_LOSING:
             self._calm_since_s = None
             if self._level < len(self._sizes) - 1:
                 self._shrink(now_s)
             return
-        if self._level == 0 or self._age(self._growth()) > ROOM * self._limit_s:
+        if self._level == 0 or dropped or self._age(self._growth()) > ROOM * self._limit_s:
             self._calm_since_s = None
             return
         if self._calm_since_s is None:
@@ -157,6 +163,7 @@ class Governor:
         self._level = level
         self._taken_s.clear()
         self._worked_s.clear()
+        self._losing.clear()
         self._cold = True
         self._calm_since_s = None
 
@@ -189,4 +196,9 @@ def affordable(wanted: float, now: float, work_s: float | None) -> float:
 
 
 def _typical(seconds: Sequence[float]) -> float:
-    return float(np.percentile(seconds, PERCENTILE))
+    """The percentile, as NumPy interpolates it; that takes a tenth of a millisecond, and is asked for several times a
+    parsing."""
+    ordered = sorted(seconds)
+    place, share = divmod((len(ordered) - 1) * PERCENTILE, 100)
+    low, high = ordered[place], ordered[min(place + 1, len(ordered) - 1)]
+    return low + (high - low) * share / 100

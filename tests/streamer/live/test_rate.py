@@ -3,10 +3,23 @@
 import itertools
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 from pipeline import Size
-from streamer.live.rate import CALM_S, FAILED_WITHIN_S, QUICK_S, REMEMBERED, SLOW_S, TRUSTED, Governor, Plan, affordable
+from streamer.live.rate import (
+    CALM_S,
+    FAILED_WITHIN_S,
+    PERCENTILE,
+    QUICK_S,
+    REMEMBERED,
+    SLOW_S,
+    TRUSTED,
+    Governor,
+    Plan,
+    _typical,
+    affordable,
+)
 
 SIZES = (Size(288, 512), Size(256, 448), Size(192, 320), Size(128, 224))
 LIMIT_S = 0.25
@@ -171,6 +184,36 @@ def test_without_drops_the_pause_goes_away() -> None:
     assert governor.plan.interval_s > 0
     list(play(governor, 10.0, machine(0.2), from_s=5.0))
     assert governor.plan.interval_s == 0
+
+
+def test_a_size_that_costs_frames_gives_way_though_its_masks_are_young_enough() -> None:
+    """Several streams on few cores: frames are lost until the parsings are small, however seldom they are."""
+    governor = Governor(LIMIT_S, SIZES)
+
+    def crowded(plan: Plan) -> int:
+        return 2 if plan.size.area > SIZES[2].area else 0
+
+    plans = list(play(governor, 120.0, machine(0.2), crowded))
+    lost = [crowded(plan) > 0 for now_s, plan in plans if now_s > 60.0]
+    assert sum(lost) < 0.1 * len(lost)  # a larger one is tried now and then
+    assert plans[-1][1].size == SIZES[2]
+
+
+def test_frames_that_are_lost_whatever_its_size_leave_the_smallest() -> None:
+    governor = Governor(LIMIT_S, SIZES)
+    plans = [plan for _, plan in play(governor, 120.0, machine(0.2), lambda _: 1)]
+    assert {plan.size for plan in plans[len(plans) // 2 :]} == {SIZES[-1]}
+
+
+def test_any_age_keeps_the_largest_size_though_frames_are_lost() -> None:
+    governor = Governor(float("inf"), SIZES)
+    assert {plan.size for _, plan in play(governor, 60.0, machine(0.2), lambda _: 1)} == {SIZES[0]}
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9, 10, 11, 15])
+def test_its_percentile_is_the_usual_one(count: int) -> None:
+    seconds = list(np.random.default_rng(count).random(count))
+    assert _typical(seconds) == pytest.approx(np.percentile(seconds, PERCENTILE))
 
 
 def test_drops_never_cost_the_age() -> None:
