@@ -3,6 +3,7 @@
 In a live stream it runs in another process than the rest of the parsing, which remembers people from frame to frame.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -171,15 +172,23 @@ class Reader:
 
     def network(self, input_size: Size) -> Network:
         """The network for this input size; compiled when first asked for."""
-        if input_size not in self._networks:
+        # The one used last stands last: where there is no room, the one that was not used for longest goes.
+        network = self._networks.pop(input_size, None)
+        if network is None:
             _make_room(self._networks, self.max_sizes)
-            self._networks[input_size] = self.model.compile(input_size, self._options)
-        return self._networks[input_size]
+            network = self.model.compile(input_size, self._options)
+        self._networks[input_size] = network
+        return network
 
     def keep_network(self, input_size: Size, network: Network) -> None:
         """Uses a network that was compiled elsewhere, as by another thread, for this input size."""
         _make_room(self._networks, self.max_sizes)
         self._networks[input_size] = network
+
+    def release_networks(self, kept: Collection[Size]) -> None:
+        """Gives back the memory of the networks for other input sizes than these, 30 MB each."""
+        for input_size in self._networks.keys() - set(kept):
+            del self._networks[input_size]
 
     def _seen(self, frame: Frame, fit: Letterbox) -> tuple[Letterbox, Picture, Answer]:
         small = fit.shrink(frame.picture)

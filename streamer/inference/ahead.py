@@ -1,5 +1,6 @@
 """The next input size's network, compiled while the present one parses."""
 
+from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from pipeline import Parser, Size
@@ -27,6 +28,11 @@ class Ahead:
         if begun is not None and begun.done():
             self.wait_for(size)
         return size in self._ready
+
+    def release(self, kept: Collection[Size]) -> None:
+        """Gives back the networks for other sizes than these; one that is on its way is kept."""
+        self._parser.release_networks(kept)
+        self._ready &= set(kept)
 
     def wait_for(self, size: Size) -> None:
         """Waits for the network of this size, if it is on its way."""

@@ -9,6 +9,7 @@ from pipeline import Parser
 from pipeline.parsing.memory import Memory
 from streamer.inference.ahead import Ahead
 from streamer.inference.messages import Answered, Failure, Job, Ready, WorkerSettings
+from streamer.inference.sizes import Sizes
 from streamer.log import show_steps
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
@@ -26,10 +27,11 @@ def serve(parent: Parent) -> None:
             _send(parent, parser)
             return
         _send(parent, Ready())
-        ahead, memories = Ahead(parser), Memories(parser)
+        ahead, memories, sizes = Ahead(parser), Memories(parser), Sizes()
         while True:
             job = cast(Job, pickle.loads(parent.receive()))
             _send(parent, _attempt(lambda: _answer(job, memories, ahead)))  # noqa: B023  (called before the next round)
+            ahead.release(sizes.after(job))
 
 
 class Memories:
