@@ -539,7 +539,7 @@ class _Datagrams(io.RawIOBase):
 
 def _be_camera(kind: str, clip: str, port: str) -> None:
     """What `Camera` runs."""
-    ticks_s = float(pts_of(Path(clip))[-1])
+    ticks_s = 1.0 if kind == "rtsp" else float(pts_of(Path(clip))[-1])
     jpegs = _multipart(_jpegs_of(clip)) if kind == "mjpeg" else b""
 
     def answer(connection: socket.socket) -> None:
