@@ -54,6 +54,8 @@ class Model:
     """The version of how answers become labels and persons: another one makes other masks of the same weights."""
     fit: Callable[[Size, Size, float], Letterbox] = Letterbox.into
     """Makes the letterbox of frames of one size into an input of another, given the shape of the frames' pixels."""
+    both_ways: Callable[[Answer, Answer], Answer] | None = None
+    """Makes one answer of those to a picture by itself and to its mirror image; None has one look alone."""
     smoothed: bool = False
     """True if answers are class logits and other planes, to be averaged by `pipeline.motion.smoothing`."""
     compiles_at_once: bool = False

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.errors import PipelineError
 from pipeline.geometry import Size
 from pipeline.lite.model import compile_file, model_with
+from pipeline.model import Decoded
 from pipeline.network.letterbox import Letterbox, network_size
 from pipeline.network.options import RunOptions
 from pipeline.network.runtime import Answer, Network, Run
@@ -42,34 +43,29 @@ class StillParser:
             times: so many times the usual rows and columns of each picture are shown; None shows as much as
                 `Parser.still` does.
         """
+        self._last: tuple[NDArray[np.float32], Letterbox] | None = None
+        model = model_with(compiled)
 
-        def watched(size: Size, options: RunOptions) -> Network:
-            return _Watched(compiled(size, options), size, self)
+        def decode(answer: Answer, fit: Letterbox, picture: Picture) -> Decoded:
+            self._last = answer.outputs[0], fit
+            return model.decode(answer, fit, picture)
 
-        self._model = model_with(watched)
+        self._model = replace(model, decode=decode)
         self._settings = ParserSettings(precision=precision, sensitivity=sensitivity)
         self._times = times
         self._parsers: dict[Size | None, Parser] = {}
-        self._last: tuple[Size, NDArray[np.float32]] | None = None
-        self._frame_size: Size | None = None
 
     def __call__(self, frame: Frame) -> Parsing:
-        self._frame_size = frame.size
         return self._parser(frame.size).still(frame)
 
     def scores(self) -> tuple[NDArray[np.float32], Letterbox]:
-        """The last answer, before anything was decided: float32 (20, h, w), and how the picture went into the network.
+        """The last answer that was decoded, and how the picture went into the network: float32 (20, h, w).
 
         Raises PipelineError before the first parsing.
         """
-        if self._last is None or self._frame_size is None:
+        if self._last is None:
             raise PipelineError("nothing was parsed yet")
-        input_size, scores = self._last
-        return scores, Letterbox.into(self._frame_size, input_size)
-
-    def remember(self, input_size: Size, scores: NDArray[np.float32]) -> None:
-        """What a network of this parser answered."""
-        self._last = input_size, scores
+        return self._last
 
     def _parser(self, frame_size: Size) -> Parser:
         times = self._times
@@ -106,19 +102,6 @@ def parser_with(answers: Answers, times: float | None = None, sensitivity: str =
     """A parser with a network that is no file yet."""
     network = _Answering(answers)
     return StillParser(lambda size, options: network, "f32", times, sensitivity)
-
-
-class _Watched:
-    """A network whose answers its parser remembers."""
-
-    def __init__(self, network: Network, size: Size, parser: StillParser) -> None:
-        self.precision = network.precision
-        self._network, self._size, self._parser = network, size, parser
-
-    def start(self, picture: Picture) -> Run:
-        answer = self._network.start(picture).result()
-        self._parser.remember(self._size, answer.outputs[0])
-        return _Done(answer)
 
 
 class _Answering:

@@ -9,6 +9,7 @@ from pipeline.errors import WeightsError
 from pipeline.geometry import Size
 from pipeline.labels import CIHP
 from pipeline.lite.decode import decode
+from pipeline.lite.mirrored import both_ways
 from pipeline.model import Model
 from pipeline.network.options import RunOptions
 from pipeline.network.quantize import int8_form, is_quick
@@ -16,7 +17,7 @@ from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
 SHA256 = "8afa1c16157f1d2e9c675ea4aa6f5c13e2eb23be13278a56d6552d8e6076676c"
-READING = 3
+READING = 4
 """The version of `decode` and of what is done with it over time. Another number whenever it makes other masks of the
 same weights, so that a sidecar is not gone on with in another way than it began."""
 
@@ -38,6 +39,7 @@ def model_with(compiled: Callable[[Size, RunOptions], Network]) -> Model:
         compiles_at_once=True,
         compile=compiled,
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
+        both_ways=both_ways,
         smoothed=True,
         reading=READING,
     )

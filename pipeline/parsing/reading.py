@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
+
 from pipeline.geometry import Size
 from pipeline.labels import LabelSet
 from pipeline.model import Decoded, Model
@@ -122,12 +124,18 @@ class Reader:
         """The reading of a picture that belongs to no stream: nothing of those before it counts, nor changes."""
         self.see(frame)
         fit, small, answer = self._seen(frame, self.zoomed(frame.size, STILL_ZOOM))
-        decoded, seconds = self.model.decode(answer, fit, small), answer.seconds
+        decoded, before_s = self.model.decode(answer, fit, small), 0.0
         wanted = self.zoomed(frame.size, still_times(decoded.people, self.fit_for(frame.size)))
-        if wanted.input_size.area < fit.input_size.area:
+        is_seen_again = wanted.input_size.area < fit.input_size.area
+        if is_seen_again:
+            before_s = answer.seconds
             fit, small, answer = self._seen(frame, wanted)
-            decoded, seconds = self.model.decode(answer, fit, small), seconds + answer.seconds
-        return self._refined(frame, decoded, fit, small, seconds)
+        if self.model.both_ways is not None:
+            mirrored = np.ascontiguousarray(small[:, ::-1])
+            answer = self.model.both_ways(answer, self._result(self.network(fit.input_size).start(mirrored)))
+        if is_seen_again or self.model.both_ways is not None:
+            decoded = self.model.decode(answer, fit, small)
+        return self._refined(frame, decoded, fit, small, before_s + answer.seconds)
 
     def reset(self) -> None:
         """Forgets people and averages: the frames to come are of another stream."""

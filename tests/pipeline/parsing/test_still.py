@@ -1,6 +1,7 @@
 """A picture by itself: what was parsed before it changes nothing, nor does it change what comes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline import Frame, Parser, Parsing, Size, blend, load_parser
+from pipeline.network.runtime import Run
 from pipeline.parsing.input_size import STILL_ZOOM, larger
 from pipeline.types import Picture
 from tests.support.paths import ROOT, STREET
@@ -55,15 +57,18 @@ def test_people_are_numbered_from_one(parser: Parser, photos: list[Picture]) -> 
 
 
 def test_a_larger_look_is_taken_and_another_where_somebody_is_too_tall_in_it(photos: list[Picture]) -> None:
-    """The street's people are small; the portrait's is as tall as the picture. Never larger than the picture is."""
+    """The street's people are small; the portrait's is as tall as the picture. Never larger than the picture is.
+
+    The look that counts is taken both ways round.
+    """
     counting = counting_parser()
     portrait, *others = photos
-    looked_twice = counting.still(portrait)
-    assert looked_twice.inferred_s == 2.0
-    assert looked_twice.map_size == counting.fit_for(Size(*portrait.shape[:2])).content_size
+    seen_again = counting.still(portrait)
+    assert seen_again.inferred_s == 3.0
+    assert seen_again.map_size == counting.fit_for(Size(*portrait.shape[:2])).content_size
     for photo in others:
         parsing = counting.still(photo)
-        assert parsing.inferred_s == 1.0
+        assert parsing.inferred_s == 2.0
         usual = counting.fit_for(Size(*photo.shape[:2]))
         assert parsing.map_size == counting.fit_for(usual.frame_size, larger(usual, STILL_ZOOM)).content_size
     assert counting.zoomed(Size(720, 1280), STILL_ZOOM).input_size == Size(384, 672)
@@ -84,7 +89,31 @@ def test_the_sensitivity_is_that_of_the_parser(photos: list[Picture]) -> None:
 
 def test_refining_is_done_of_pictures_too(photos: list[Picture]) -> None:
     once, twice = (counting_parser(Size(288, 384), refine=refine).still(photos[-1]) for refine in (False, True))
-    assert once.inferred_s == 1 < twice.inferred_s
+    assert once.inferred_s == 2 < twice.inferred_s
+
+
+def test_a_picture_is_looked_at_both_ways_round(parser: Parser, photos: list[Picture]) -> None:
+    """The two answers are of the picture and its mirror image, and a frame of a stream has one."""
+    scene = Frame.still(photos[-1])
+    seen: list[Picture] = []
+    watched = Parser(replace(parser.model, both_ways=None), parser.settings)
+    fit = watched.zoomed(scene.size, STILL_ZOOM)
+    small = fit.shrink(scene.picture)
+
+    class Watched:
+        precision = "f32"
+
+        def start(self, picture: Picture) -> Run:
+            seen.append(picture.copy())
+            return parser.network(fit.input_size).start(picture)
+
+    watched.keep_network(fit.input_size, Watched())
+    watched.still(scene)
+    assert [each.tobytes() for each in seen] == [small.tobytes()]
+    twice = Parser(parser.model, parser.settings)
+    twice.keep_network(fit.input_size, Watched())
+    twice.still(scene)
+    assert [each.tobytes() for each in seen[1:]] == [small.tobytes(), small[:, ::-1].tobytes()]
 
 
 def test_a_stream_does_not_notice_a_picture_between_its_frames(photos: list[Picture]) -> None:
