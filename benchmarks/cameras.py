@@ -1,12 +1,17 @@
-"""Cameras for minutes: live HLS in pieces, recorded; and several RTSP cameras side by side, recorded and published.
+"""Cameras for minutes: live HLS in pieces, recorded; and several RTSP cameras side by side, shown and published.
 
     python -m benchmarks.cameras hls                        720p30 in pieces of 4 s, a minute
     python -m benchmarks.cameras rtsp                       four at 720p25, 20 minutes after 5 of warming
+    python -m benchmarks.cameras rtsp --record              the same, recorded and published
 
-The cameras are processes of their own, on loopback, which send the bundled street clip. Printed is what was asked of
-the program and what came of it: pictures captured, lost and shown, the delay, parsings, the age of masks, memory of all
-its processes (PSS, what they share counted once), threads and files, and how busy the machine was with other things.
-Ends with 1 if a picture was lost or anything grew.
+The figures of record of several cameras are those without `--record`: each is shown in a window of its own, on a
+display without a monitor (Xvfb). With `--record` there are as many encoders of H.264, which is another question.
+
+The cameras are processes of their own, on loopback, which send the bundled street clip, encoded beforehand. Printed is
+what was asked of the program and what came of it: pictures captured, lost and shown, the delay, parsings, the age of
+masks, memory of all its processes (PSS, what they share counted once), threads and files, the processor time that each
+kind of its processes took, and how busy the machine was with other things. Ends with 1 if a picture was lost or
+anything grew.
 """
 
 import argparse
@@ -15,7 +20,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,6 +39,7 @@ from benchmarks.reliability.measure import captured, until
 from streamer import Stream, StreamConfig
 from streamer.live.stats import Snapshot
 from tests.support import media
+from tests.support.display import display
 
 EVERY_S = 1.0
 MAX_GROWN_MB = 0.05
@@ -100,12 +107,40 @@ def family() -> list[psutil.Process]:
     return [psutil.Process(), *psutil.Process().children(recursive=True)]
 
 
-def sampled(frames: int, cameras: Sequence[media.Camera]) -> Sample:
-    """Of this program and its processes, without the cameras."""
-    senders = {camera.pid for camera in cameras}
+SCREEN = ("-screen", "0", "2560x1440x24")
+KINDS = {
+    "streamer.sources.demuxer.main": "connections",
+    "streamer.inference.main": "parsing",
+    "streamer.live.sinks.screen": "windows",
+    "Xvfb": "display",
+}
+"""What a word of a process's command line says of it."""
+
+
+def kind_of(process: psutil.Process, cameras: frozenset[int]) -> str:
+    if process.pid == os.getpid():
+        return "capture, drawing and publishing"
+    if process.pid in cameras:
+        return "cameras"
+    words = {Path(word).name for word in process.cmdline()}
+    return next((name for word, name in KINDS.items() if word in words), "others of it")
+
+
+def spent(cameras: frozenset[int]) -> Counter[str]:
+    """Processor seconds so far of each kind of process."""
+    found: Counter[str] = Counter()
+    for each in family():
+        with suppress(psutil.Error):
+            times = each.cpu_times()
+            found[kind_of(each, cameras)] += times.user + times.system
+    return found
+
+
+def sampled(frames: int, beside: frozenset[int]) -> Sample:
+    """Of this program and its processes, without those beside it."""
     megabytes = threads = files = 0.0
     for each in family():
-        if each.pid not in senders:
+        if each.pid not in beside:
             with suppress(psutil.Error):
                 megabytes += each.memory_full_info().pss / 1e6
                 threads, files = threads + each.num_threads(), files + each.num_fds()
@@ -152,14 +187,17 @@ def followed(look: Callable[[], Any], seconds: float) -> Iterator[Any]:
         yield look()
 
 
-def several(number: int, minutes: float, warm: float, folder: Path) -> bool:
+def several(number: int, minutes: float, warm: float, folder: Path, *, records: bool) -> bool:
     clip = street(folder / "street.ts", 25, 60 * (minutes + warm) + 120)
     with ExitStack() as stack:
         cameras = [stack.enter_context(media.Camera(clip)) for _ in range(number)]
+        senders = frozenset(camera.pid for camera in cameras)
+        screen: frozenset[int] = frozenset()
+        if not records:
+            os.environ["DISPLAY"], server = stack.enter_context(display(*SCREEN))
+            screen = frozenset({server.pid})
         configs = [
-            StreamConfig(
-                camera.url, record=str(folder / f"{place}.mp4"), segment_s=60, publish="tcp://127.0.0.1:*", force=True
-            )
+            config_of(camera.url, folder / f"{place}.mp4" if records else None)
             for place, camera in zip(count(), cameras)
         ]
         streams = [stack.enter_context(Stream(config)) for config in configs]
@@ -167,9 +205,11 @@ def several(number: int, minutes: float, warm: float, folder: Path) -> bool:
             until(lambda: stream.stats.parsed > 0, 120)  # noqa: B023
         list(followed(lambda: None, 60 * warm))
         began, before, at_s = clocks(), [stream.stats for stream in streams], time.monotonic()
-        told = lambda: sampled(sum(stream.stats.captured for stream in streams), cameras)  # noqa: E731
+        spent_s = spent(senders)
+        told = lambda: sampled(sum(stream.stats.captured for stream in streams), senders | screen)  # noqa: E731
         samples = list(followed(told, 60 * minutes))
         after, took_s = [stream.stats for stream in streams], time.monotonic() - at_s
+        spent_s = spent(senders) - spent_s
         busy = busy_with_others(began)
     for name, first, last in zip(count(1), before, after):
         print(f"camera {name}: {line_of(first, last, took_s)}")
@@ -178,8 +218,19 @@ def several(number: int, minutes: float, warm: float, folder: Path) -> bool:
     more = [getattr(samples[-1], name) - getattr(samples[0], name) for name in ("threads", "files")]
     print(f"memory {megabytes[0]:.0f} MB, then {megabytes[-1]:.0f} MB: {slope:+.4f} MB per 1,000 of their")
     print(f"  {frames[-1] - frames[0]} frames in {took_s / 60:.1f} min; threads {more[0]:+}, files {more[1]:+}")
+    captured_all = sum(last.captured - first.captured for first, last in zip(before, after))
+    each_ms = {name: 1e3 * seconds / captured_all for name, seconds in spent_s.most_common()}
+    print(f"processor time for each of {captured_all} pictures captured: {sum(each_ms.values()):.2f} ms")
+    print("\n".join(f"  {name} {ms:.2f} ms" for name, ms in each_ms.items()))
     print(f"  {busy}")
     return slope < MAX_GROWN_MB and max(more) <= 0
+
+
+def config_of(url: str, file: Path | None) -> StreamConfig:
+    """Recorded into a file, or shown in a window; published too."""
+    if file is None:
+        return StreamConfig(url, window=True, publish="tcp://127.0.0.1:*")
+    return StreamConfig(url, record=str(file), segment_s=60, publish="tcp://127.0.0.1:*", force=True)
 
 
 def line_of(first: Snapshot, last: Snapshot, took_s: float) -> str:
@@ -199,12 +250,13 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=4, help="of rtsp")
     parser.add_argument("--minutes", type=float, default=20.0, help="of rtsp")
     parser.add_argument("--warm", type=float, default=5.0, help="minutes before them")
+    parser.add_argument("--record", action="store_true", help="of rtsp: record the cameras, and show none")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if given.what == "hls":
             held = pieces(given.seconds, given.piece, Path(name))
         else:
-            held = several(given.cameras, given.minutes, given.warm, Path(name))
+            held = several(given.cameras, given.minutes, given.warm, Path(name), records=given.record)
     if not held:
         sys.exit(1)
 
