@@ -14,6 +14,7 @@ from streamer.cli.options import Given, Json, time_option, with_options
 from streamer.diagnose.bench import Machine
 from streamer.diagnose.camera import Diagnosis, costs_of, diagnosed, timed, ways
 from streamer.diagnose.camera import watch as look_at
+from streamer.diagnose.capacity import SMOOTH_HZ
 from streamer.live.config import MaskSettings, SourceSettings
 from streamer.settings import made, settings_of
 from streamer.sources.devices.listing import Device, Mode
@@ -73,7 +74,8 @@ def _opened(wanted: SourceSettings) -> Source:
 
 def _row(diagnosis: Diagnosis, machine: Machine) -> dict[str, Any]:
     found = diagnosis.best
-    return {**asdict(diagnosis), "machine": asdict(machine), "best": None if found is None else asdict(found)}
+    more = {"best": None if found is None else asdict(found), "at_once": diagnosis.at_once}
+    return {**asdict(diagnosis), "machine": asdict(machine), **more}
 
 
 def _say(diagnosis: Diagnosis, machine: Machine, *, record: bool) -> None:
@@ -123,6 +125,14 @@ def _say_best(diagnosis: Diagnosis, source: SourceSettings, *, record: bool) -> 
     age = "" if diagnosis.limit_s == USUAL_AGE_S else f" --max-mask-age {duration_text(diagnosis.limit_s)}"
     name, out = shlex.quote(without_password(source.uri)), " --record out.mp4" if record else ""
     say(f"  streamer run {name}{_given(source)}{parser}{age}{out}")
+    _say_at_once(diagnosis, record=record)
+
+
+def _say_at_once(diagnosis: Diagnosis, *, record: bool) -> None:
+    at_once = diagnosis.at_once or 0
+    done = "shown and recorded" if record else "shown"
+    cure = "; --preset ultrafast takes less" if record else ""
+    say(f"cameras like this that hold here at once, {done}, each parsed {SMOOTH_HZ:g} times a second: {at_once}{cure}")
 
 
 def _given(source: SourceSettings) -> str:

@@ -13,7 +13,7 @@ from pipeline.drawing.overlay import draw
 from pipeline.m2fp.weights import WEIGHTS
 from pipeline.network.letterbox import network_size
 from pipeline.parsing.input_size import SMALLER
-from streamer.diagnose.capacity import Costs, Forecast, Way, best, forecast
+from streamer.diagnose.capacity import Costs, Forecast, Way, best, cameras_at_once, forecast
 from streamer.errors import SourceLost
 from streamer.media.packet_queue import PacketQueue
 from streamer.media.tags import SourceInfo
@@ -70,6 +70,12 @@ class Diagnosis:
     """Of every way to parse that is ready here."""
     limit_s: float
     """The age that masks may have."""
+
+    @property
+    def at_once(self) -> int | None:
+        """Number of cameras like this that the machine has time for; None where nothing parses here."""
+        cheapest = min((each.way for each in self.forecasts), key=lambda way: way.cpu_s, default=None)
+        return None if cheapest is None else cameras_at_once(cheapest, self.camera.hz, self.costs, self.cores)
 
     @property
     def best(self) -> Forecast | None:

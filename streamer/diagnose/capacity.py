@@ -65,6 +65,20 @@ def forecast(way: Way, source_hz: float, costs: Costs, cores: int) -> Forecast:
     return Forecast(way, shown_hz, parse_hz, age_s, (shown_hz * costs.total_s + parse_hz * way.cpu_s) / cores)
 
 
+SMOOTH_HZ = 8.0
+"""Parsings per second with which masks look as if they were of each frame."""
+
+
+def cameras_at_once(way: Way, source_hz: float, costs: Costs, cores: int) -> int:
+    """How many sources alike a machine shows at their full rate, each parsed `SMOOTH_HZ` times a second.
+
+    Args:
+        way: the cheapest one: with several streams each takes a smaller input before frames are lost.
+    """
+    each = source_hz * costs.total_s + min(source_hz, SMOOTH_HZ) * way.cpu_s
+    return int(MAX_USED * cores / each) if each > 0 else 0
+
+
 def best(forecasts: Iterable[Forecast], limit_s: float) -> Forecast | None:
     """The one with the largest input whose masks stay young enough; of none, the one with the youngest masks."""
     every = list(forecasts)

@@ -9,6 +9,8 @@ from streamer.sources.lacks import sentences_of
 
 TOO_SMALL = "people are too small for this machine: they were found in a larger input than it has time for"
 
+TAKES_LESS = "fewer cameras, smaller pictures from them, or --preset ultrafast where they are recorded take less"
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -16,7 +18,7 @@ class News:
 
     event: str
     """The kind, a word for programs: `opened`, `offline`, `back`, `worker_replaced`, `too_slow`, `too_small`,
-    `sink_ended`, `saved` or `not_saved`."""
+    `left_out`, `sink_ended`, `saved` or `not_saved`."""
     text: str
     """The sentence for people."""
     details: Mapping[str, object] = field(default_factory=dict)
@@ -64,6 +66,9 @@ def _of_parsing(before: Snapshot, at: Snapshot) -> Iterator[News]:
         size = "" if at.size is None else f" at {at.size}"
         text = f"masks get {at.too_slow_s * 1e3:.0f} ms old{size}, and nothing smaller may be parsed"
         yield News("too_slow", text, {"mask_age_s": at.too_slow_s})
+    if at.left_out and not before.left_out:
+        text = f"{at.left_out:.0%} of the pictures are left out, for this machine is too slow for all: {TAKES_LESS}"
+        yield News("left_out", text, {"share": round(at.left_out, 3)})
     if at.people_too_small and not before.people_too_small:
         yield News("too_small", TOO_SMALL)
 

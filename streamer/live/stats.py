@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline import Size
 from streamer.errors import Loss
+from streamer.live.left_out import LeftOut
 from streamer.live.sinks.snapshots import Save
 from streamer.masks.headers import Percentiles, Totals
 from streamer.sources.lacks import Lacks
@@ -83,6 +84,8 @@ class Snapshot:
     """Present size of the network's input; None before the first parsing."""
     too_slow_s: float | None = None
     """Age that the masks reach, where no size that may be chosen keeps it below the limit; None elsewhere."""
+    left_out: float = 0.0
+    """Share of the last seconds' pictures, in [0, 1], that were dropped as this machine is too slow for all; else 0."""
     people_too_small: bool = False
     """True if people are lost because the machine is too slow for an input in which they are found."""
     silent_s: float = 0.0
@@ -138,6 +141,7 @@ class Stats:
         self._size: Size | None = None
         self._too_slow_s: float | None = None
         self._told_behind = 0
+        self._left_out = LeftOut()
         self._came: str | None = None
         self._round_s: float | None = None
         self._delay_s = 0.0
@@ -147,6 +151,7 @@ class Stats:
         """Counts a frame; `delay_s` is the time for which frames are kept back now."""
         with self._lock:
             self._tick("captured", now_s)
+            self._left_out.count(now_s, self._counts["captured"], self._counts["behind"])
             self._delay_s = delay_s
 
     def opened(self, came: str) -> None:
@@ -258,6 +263,7 @@ class Stats:
                 saves_total=counts["saves"],
                 size=self._size,
                 too_slow_s=self._too_slow_s,
+                left_out=self._left_out.share,
                 people_too_small=self._people_too_small,
                 silent_s=0.0 if self._round_s is None else now_s - self._round_s,
                 delay_s=self._delay_s,

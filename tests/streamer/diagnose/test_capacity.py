@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline import Size
-from streamer.diagnose.capacity import MAX_USED, Costs, Way, best, forecast
+from streamer.diagnose.capacity import MAX_USED, Costs, Way, best, cameras_at_once, forecast
 
 FAST = Way("lite", Size(256, 448), takes_s=0.008, cpu_s=0.014)
 SLOW = Way("m2fp", Size(480, 640), takes_s=0.3, cpu_s=0.55)
@@ -41,6 +41,15 @@ def test_where_showing_takes_everything_nothing_is_parsed_and_frames_are_lost() 
 def test_more_cores_never_make_it_worse() -> None:
     ages = [forecast(SLOW, 30.0, CHEAP, cores).mask_age_s for cores in (1, 2, 4, 8)]
     assert ages == sorted(ages, reverse=True)
+
+
+def test_cameras_at_once_are_as_many_as_fit_and_fewer_when_they_are_recorded() -> None:
+    small = Way("lite", Size(160, 288), takes_s=0.004, cpu_s=0.01)
+    number = cameras_at_once(small, 25.0, CHEAP, cores=2)
+    assert number == int(1.7 / (25 * 0.004 + 8 * 0.01)) == 9
+    assert cameras_at_once(small, 25.0, Costs(0.002, 0.002, 0.03), cores=2) == 1
+    assert cameras_at_once(small, 25.0, Costs(0.02, 0.03, 0.03), cores=2) == 0
+    assert cameras_at_once(small, 5.0, CHEAP, cores=2) == int(1.7 / (5 * 0.014))  # not parsed more often than it comes
 
 
 def test_the_largest_input_that_holds_is_best_and_else_the_youngest_masks() -> None:

@@ -55,6 +55,17 @@ def test_what_the_machine_is_too_slow_for_is_told() -> None:
     assert troubles_of(slow) == news
 
 
+def test_a_machine_that_is_too_slow_for_all_pictures_is_told_with_the_cure() -> None:
+    losing = replace(BUSY, left_out=0.374)
+    (news,) = news_of(BUSY, losing)
+    assert news.event == "left_out"
+    assert news.text.startswith("37% of the pictures are left out")
+    assert "--preset ultrafast" in news.text
+    assert news.details == {"share": 0.374}
+    assert told(losing, replace(losing, left_out=0.5)) == []
+    assert troubles_of(losing) == [news.text]
+
+
 def test_troubles_are_told_at_the_end() -> None:
     assert troubles_of(BUSY) == []
     back = replace(BUSY, reconnects=2, offline_s=15.2, last_loss=LOSS)
