@@ -22,6 +22,9 @@ from streamer.sources.uri import without_password
 
 PLAIN_EVERY_S = 10.0
 """Without a terminal there is a line of figures so often."""
+AGAIN_AFTER_S = 60.0
+"""What a machine is too slow for comes and goes many times a minute: each of that is told once in so long."""
+COMES_AND_GOES = frozenset({"too_slow", "too_small", "left_out"})
 SPINNER_COLUMNS = 3
 """Taken by what turns before the line, and the terminal's last column."""
 
@@ -76,10 +79,12 @@ class Reporter:
         self._on_terminal = on_terminal
         self._before = Snapshot()
         self._due_s: float | None = None
+        self._told_s: dict[str, float] = {}
+        """When each of `COMES_AND_GOES` was told last."""
 
     def news(self, at: Snapshot, now_s: float) -> list[News]:
         """What happened since the last call; without a terminal the figures, too, when due."""
-        news = news_of(self._before, at)
+        news = [each for each in news_of(self._before, at) if self._tells(each.event, now_s)]
         self._before = at
         if self._on_terminal:
             return news
@@ -89,6 +94,13 @@ class Reporter:
             self._due_s = now_s + PLAIN_EVERY_S
             news.append(News("figures", line_of(at), figures_of(at)))
         return news
+
+    def _tells(self, event: str, now_s: float) -> bool:
+        if event in COMES_AND_GOES:
+            if now_s - self._told_s.get(event, float("-inf")) < AGAIN_AFTER_S:
+                return False
+            self._told_s[event] = now_s
+        return True
 
 
 Show = Callable[[Mapping[str, Snapshot]], None]

@@ -1,5 +1,6 @@
 """The capture thread: from the source into the ring."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -23,9 +24,12 @@ NOTICED_AT = 0.96
 """Share of the allowed silence after which a source counts as lost. In the rest of it the silence is noticed, the
 connection ended and the loss told, so that all of that happens in time."""
 
-
 MAX_OVERTIME_S = 10.0
 """Time beyond its duration for which a stream gets through what waits."""
+TOLD_BEHIND_S = 1.0
+"""A stream that is stopped further behind its camera says so."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Limit:
@@ -91,10 +95,22 @@ def capture(
                 stats.opened(f"{info.frame_size}{'' if info.rate is None else f' at {float(info.rate):g}/s'}")
                 announce(source)
                 _pour(source, ring, stats, limit)
+                tell_behind(source)
     except BaseException as exc:
         ring.close(exc)
         raise
     ring.close()
+
+
+def tell_behind(source: Source) -> None:
+    """What a busy machine has received and not come to when it is stopped is neither captured nor dropped."""
+    behind_s = source.delivery.behind_s
+    if source.info.live and behind_s >= TOLD_BEHIND_S:
+        _LOG.warning(
+            "%s: stopped %.1f s behind, for this machine is too slow; what came in that time is left out",
+            source.info.name,
+            behind_s,
+        )
 
 
 def _opened(

@@ -72,6 +72,19 @@ def test_on_a_terminal_only_what_happens_stays() -> None:
     assert [each.text for each in reporter.news(OFFLINE, 41.0)] == [f"OFFLINE: {LOSS}"]
 
 
+def test_what_comes_and_goes_is_told_once_a_minute() -> None:
+    """A busy machine lost people and found them again each second, and told it each time."""
+    reporter = Reporter(on_terminal=True)
+    small, losing = replace(BUSY, people_too_small=True), replace(BUSY, left_out=0.2)
+    told = [
+        (second, each.event)
+        for second in range(0, 130, 2)
+        for now_s, at in ((second, small), (second + 0.5, BUSY), (second + 1, losing))
+        for each in reporter.news(at, now_s)
+    ]
+    assert told == [(second, event) for second in (0, 60, 120) for event in ("too_small", "left_out")]
+
+
 def test_the_figures_are_json() -> None:
     figures = json.loads(json.dumps(figures_of(replace(OFFLINE, saves=(Saved(Path("a.png")),)))))
     assert (figures["captured"], figures["size"], figures["offline_since_s"]) == (90_000, [256, 448], 12.4)
