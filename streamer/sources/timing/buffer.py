@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import av
@@ -22,6 +23,9 @@ MAX_BEHIND_S = 10.0
 """A machine that decodes too slowly goes on from the newest key frame when it is so far behind."""
 MAX_ALONE_S = 2.0
 """Sound waits for the pictures of its time for so long at most."""
+FEW = 8
+"""Packets that are taken of a burst at least before a picture that is due meanwhile is given: a burst of two seconds
+takes a busy machine a sixth of a second, in which nothing would be shown."""
 LOOK_S = 0.05
 """Interval at which a wait looks up."""
 
@@ -94,6 +98,13 @@ class Buffer:
     def _due_s(self, timed: Timed, time_s: float) -> float:
         return max(timed.arrived_s, self._playout.due_s(time_s))
 
+    def _is_due(self, now_s: float) -> bool:
+        if not self._pictures:
+            return False
+        first = self._pictures[0]
+        # Far behind, what is there must be known: it goes on from the newest key frame.
+        return first.time_s is None or 0 <= now_s - self._due_s(first, first.time_s) < MAX_BEHIND_S
+
     def _left_s(self, now_s: float) -> float:
         """Until the next picture is to be decoded."""
         if not self._pictures:
@@ -115,9 +126,11 @@ class Buffer:
             self._fill(min(seconds, LOOK_S))
 
     def _fill(self, seconds: float) -> None:
-        """Takes what is there, and waits so long for a first packet."""
+        """Takes what is there until a picture is due, and waits so long for a first packet."""
         self._wait.seconds = seconds
-        while not self._ended and self._bytes <= MAX_BYTES:
+        for number in count():
+            if self._ended or self._bytes > MAX_BYTES or (number >= FEW and self._is_due(time.monotonic())):
+                return
             try:
                 timed = next(self._packets)
             except StopIteration:

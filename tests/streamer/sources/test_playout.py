@@ -13,6 +13,7 @@ from streamer.errors import SourceLost
 from streamer.sources.timing import buffer
 from streamer.sources.timing.buffer import MAX_BEHIND_S, Buffer, Timed, Wait
 from streamer.sources.timing.playout import MARGIN, MARGIN_S, SHRINK, TOLERATED_S, Latency, Playing, Playout
+from tests.support.waiting import Clock
 
 RATE = 25.0
 SHIFT_S = 500.0
@@ -187,6 +188,32 @@ def test_more_than_may_wait_is_hurried_through(monkeypatch: pytest.MonkeyPatch) 
     came = iter(packets)
     first = [next(came) for _ in range(9)]
     assert times_of(iter(first)) == [index * 3600.0 for index in range(9)]  # at most 100 bytes are kept back
+
+
+def test_pictures_are_given_while_a_burst_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine so busy that each packet takes 10 ms: a burst of 2 s took half a second without a picture."""
+    clock, wait = Clock(), Wait()
+    monkeypatch.setattr(buffer, "time", clock)
+    began_s = clock.now_s
+
+    def slowly() -> Iterator[Timed | None]:
+        for number in range(250):
+            arrived_s = began_s + 2.0 * (number // 50)
+            while clock.now_s < arrived_s:
+                if wait.seconds:
+                    clock.wait(min(wait.seconds, arrived_s - clock.now_s))
+                yield None
+            clock.wait(0.01)
+            yield Timed(packet(number / 25), number / 25, arrived_s, clock.now_s, True)
+
+    playing = Playing(2.0)
+    given_s = [
+        clock.now_s
+        for each in Buffer(slowly(), wait, Playout(playing.latency_s), playing, clock)
+        if each is not None and clock.now_s > began_s + 2.5
+    ]
+    assert len(given_s) > 150
+    assert max(later - earlier for earlier, later in pairwise(given_s)) < 0.2
 
 
 def test_decoding_that_is_too_slow_goes_on_from_the_newest_key_frame() -> None:
