@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 # A room is a folder, or a file at a package's root. Everybody may use the ground floor of their own package, and
 # `streamer` all of `pipeline`.
 GROUND = {
-    "pipeline": {"errors", "geometry", "labels", "hdr", "yuv", "types", "pictures"},
+    "pipeline": {"errors", "geometry", "labels", "hdr", "yuv", "types", "pictures", "id_boxes"},
     "streamer": {"errors", "interrupts", "log", "units", "settings", "version"},
     "training": set(),
 }

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box
+from pipeline.id_boxes import id_boxes
 from pipeline.types import LabelMap
 
 
@@ -30,10 +31,8 @@ def silhouettes(instances: LabelMap, people: int) -> list[Silhouette]:
         people: their number.
     """
     found = []
-    for index in range(people):
-        mask = cv2.inRange(instances, index + 1, index + 1)
-        left, top, width, height = cv2.boundingRect(mask)
-        if width:
-            box = Box(left, top, left + width, top + height)
-            found.append(Silhouette(index, box, np.asarray(mask[top : top + height, left : left + width], np.uint8)))
+    for index, box in enumerate(id_boxes(instances, people)):
+        if box is not None:
+            mask = cv2.inRange(instances[box.top : box.bottom, box.left : box.right], index + 1, index + 1)
+            found.append(Silhouette(index, box, np.asarray(mask, np.uint8)))
     return found

@@ -77,9 +77,10 @@ class _Said:
     @cached_property
     def planes(self) -> Planes:
         """float32 (classes + others, h, w)."""
-        planes = np.concatenate((self._scores, self._others))
-        sure = planes[: len(self._scores)]
-        np.maximum(np.subtract(sure, sure.max(axis=0), out=sure), -MAX_MARGIN, out=sure)
+        count = len(self._scores)
+        planes = np.empty((count + len(self._others), *self._scores.shape[1:]), np.float32)
+        sure, planes[count:] = planes[:count], self._others
+        np.maximum(np.subtract(self._scores, self._scores.max(axis=0), out=sure), -MAX_MARGIN, out=sure)
         return planes
 
     @cached_property
@@ -135,7 +136,10 @@ class TemporalSmoother:
             flow = flow_between(_part(last.grey, there), _part(said.grey, there), self._dis)
             now = said.planes[:, *there]
             counts = _sameness(flow, now.shape[1:]) * np.float32(np.exp((last.pts_s - pts_s) / MEMORY_S))
-            now += counts * (_carried(last.planes[:, *there], flow) - now)
+            change = _carried(last.planes[:, *there], flow)
+            change -= now
+            change *= counts
+            now += change
         return said.planes[: len(scores)], said.planes[len(scores) :]
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.geometry import Box, Size
+from pipeline.id_boxes import id_boxes
 from pipeline.network.letterbox import Letterbox
 from pipeline.types import LabelMap, Person
 
@@ -39,13 +40,8 @@ def boxed(instances: LabelMap, people: Sequence[Person], frame_size: Size) -> tu
     """
     present: list[Person] = []
     renumbered = np.zeros(256, np.uint8)
-    # All together first: the rest of the map need not be looked at once for each.
-    across, down, wide, tall = cv2.boundingRect(instances)
-    anybody = instances[down : down + tall, across : across + wide]
-    for index, person in enumerate(people if anybody.size else (), start=1):
-        left, top, width, height = cv2.boundingRect((anybody == index).view(np.uint8))
-        if width and height:
-            box = Box(across + left, down + top, across + left + width, down + top + height)
+    for index, (person, box) in enumerate(zip(people, id_boxes(instances, len(people))), start=1):
+        if box is not None:
             present.append(replace(person, box=_in_frame(box, Size(*instances.shape), frame_size)))
             renumbered[index] = len(present)
     if len(present) == len(people):

@@ -57,7 +57,7 @@ def pool_evidence(scores: NDArray[np.float32], owners: LabelMap, picture: Pictur
     likely = np.asarray(cv2.exp(heard - highest), np.float32)
     likely /= likely.sum(axis=0)
     places = np.stack(np.divmod(at, owners.shape[1]), axis=1)
-    colours = _colours(picture, owners.shape).reshape(-1, 3).take(at, axis=0)
+    colours = _colours(picture, owners)[places[:, 0], places[:, 1]]
     ends = np.cumsum(np.bincount(whose))
     for start, end in pairwise(ends - ends[0]):
         if end - start >= MIN_CELLS:
@@ -69,12 +69,18 @@ def pool_evidence(scores: NDArray[np.float32], owners: LabelMap, picture: Pictur
     return pooled
 
 
-def _colours(picture: Picture, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """The colour of each cell: uint8 (h, w, 3), Y, Cr and Cb. CIELAB does as well, and takes a tenth of a second the
-    first time."""
-    height, width = shape
-    cells = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(cells, cv2.COLOR_BGR2YCrCb), np.uint8)
+def _colours(picture: Picture, owners: LabelMap) -> NDArray[np.uint8]:
+    """The colour of each cell of somebody: uint8 (h, w, 3), Y, Cr and Cb; anything for cells that are not near any.
+
+    CIELAB does as well, and takes a tenth of a second the first time.
+    """
+    colours = np.empty((*owners.shape, 3), np.uint8)
+    left, top, width, height = cv2.boundingRect(owners)
+    down, across = (pixels // cells for pixels, cells in zip(picture.shape, owners.shape))
+    there = picture[top * down : (top + height) * down, left * across : (left + width) * across]
+    cells = cv2.resize(there, (width, height), interpolation=cv2.INTER_AREA)
+    colours[top : top + height, left : left + width] = cv2.cvtColor(cells, cv2.COLOR_BGR2YCrCb)
+    return colours
 
 
 def _said(likely: NDArray[np.float32], colours: NDArray[np.uint8], places: NDArray[np.intp]) -> NDArray[np.float32]:

@@ -174,3 +174,11 @@ def test_no_product_is_so_large_that_threads_are_woken(monkeypatch: pytest.Monke
         pool_evidence(scores, np.ones((side, side), np.uint8), plain(side, side))
     assert len(largest) == 5
     assert max(largest) <= ONE_THREAD
+
+
+def test_colours_are_those_of_the_whole_picture_where_people_are() -> None:
+    picture = np.random.default_rng(2).integers(0, 256, (CELL * 12, CELL * 20, 3), np.uint8)
+    owners = np.zeros((12, 20), np.uint8)
+    owners[3:9, 5:17] = 2
+    everywhere = pooling._colours(picture, np.ones_like(owners))
+    np.testing.assert_array_equal(pooling._colours(picture, owners)[owners > 0], everywhere[owners > 0])
