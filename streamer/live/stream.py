@@ -10,6 +10,7 @@ from typing import Self
 
 from pipeline import Parsing, load_parser
 from streamer.errors import ConfigError, ShutdownTimeout, SinkError
+from streamer.inference.pool import usable_cores
 from streamer.live.capture import capture
 from streamer.live.config import MaskSettings, RecordSettings, StreamConfig
 from streamer.live.latest import LatestParsings
@@ -22,6 +23,7 @@ from streamer.live.sinks.snapshots import Saver
 from streamer.live.sinks.table import ROWS, Place, Rows
 from streamer.live.stats import Snapshot, Stats
 from streamer.live.sync import ExactSync, LiveSync, Sync
+from streamer.media.arenas import limit_arenas
 from streamer.media.disk import patiently
 from streamer.media.opencv_threads import limited_threads
 from streamer.media.paths import check_apart, check_target
@@ -129,6 +131,7 @@ class Stream:
         """Starts the threads, once; what fails in them is raised by `join`."""
         if any(thread.ident for thread in self._threads):
             raise ConfigError("a stream is started once; make another to run it again")
+        limit_arenas(max(2, usable_cores()))
         for thread in self._threads:
             thread.start()
 
