@@ -3,17 +3,16 @@
     python -m benchmarks.one_file
 
 Printed is the processor time of a frame by one thread: in the network, which processes run over several segments at
-once; in the smoothing; and in the rest, decoding, descriptors and tracking, both in the order of the frames. The limit
-is all of it by what is in order, without drawing and encoding. The second one is what it would be if only the smoothing
-had to be in order.
+once; in averaging the answers, which goes on in the order of the frames; in decoding them, which does so, too, unless
+the size of the network's input was given; and in what is remembered of people, in their order again. The limits are all
+of it by what is in order, without drawing and encoding, which one process does beside it.
 """
 
 import argparse
 import time
-from itertools import islice
+from itertools import islice, pairwise
 
-from pipeline import ParserSettings, load_parser
-from pipeline.motion.smoothing import TemporalSmoother
+from pipeline import ParserSettings, Size, load_parser
 from streamer import open_source
 from streamer.sources.open import sample
 from streamer.units import read_size
@@ -26,37 +25,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", default="street.mp4", help="a bundled one")
     parser.add_argument("--frames", type=int, default=100)
-    parser.add_argument("--size", type=read_size, help="of the network's input, height x width")
+    parser.add_argument("--size", type=read_size, default=Size(256, 448), help="of the network's input, height x width")
     given = parser.parse_args()
     with open_source(sample(given.clip)) as source:
         frames = list(islice(source, WARM + given.frames))
     parsing = load_parser(ParserSettings("lite", size=given.size, threads=1))
-    smooth, smoothed_s = TemporalSmoother.__call__, 0.0
-
-    def timed(*words: object) -> object:
-        nonlocal smoothed_s
-        begun_s = time.process_time()
-        try:
-            return smooth(*words)  # type: ignore[arg-type]
-        finally:
-            smoothed_s += time.process_time() - begun_s
-
-    TemporalSmoother.__call__ = timed  # type: ignore[method-assign, assignment]
-    network_s = ordered_s = 0.0
+    passes = dict.fromkeys(("network", "averages", "decoding", "people"), 0.0)
     for count, frame in enumerate(frames):
         if count == WARM:
-            network_s = ordered_s = smoothed_s = 0.0
-        before_s = time.process_time()
+            passes = dict.fromkeys(passes, 0.0)
+        times = [time.process_time()]
         begun = parsing.begin(frame)
         begun.run.result()
-        between_s = time.process_time()
-        parsing.assemble(frame, parsing.read(begun))
-        network_s += between_s - before_s
-        ordered_s += time.process_time() - between_s
-    network, smoothing, rest = (1000 * each / given.frames for each in (network_s, smoothed_s, ordered_s - smoothed_s))
-    print(f"{given.clip}: ms of a frame: network {network:.1f}, smoothing {smoothing:.1f}, rest in order {rest:.1f}")
-    all_s = network_s + ordered_s
-    print(f"at most {all_s / ordered_s:.1f} times one thread; {all_s / smoothed_s:.1f} if only smoothing were in order")
+        times.append(time.process_time())
+        averaged = parsing.average(begun)
+        times.append(time.process_time())
+        reading = parsing.decode(averaged)
+        times.append(time.process_time())
+        parsing.assemble(frame, reading)
+        times.append(time.process_time())
+        for name, (before_s, after_s) in zip(passes, pairwise(times), strict=True):
+            passes[name] += after_s - before_s
+    told = ", ".join(f"{name} {1000 * spent_s / given.frames:.1f}" for name, spent_s in passes.items())
+    print(f"{given.clip} at {given.size.height}x{given.size.width}: ms of a frame: {told}")
+    all_s, in_order_s = sum(passes.values()), passes["averages"] + passes["people"]
+    print(
+        f"at most {all_s / (in_order_s + passes['decoding']):.1f} times one thread,"
+        f" {all_s / in_order_s:.1f} times with --size"
+    )
 
 
 if __name__ == "__main__":

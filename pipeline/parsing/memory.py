@@ -3,7 +3,7 @@
 Whoever saves it after a frame and loads it elsewhere goes on there with the same results, to the bit.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 import msgspec
@@ -46,6 +46,14 @@ class Memory:
     tracker: PersonTracker = field(default_factory=PersonTracker)
     garment_vote: GarmentVote = field(default_factory=GarmentVote)
     estimates: Averages = field(default_factory=Averages)
+
+    def averages(self) -> "Memory":
+        """What the averages of answers need of it, and nothing else."""
+        return Memory(smoother=self.smoother)
+
+    def people(self) -> "Memory":
+        """All but that."""
+        return replace(self, smoother=TemporalSmoother())
 
     def save(self) -> bytes:
         """It as bytes, of at most `MAX_BYTES` before they are compressed; about a megabyte at the usual input size."""

@@ -57,6 +57,16 @@ class Begun:
     run: Run
 
 
+@dataclass(frozen=True, slots=True)
+class Averaged:
+    """A frame whose answer is averaged with those before: what its reading is depends on no other frame any more."""
+
+    frame: Frame
+    fit: Letterbox
+    small: Picture
+    answer: Answer
+
+
 class Reader:
     """Reads pictures with the networks of one model. For one thread at a time."""
 
@@ -76,6 +86,11 @@ class Reader:
     @property
     def label_set(self) -> LabelSet:
         return self.model.label_set
+
+    @property
+    def size_is_given(self) -> bool:
+        """Whether all frames of a size are looked at in the same one, whoever is seen in them."""
+        return self._size is not None or not self.model.compiles_at_once
 
     def infer(self, small: Picture, fit: Letterbox, pts_s: float) -> Reading:
         """Reads a picture that `fit.shrink` made.
@@ -113,12 +128,24 @@ class Reader:
             fit, small, answer = self._seen(frame, due)
             seconds += answer.seconds
         afar = self._decoded(answer, fit, small, frame.pts_s)
+        if self.size_is_given:
+            return self._refined(frame, afar, fit, small, seconds)
         wanted = self.zoomed(frame.size, self.memory.zoom.seen(afar.people, self.fit_for(frame.size), frame.pts_s))
         if wanted.input_size.area > fit.input_size.area:
             fit, small, answer = self._seen(frame, wanted)
             seconds += answer.seconds
             afar = self._decoded(answer, fit, small, frame.pts_s)
         return self._refined(frame, afar, fit, small, seconds)
+
+    def average(self, begun: Begun) -> Averaged:
+        """The first part of `read` where the size is given: what has to be done in the order of the frames."""
+        answer = self._averaged(self._result(begun.run), begun.small, begun.frame.pts_s)
+        return Averaged(begun.frame, begun.fit, begun.small, answer)
+
+    def decode(self, averaged: Averaged) -> Reading:
+        """The rest of `read`, in any order. Needs no memory, and changes none."""
+        frame, fit, small, answer = averaged.frame, averaged.fit, averaged.small, averaged.answer
+        return self._refined(frame, self.model.decode(answer, fit, small), fit, small, answer.seconds)
 
     def read_alone(self, frame: Frame) -> Reading:
         """The reading of a picture that belongs to no stream: nothing of those before it counts, nor changes."""
@@ -151,6 +178,14 @@ class Reader:
         Raises PipelineError for bytes that `save` of this version did not make.
         """
         self.memory = Memory.load(saved)
+
+    def load_averages(self, saved: bytes) -> None:
+        """Of a saved memory what `average` needs; raises as `load`."""
+        self.memory = replace(self.memory, smoother=Memory.load(saved).smoother)
+
+    def load_people(self, saved: bytes) -> None:
+        """Of a saved memory all but what `average` needs; raises as `load`."""
+        self.memory = replace(Memory.load(saved), smoother=self.memory.smoother)
 
     def see(self, frame: Frame) -> None:
         """The letterboxes to come are for frames with pixels of this shape."""
@@ -204,10 +239,13 @@ class Reader:
 
     def _decoded(self, answer: Answer, fit: Letterbox, small: Picture, pts_s: float) -> Decoded:
         """Decodes an answer after averaging it with those before it."""
-        if self.model.smoothed:
-            scores, others = answer.outputs
-            answer = replace(answer, outputs=self.memory.smoother(scores, others, small, pts_s))
-        return self.model.decode(answer, fit, small)
+        return self.model.decode(self._averaged(answer, small, pts_s), fit, small)
+
+    def _averaged(self, answer: Answer, small: Picture, pts_s: float) -> Answer:
+        if not self.model.smoothed:
+            return answer
+        scores, others = answer.outputs
+        return replace(answer, outputs=self.memory.smoother(scores, others, small, pts_s))
 
     def _result(self, run: Run) -> Answer:
         """The answer of a run, with the background's logit as the sensitivity asks for it."""

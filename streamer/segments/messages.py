@@ -7,6 +7,7 @@ again elsewhere. It stays where it was decoded, and is scaled there to the sizes
 import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from pipeline import Frame, Parsing, Size
@@ -103,9 +104,31 @@ class Segment:
     """Each is parsed by itself."""
 
 
+class Part(Enum):
+    """Of a parser's memory, what goes from segment to segment by itself."""
+
+    ALL = auto()
+    AVERAGES = auto()
+    """Of the network's answers."""
+    PEOPLE = auto()
+    """All but these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The network has run: asks for the parser's memory after the frames before the segment; None gives it back."""
+    """Asks for a part of the parser's memory after the frames before the segment; None gives it back.
+
+    It may be saved with other parts, which do not count.
+    """
+
+    part: Part = Part.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Averaged:
+    """The averages after the segment, which whoever has the next one waits for. Is answered by nothing of note."""
+
+    memory: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +145,8 @@ class Done:
     """The memory within the segment, where a file that is resumed is to have it."""
     memory: bytes
     """After it."""
+    part: Part
+    """Of the memory, if `Averaged` was said before `PEOPLE`, else `ALL`."""
     sizes: tuple[Size, ...]
     """Those that the last frame was looked at in, which the next ones are likely to be, too."""
 

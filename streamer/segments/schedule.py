@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pipeline import Frame, PipelineError, Size
 from streamer.errors import StreamerError
-from streamer.segments.messages import Done
+from streamer.segments.messages import Done, Part
 from streamer.segments.pace import Pace, is_late
 from streamer.segments.renewed import WAIT_S
 
@@ -71,15 +71,15 @@ class Schedule:
     """In their order. Those that were given back are the first."""
     _holds: list[Hold] = field(default_factory=list)
     _paces: list[Pace] = field(default_factory=list)
-    _memories: dict[int, bytes] = field(default_factory=dict)
-    """The memory before each segment whose turn it is, by its number."""
+    _memories: dict[tuple[Part, int], bytes] = field(default_factory=dict)
+    """What is known of the memory before each segment that is not done, by its number."""
 
     def goes_on(self) -> bool:
         return not self.stopped and self.error is None
 
     def begin(self, memory: bytes) -> None:
         """The memory before the first segment."""
-        self._memories[0] = memory
+        self._memories = {(part, 0): memory for part in Part}
 
     def add(self, task: Task) -> None:
         with self.changed:
@@ -138,19 +138,17 @@ class Schedule:
             self._holds.append(hold)
             return hold
 
-    def memory(self, hold: Hold) -> bytes | None:
-        """Waits for the memory before a segment; None where it is to be given back. Stills have none.
+    def memory(self, hold: Hold, part: Part) -> bytes | None:
+        """Waits for a part of the memory before a segment; None where it is to be given back.
 
         The last one of those that processes have is given back where one before it was: its process may be the only
         one that there is for that.
         """
         task = hold.task
-        if task.stills:
-            return b""
         with self.changed:
             hold.waits_since_s = time.monotonic()
             hold.pace.begun_s = hold.pace.begun_s or hold.waits_since_s - hold.begun_s
-            while task.number not in self._memories:
+            while (part, task.number) not in self._memories:
                 self._look_after_late()
                 last = max(each.task.number for each in self._holds)
                 behind = self._tasks and self._tasks[0].number < task.number == last
@@ -159,7 +157,14 @@ class Schedule:
                 self.changed.wait(WAIT_S)
             hold.waited_s += time.monotonic() - hold.waits_since_s
             hold.waits_since_s = None
-            return self._memories[task.number]
+            return self._memories[part, task.number]
+
+    def averaged(self, hold: Hold, memory: bytes) -> None:
+        """The averages after a segment: whoever has the next one may go on with them."""
+        with self.changed:
+            if hold.task.done is None:
+                self._memories[Part.AVERAGES, hold.task.number + 1] = memory
+                self.changed.notify_all()
 
     def end(self, hold: Hold, done: Done | None) -> None:
         """A process has no more to do with a segment: it is done, or None for what was given back or lost."""
@@ -185,8 +190,9 @@ class Schedule:
         if task in self._tasks:  # for another process, which has not begun
             self._tasks.remove(task)
         if not task.stills:
-            del self._memories[task.number]
-            self._memories[task.number + 1] = done.memory
+            for part in Part:
+                self._memories.pop((part, task.number), None)
+            self._memories[done.part, task.number + 1] = done.memory
 
     def _put_back(self, task: Task) -> None:
         """Before all that have not been begun, and behind those before it."""
@@ -200,6 +206,9 @@ class Schedule:
         """Whether a process is to leave what there is to others, of which there have to be some."""
         return pace is not None and time.monotonic() < pace.rests_until_s and bool(self._holds)
 
+    def _has_turn(self, task: Task) -> bool:
+        return any((part, task.number) in self._memories for part in Part)
+
     def _look_after_late(self) -> None:
         """Gives the segment that all wait for to another process, too, if the one that has it is late."""
         wanted = [each for each in self._holds if each.task.done is None]
@@ -208,7 +217,7 @@ class Schedule:
         first = min((each.task for each in wanted), key=lambda task: task.number)
         holds = [each for each in wanted if each.task is first]
         newest, now_s = holds[-1], time.monotonic()
-        if newest.late or len(holds) == MAX_HOLDS or not (first.stills or first.number in self._memories):
+        if newest.late or len(holds) == MAX_HOLDS or not (first.stills or self._has_turn(first)):
             return
         took_s, usual_s = newest.took_s(now_s), newest.pace.usual_s(len(first.frames), self._paces)
         if usual_s is None or not is_late(took_s, usual_s):

@@ -19,7 +19,7 @@ from streamer.errors import ConfigError, ShutdownTimeout, StreamerError, WorkerD
 from streamer.parsings.parsed import FramesParsed, Saved
 from streamer.processes.cores import cores
 from streamer.processes.framing import ChannelClosed
-from streamer.segments.messages import Begun, Done, GivenBack, Refused, Segment, SentFrame, Wanted
+from streamer.segments.messages import Averaged, Begun, Done, GivenBack, Refused, Segment, SentFrame, Wanted
 from streamer.segments.renewed import Renewed, Start, Worker, end_text
 from streamer.segments.schedule import Hold, Schedule, Task
 
@@ -179,13 +179,16 @@ def _done(hold: Hold, process: Worker, schedule: Schedule) -> Done | None:
             return answer
         if isinstance(answer, Refused):
             raise PipelineError(answer.why)
-        if isinstance(answer, Wanted):
+        if isinstance(answer, Averaged):
+            schedule.averaged(hold, answer.memory)
+            message = None
+        elif isinstance(answer, Wanted):
             picture = task.frames[answer.place].picture
             assert isinstance(picture, Yuv420)
             message = picture.scaled(*answer.size)
         else:
             assert isinstance(answer, Begun)
-            message = schedule.memory(hold)
+            message = schedule.memory(hold, answer.part)
 
 
 def _cut(frames: Iterable[Frame], settings: ParserSettings, before: int) -> Iterator[tuple[int, list[Frame]]]:

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline import Frame
 from streamer.segments import schedule as scheduling
-from streamer.segments.messages import Done
+from streamer.segments.messages import Done, Part
 from streamer.segments.pace import SLOW, Pace
 from streamer.segments.schedule import MAX_HOLDS, Hold, Schedule, Task
 from tests.support.waiting import Clock
@@ -27,8 +27,8 @@ def task(number: int, *, stills: bool = False) -> Task:
     return Task(number, frames, first, stills)
 
 
-def done(memory: bytes) -> Done:
-    return Done((), (), memory, ())
+def done(memory: bytes, part: Part = Part.ALL) -> Done:
+    return Done((), (), memory, part, ())
 
 
 def of_tasks(count: int, *, stills: bool = False) -> tuple[Schedule, list[Task]]:
@@ -50,7 +50,7 @@ def parse(schedule: Schedule, pace: Pace, clock: Clock, took_s: float) -> Task:
     """A process takes a segment whose turn it is, and does it."""
     hold = take(schedule, pace)
     clock.now_s += took_s
-    assert schedule.memory(hold) is not None
+    assert schedule.memory(hold, Part.ALL) is not None
     schedule.end(hold, done(b"%d" % hold.task.number))
     return hold.task
 
@@ -72,7 +72,7 @@ def test_what_a_slow_process_has_is_done_by_another_one_and_the_slow_one_rests(
     """It is done with it later, or asks for the memory before it, which is not wanted any more."""
     schedule, tasks = of_tasks(4)
     held, waiting, fast = late(schedule, clock)
-    assert schedule.memory(waiting) is None  # it gives back what it has, for what is before that
+    assert schedule.memory(waiting, Part.ALL) is None  # it gives back what it has, for what is before that
     schedule.end(waiting, None)
     assert parse(schedule, fast, clock, 1.0) is tasks[1]
     assert tasks[1].done == done(b"1")
@@ -85,7 +85,7 @@ def test_what_a_slow_process_has_is_done_by_another_one_and_the_slow_one_rests(
     # What comes of it later is not used; while others work it begins nothing, for twice as long as it took.
     clock.now_s += 8.0
     if asks:
-        assert schedule.memory(held) is None
+        assert schedule.memory(held, Part.ALL) is None
     schedule.end(held, None if asks else done(b"other"))
     assert tasks[1].done == done(b"1")
     working = take(schedule, fast)
@@ -94,14 +94,14 @@ def test_what_a_slow_process_has_is_done_by_another_one_and_the_slow_one_rests(
     assert schedule._rests(held.pace)
     clock.now_s += 2.0
     assert not schedule._rests(held.pace)
-    assert schedule.memory(working) == b"2"
+    assert schedule.memory(working, Part.ALL) == b"2"
 
 
 def test_the_slow_process_may_be_the_first_that_is_done(clock: Clock) -> None:
     """The other one has not begun then, or begins and is not wanted any more."""
     schedule, tasks = of_tasks(4)
     held, waiting, fast = late(schedule, clock)
-    assert schedule.memory(waiting) is None
+    assert schedule.memory(waiting, Part.ALL) is None
     schedule.end(waiting, None)
     schedule.end(held, done(b"1"))
     assert parse(schedule, fast, clock, 1.0) is tasks[2]
@@ -111,12 +111,12 @@ def test_the_slow_process_may_be_the_first_that_is_done(clock: Clock) -> None:
 def test_who_does_what_was_late_is_asked_for_no_memory_once_that_is_done(clock: Clock) -> None:
     schedule, tasks = of_tasks(4)
     held, waiting, fast = late(schedule, clock)
-    assert schedule.memory(waiting) is None
+    assert schedule.memory(waiting, Part.ALL) is None
     schedule.end(waiting, None)
     again = take(schedule, fast)
     assert again.task is tasks[1]
     schedule.end(held, done(b"1"))
-    assert schedule.memory(again) is None
+    assert schedule.memory(again, Part.ALL) is None
     schedule.end(again, None)
     assert parse(schedule, fast, clock, 1.0) is tasks[2]
 
@@ -125,7 +125,7 @@ def test_a_process_that_rests_works_if_no_other_one_does(clock: Clock) -> None:
     """The machine of the other one is gone."""
     schedule, tasks = of_tasks(3)
     held, waiting, fast = late(schedule, clock)
-    assert schedule.memory(waiting) is None
+    assert schedule.memory(waiting, Part.ALL) is None
     schedule.end(waiting, None)
     assert parse(schedule, fast, clock, 1.0) is tasks[1]
     schedule.end(held, done(b"1"))
@@ -149,7 +149,7 @@ def test_nobody_is_late_of_whom_no_other_is_known_to_be_faster(clock: Clock, cap
     alone = schedule.joins("one")
     hold = take(schedule, alone)
     clock.now_s += 1e6
-    assert schedule.memory(hold) == b""
+    assert schedule.memory(hold, Part.ALL) == b""
     schedule.end(hold, done(b"0"))
     parse(schedule, alone, clock, 1.0)
     assert not caplog.records
@@ -167,7 +167,7 @@ def test_first_segments_are_compared_with_first_ones_as_far_as_they_are(clock: C
         schedule._look_after_late()
     assert not held.late
     clock.now_s += 0.2
-    assert schedule.memory(waiting) is None
+    assert schedule.memory(waiting, Part.ALL) is None
     assert held.late
     schedule.end(waiting, None)
     assert parse(schedule, fast, clock, 3.0) is tasks[0]
@@ -184,3 +184,36 @@ def test_so_many_processes_at_most_have_a_segment(clock: Clock) -> None:
             schedule._look_after_late()
             schedule._look_after_late()
         assert (tasks[1] in schedule._tasks) is (count < MAX_HOLDS)
+
+
+def test_averages_go_on_before_a_segment_is_done_and_what_is_known_of_people_after_it(clock: Clock) -> None:
+    schedule, tasks = of_tasks(3)
+    first, second = (take(schedule, schedule.joins(name)) for name in ("one", "two"))
+    assert schedule.memory(first, Part.AVERAGES) == b""
+    schedule.averaged(first, b"averages of the first")
+    assert schedule.memory(second, Part.AVERAGES) == b"averages of the first"
+    schedule.averaged(second, b"averages of the second")
+    assert tasks[0].done is None
+    assert schedule.memory(first, Part.PEOPLE) == b""
+    schedule.end(first, done(b"people of the first", Part.PEOPLE))
+    assert schedule.memory(second, Part.PEOPLE) == b"people of the first"
+    schedule.end(second, done(b"people of the second", Part.PEOPLE))
+    third = take(schedule, first.pace)
+    assert schedule.memory(third, Part.AVERAGES) == b"averages of the second"
+    assert schedule.memory(third, Part.PEOPLE) == b"people of the second"
+    schedule.averaged(second, b"said by a process that was late with it")
+    assert schedule.memory(third, Part.AVERAGES) == b"averages of the second"
+
+
+def test_who_waits_for_people_gives_the_last_segment_back_where_one_before_it_is_lost(clock: Clock) -> None:
+    """Its averages are not lost with the process that had them: who does the segment again finds those before it."""
+    schedule, tasks = of_tasks(2)
+    lost, waiting = (take(schedule, schedule.joins(name)) for name in ("one", "two"))
+    schedule.averaged(lost, b"averages")
+    assert schedule.memory(waiting, Part.AVERAGES) == b"averages"
+    schedule.end(lost, None)
+    assert schedule.memory(waiting, Part.PEOPLE) is None
+    schedule.end(waiting, None)
+    again = take(schedule, waiting.pace)
+    assert again.task is tasks[0]
+    assert schedule.memory(again, Part.AVERAGES) == b""

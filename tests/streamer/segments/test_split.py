@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import Frame, Parser, ParserSettings, Parsing, PipelineError, load_parser
+from pipeline import Frame, Parser, ParserSettings, Parsing, PipelineError, Size, load_parser
 from streamer import ConfigError, Progress, Rendering, WorkerDied, open_source, render_file
 from streamer.masks.sidecar import Sidecar
 from streamer.parsings import resume
 from streamer.parsings.parsed import parsed_frames
 from streamer.parsings.resume import memory_path
 from streamer.segments import main, split
-from streamer.segments.messages import Begun, Segment, SentFrame, Wanted, packed, unpacked
+from streamer.segments.messages import Averaged, Begun, Part, Segment, SentFrame, Wanted, packed, unpacked
 from streamer.segments.renewed import Renewed
 from streamer.segments.split import Split, threads_each
 from tests.support import counting, slow_segments
@@ -48,13 +48,16 @@ def in_segments(parser: Parser, frames: list[Frame], of: int, *, stills: bool) -
     """What processes would answer that are given the segments in turn."""
     parsings: list[Parsing] = []
     wanted: list[Wanted] = []
-    memory, sizes = b"", ()
+    memory, averages, sizes = b"", [b""], ()
     for before in range(0, len(frames), of):
         here = frames[before : before + of]
 
         def ask(message: object, here: list[Frame] = here, memory: bytes = memory) -> Any:
             if isinstance(message, Begun):
-                return memory
+                return averages[-1] if message.part is Part.AVERAGES else memory
+            if isinstance(message, Averaged):
+                averages.append(message.memory)
+                return None
             assert isinstance(message, Wanted)
             wanted.append(message)
             return here[message.place].picture.scaled(*message.size)  # type: ignore[union-attr]
@@ -79,14 +82,16 @@ def test_opencv_leaves_the_cores_of_a_process_to_its_network(monkeypatch: pytest
         process.close()
 
 
-@pytest.mark.parametrize("stills", [False, True])
-def test_segments_give_what_the_whole_gives(clip: Path, stills: bool) -> None:
-    parser = load_parser("lite", threads=1)
+@pytest.mark.parametrize(("stills", "size"), [(False, None), (True, None), (False, Size(128, 192))])
+def test_segments_give_what_the_whole_gives(clip: Path, stills: bool, size: Size | None) -> None:
+    parser = load_parser("lite", size=size, threads=1, refine=size is not None)
     with open_source(clip) as source:
         frames = list(islice(source, 6))
     whole = [parsing for _, parsing in parsed_frames(parser, frames, 1, stills=stills)]
+    memory = parser.save()
     parser.reset()
     found, wanted = in_segments(parser, frames, 2, stills=stills)
+    assert stills or parser.save() == memory
     for one, other in zip(found, whole, strict=True):
         assert np.array_equal(one.labels, other.labels)
         assert np.array_equal(one.instances, other.instances)
@@ -186,10 +191,13 @@ def test_stopped_in_the_middle_it_is_gone_on_with(clip: Path, tmp_path: Path, mo
         assert [each.frame for each in sidecar.masks] == list(range(FRAMES))
 
 
-def test_the_memory_is_saved_where_one_process_saves_it(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", [None, (64, 96)])
+def test_the_memory_is_saved_where_one_process_saves_it(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int] | None
+) -> None:
     monkeypatch.setattr(main, "SAVE_EVERY", 2)
     assert resume.SAVE_EVERY == 100
-    parser = load_parser("lite", size=(64, 96), threads=1)
+    parser = load_parser("lite", size=size, threads=1)
     with open_source(clip) as source:
         frames = list(islice(source, 5))
     list(parsed_frames(parser, frames[:4], 1, stills=False))
