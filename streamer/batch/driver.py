@@ -36,6 +36,8 @@ PATIENCE_S = 10.0
 """Time for a process to give up its file when the run is stopped."""
 SILENCE_S = 600.0
 """A process that has come no further for so long is ended, and its file passed over: no frame takes as long."""
+PLACE_S = 5.0
+"""A process that is not up after so long may wait for a place: one that has nothing to do gives up its own."""
 STOPPED = 130
 FAILED = 1
 
@@ -183,7 +185,7 @@ class Batch:
         worker = self._start("a process that renders", _MODULE, first)
         try:
             network_s = 0.0
-            while (running := self._next(network_s)) is not None:
+            while (running := self._next(network_s, worker)) is not None:
                 outcome = self._outcome(running, worker)
                 network_s = running.network_s or network_s
                 if outcome is not None and outcome.state != "complete":
@@ -201,29 +203,49 @@ class Batch:
                 self._events.put(exc)
             self._events.put(None)
 
-    def _next(self, network_s: float) -> Running | None:
+    def _next(self, network_s: float, worker: Worker) -> Running | None:
         """A file for a process: one that nobody has, or one that is taken from a slow process.
 
-        It waits for what others have in hand, which may become its own.
+        It waits for what others have in hand, which may become its own. Where one of these waits for a place, the
+        process is ended, whose place it may be: a machine that died took its places along.
 
         Args:
             network_s: the time that the network takes there for a frame; 0 if it is not known.
+            worker: the process.
         """
-        name = threading.current_thread().name
-        with self._changed:
-            while not self._stop.is_set() and (self._waiting or self._running):
-                for work in self._waiting:
-                    before = self._given_up.get(work.out)
-                    if before != name:
-                        self._waiting.remove(work)
-                        self._running.append(Running(work, name, given_up_by=before))
-                        return self._running[-1]
-                slow = slow_one(self._running, network_s)
-                if slow is not None:
-                    slow.given_up = True
-                    self._events.put(Slow(slow.work, slow.where, slow.network_s, network_s))
-                self._changed.wait(WAIT_S)
+        name, has_place = threading.current_thread().name, True
+        while True:
+            with self._changed:
+                while not self._stop.is_set() and (self._waiting or self._running):
+                    running = self._taken(name)
+                    if running is not None:
+                        return running
+                    if has_place and self._wants_place():
+                        break
+                    slow = slow_one(self._running, network_s)
+                    if slow is not None:
+                        slow.given_up = True
+                        self._events.put(Slow(slow.work, slow.where, slow.network_s, network_s))
+                    self._changed.wait(WAIT_S)
+                else:
+                    return None
+            worker.close()
+            has_place = False
+
+    def _taken(self, name: str) -> Running | None:
+        """A file that nobody has, for the process that a thread holds."""
+        for work in self._waiting:
+            before = self._given_up.get(work.out)
+            if before != name:
+                self._waiting.remove(work)
+                self._running.append(Running(work, name, given_up_by=before))
+                return self._running[-1]
         return None
+
+    def _wants_place(self) -> bool:
+        """Whether a process has not come up for long."""
+        begun_s = [each.starts_since_s for each in self._running if each.starts_since_s is not None]
+        return bool(begun_s) and time.monotonic() - min(begun_s) > PLACE_S
 
     def _is_over(self, running: Running, outcome: Outcome | None) -> None:
         """A process has no more to do with a file, whose outcome is None if it is another one's now."""
@@ -250,7 +272,9 @@ class Batch:
         fresh = not work.out.exists()
         self._manifest.write(self._line(work, state="begun", fresh=fresh))
         for tried in range(1, MAX_TRIES + 1):
+            running.starts_since_s = time.monotonic()
             pid = worker.started(self._goes_on)
+            running.starts_since_s = None
             if pid is None:
                 return Outcome(work, "stopped", STOPPED, "the run was stopped", tries=tried)
             self.pids[running.by] = pid

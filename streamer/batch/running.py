@@ -30,6 +30,8 @@ class Running:
     """The thread whose process had it before."""
     given_up: bool = False
     """Another process is to have it."""
+    starts_since_s: float | None = None
+    """Since when its process is being started, if it is."""
 
     def came(self, going: Going) -> None:
         self.done, self.total, self.network_s = going.done, going.total, going.network_s

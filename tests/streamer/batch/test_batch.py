@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,9 +21,11 @@ from streamer import Rendering, SinkError, render_file
 from streamer.batch import driver
 from streamer.batch.driver import Again, Batch, Event, Outcome, Share, digest_of
 from streamer.batch.manifest import Entry, Manifest
-from streamer.batch.messages import Work
+from streamer.batch.messages import Asked, Ended, Work
 from streamer.cli import app
 from streamer.errors import WorkerDied
+from streamer.offline import Rendered
+from streamer.processes.framing import ChannelClosed
 from tests.support.media import Clip
 from tests.support.waiting import eventually
 
@@ -330,3 +334,66 @@ def test_the_only_process_leaves_cores_to_what_else_it_does(
         batch = Batch(works(tmp_path / "out", sources), Rendering(), workers, manifest, start)
         batch.run(lambda event: None, lambda: False)
     assert set(given) == {expected}
+
+
+class Machines:
+    """Of one place each. A place is lost with its machine, and has one process at a time."""
+
+    def __init__(self, count: int) -> None:
+        self.places = threading.Semaphore(count)
+        self.died: list[str] = []
+        self.other_done = threading.Event()
+
+    def start(self, name: str, module: str, first: object) -> "OnMachine":
+        return OnMachine(self)
+
+
+class OnMachine:
+    """Is done with a file at once; the first one that has `lost` dies with its machine when another one is done."""
+
+    where = "a machine"
+
+    def __init__(self, machines: Machines) -> None:
+        self._machines = machines
+        self._there = False
+
+    def started(self, go_on: Callable[[], bool]) -> int | None:
+        while not self._there and go_on():
+            self._there = self._machines.places.acquire(timeout=0.01)
+        return 1 if self._there else None
+
+    def ask(self, message: object, go_on: Callable[[], bool]) -> object:
+        assert self._there
+        assert isinstance(message, Asked)
+        name = message.work.out.stem
+        if name == "lost" and name not in self._machines.died:
+            assert self._machines.other_done.wait(PATIENCE_S)
+            self._machines.died.append(name)
+            self._there = False
+            raise ChannelClosed("its machine died")
+        path = message.work.out
+        self._machines.other_done.set()
+        return Ended(Rendered(path, 1, 1, seconds=0.0, damaged=0, missing_s=0.0, left_out=(), stopped=False))
+
+    def close(self) -> int:
+        if self._there:
+            self._machines.places.release()
+        self._there = False
+        return 0
+
+
+def test_a_process_without_work_leaves_its_place_to_one_whose_machine_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hold the last place until the other one was done, which waits for it."""
+    monkeypatch.setattr(driver, "PLACE_S", 0.0)
+    given = works(tmp_path / "out", clips(tmp_path / "in", "lost", "z"))
+    machines, begun_s = Machines(2), time.monotonic()
+    with Manifest(tmp_path / "out") as manifest:
+        batch = Batch(given, SETTINGS, 2, manifest, machines.start)
+        outcomes = batch.run(lambda event: None, lambda: time.monotonic() - begun_s > PATIENCE_S)
+    assert {each.work.out.stem: (each.state, each.tries) for each in outcomes} == {
+        "lost": ("done", 2),
+        "z": ("done", 1),
+    }
+    assert machines.died == ["lost"]
