@@ -11,18 +11,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pipeline import PipelineError
+from streamer.batch.events import Again, Event, Outcome, Share, Slow
 from streamer.batch.manifest import Entry, Manifest
 from streamer.batch.messages import Asked, Ended, Failed, Going, Stopped, Work
 from streamer.batch.running import Running, slow_one
 from streamer.errors import ShutdownTimeout, SinkError, StreamerError, WorkerDied
 from streamer.media.images import is_picture
 from streamer.media.paths import partial_name
-from streamer.offline import Rendered, Rendering
+from streamer.offline import Rendering
 from streamer.parsings.resume import is_finished
 from streamer.parsings.threads import threads_beside
 from streamer.processes.framing import ChannelClosed
@@ -42,53 +43,6 @@ STOPPED = 130
 FAILED = 1
 
 _MODULE = "streamer.batch.main"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a file."""
-
-    work: Work
-    state: Literal["done", "complete", "failed", "stopped"]
-    """complete: it was done by an earlier run."""
-    exit: int = 0
-    why: str = ""
-    rendered: Rendered | None = None
-    tries: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """How far a file is."""
-
-    work: Work
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """A process died, and its file is rendered again."""
-
-    work: Work
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """A file goes from a slow process to another one."""
-
-    work: Work
-    where: str
-    """Names the slow one."""
-    network_s: float
-    """The time that the network takes there for a frame."""
-    elsewhere_s: float
-    """The same of the other one."""
-
-
-Event = Share | Again | Slow | Outcome
-"""What is told while files are rendered."""
 
 
 class Batch:

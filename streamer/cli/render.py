@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import Look, Parser, ParserSettings, PipelineError, Size, load_parser
-from streamer.batch.driver import Again, Batch, Event, Outcome, Share, Slow
+from streamer.batch.driver import Batch
+from streamer.batch.events import Again, Event, Outcome, Share, Slow
 from streamer.batch.manifest import Manifest
 from streamer.batch.messages import Work
 from streamer.cli.console import complain, progress, say, stop_on_interrupt, tell, tell_worth

@@ -19,7 +19,8 @@ from typer.testing import CliRunner, Result
 from pipeline import Look, ParserSettings, PipelineError
 from streamer import Rendering, SinkError, render_file
 from streamer.batch import driver
-from streamer.batch.driver import Again, Batch, Event, Outcome, Share, digest_of
+from streamer.batch.driver import Batch, digest_of
+from streamer.batch.events import Again, Event, Outcome, Share
 from streamer.batch.manifest import Entry, Manifest
 from streamer.batch.messages import Asked, Ended, Work
 from streamer.cli import app

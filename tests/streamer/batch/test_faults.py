@@ -11,7 +11,7 @@ import pytest
 from pipeline import ParserSettings
 from streamer import Rendering, render_file
 from streamer.batch import driver
-from streamer.batch.driver import Event, Outcome
+from streamer.batch.events import Event, Outcome
 from tests.streamer.batch.test_batch import clips, lines, run, written
 from tests.support.media import Clip
 

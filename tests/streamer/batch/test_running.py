@@ -9,7 +9,8 @@ import pytest
 
 from pipeline import ParserSettings
 from streamer import Rendered, Rendering
-from streamer.batch.driver import Batch, Event, Outcome, Slow
+from streamer.batch.driver import Batch
+from streamer.batch.events import Event, Outcome, Slow
 from streamer.batch.manifest import Manifest
 from streamer.batch.messages import Asked, Ended, Going, Stopped, Work
 from streamer.batch.running import LEFT_S, Running, slow_one
