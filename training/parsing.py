@@ -35,6 +35,8 @@ class StillParser:
         precision: str,
         times: float | None,
         sensitivity: str = "normal",
+        *,
+        once: bool = False,
     ) -> None:
         """
         Args:
@@ -42,6 +44,7 @@ class StillParser:
             precision, sensitivity: as `ParserSettings` has them.
             times: so many times the usual rows and columns of each picture are shown; None shows as much as
                 `Parser.still` does.
+            once: pictures are looked at as they are alone, as frames of a video are, and not mirrored, too.
         """
         self._last: tuple[NDArray[np.float32], Letterbox] | None = None
         model = model_with(compiled)
@@ -50,7 +53,7 @@ class StillParser:
             self._last = answer.outputs[0], fit
             return model.decode(answer, fit, picture)
 
-        self._model = replace(model, decode=decode)
+        self._model = replace(model, decode=decode, both_ways=None if once else model.both_ways)
         self._settings = ParserSettings(precision=precision, sensitivity=sensitivity)
         self._times = times
         self._parsers: dict[Size | None, Parser] = {}
@@ -98,10 +101,12 @@ def answers_of(file: Path, precision: str) -> Answers:
     return answer
 
 
-def parser_with(answers: Answers, times: float | None = None, sensitivity: str = "normal") -> StillParser:
-    """A parser with a network that is no file yet."""
+def parser_with(
+    answers: Answers, times: float | None = None, sensitivity: str = "normal", *, once: bool = False
+) -> StillParser:
+    """A parser with a network that is no file yet; see `StillParser`."""
     network = _Answering(answers)
-    return StillParser(lambda size, options: network, "f32", times, sensitivity)
+    return StillParser(lambda size, options: network, "f32", times, sensitivity, once=once)
 
 
 class _Answering:

@@ -124,3 +124,18 @@ def test_measure_prints_each_set_for_each_network(
     with pytest.raises(SystemExit):
         main([str(BUNDLED)])
     assert "--pack, --external or both" in capsys.readouterr().err
+
+
+def test_a_network_in_training_is_looked_at_once_where_faults_are_looked_for() -> None:
+    """A video has one look a frame: what is wrong one way round is a fault, though the mean of both hides it."""
+    asked: list[NDArray[np.uint8]] = []
+
+    def watched(bgr: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        asked.append(bgr)
+        return seeing(bgr)
+
+    still = Frame.still(picture(200).bgr)
+    parser_with(watched)(still)
+    both_ways = len(asked)
+    parser_with(watched, once=True)(still)
+    assert (both_ways, len(asked) - both_ways) == (2, 1)

@@ -196,7 +196,7 @@ def _shows_nobody(strip: Picture, parser: Parser) -> bool:
 
 
 def _mend(trainer: Trainer, log: Log, console: Console, stop: threading.Event) -> None:
-    parse = parser_with(trainer.answers(), FAULTS_TIMES, sensitivity="high")
+    parse = parser_with(trainer.answers(), FAULTS_TIMES, sensitivity="high", once=True)
     with console.status("looking what is taken for somebody, and who is missed"):
         faults = faults_of(trainer.stock, parse, stop.is_set)
     if faults is None:
