@@ -55,7 +55,8 @@ class Parser(Reader):
 
         People are numbered from 1. The network's input has 1.5 times the usual rows and columns, or fewer where
         somebody would be too tall in it; the usual ones if the picture has no more, or the network takes long to be
-        ready for another size, as M2FP does. A size that was given stays as it is.
+        ready for another size, as M2FP does. A size that was given stays as it is. `lite` looks at the mirror image,
+        too, and answers with the mean of both.
 
         Raises:
             BadPicture, WeightsError, RuntimeUnavailable, ExportMismatch: as `__call__`.

@@ -49,13 +49,16 @@ def in_segments(parser: Parser, frames: list[Frame], of: int, *, stills: bool) -
     parsings: list[Parsing] = []
     wanted: list[Wanted] = []
     memory, averages, sizes = b"", [b""], ()
+    turns: list[Part] = []
     for before in range(0, len(frames), of):
         here = frames[before : before + of]
 
         def ask(message: object, here: list[Frame] = here, memory: bytes = memory) -> Any:
             if isinstance(message, Begun):
+                turns.append(message.part)
                 return averages[-1] if message.part is Part.AVERAGES else memory
             if isinstance(message, Averaged):
+                assert turns[-1] is Part.AVERAGES  # whoever has the next segment need not wait for the people of this
                 averages.append(message.memory)
                 return None
             assert isinstance(message, Wanted)
@@ -66,6 +69,8 @@ def in_segments(parser: Parser, frames: list[Frame], of: int, *, stills: bool) -
         done = main.parsed(parser, segment, ask)
         parsings += done.parsings
         memory, sizes = done.memory, done.sizes
+    in_turn = [] if stills else [Part.AVERAGES, Part.PEOPLE] if parser.size_is_given else [Part.ALL]
+    assert turns == in_turn * (len(frames) // of)
     return parsings, wanted
 
 
