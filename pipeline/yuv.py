@@ -129,6 +129,16 @@ class Yuv420:
         green, blue, red = _planes(small)
         return np.asarray(cv2.merge([blue, green, red]), np.uint8)
 
+    def displayed(self) -> NDArray[np.uint8]:
+        """As `pixels`, for a display, a new one each time; in half the time where it can be: some 1.5 levels darker,
+        and colours change at every other pixel."""
+        if self.alpha is not None or self.as_shown is not None:
+            return self.pixels.copy()
+        with self._converting:
+            quick = self.video.reformat(format="bgr24", interpolation=Interpolation.BILINEAR, threads=1)
+        rows = np.frombuffer(memoryview(quick.planes[0]), np.uint8).reshape(-1, quick.planes[0].line_size)
+        return rows[:, : 3 * quick.width].reshape(*self.shape, 3)
+
     def copy(self, rows_below: int = 0) -> "Yuv420":
         """The same picture in memory of its own, with more rows below it, an even number, of any colours."""
         video = self._blank(self.video.height + rows_below, self.video.width)

@@ -38,6 +38,21 @@ def test_bgr_in_a_pictures_terms_and_back(pixels: str, matrix: int, limits: int)
     assert np.abs(made.bgr.astype(int) - like.bgr).mean() < 1.5
 
 
+@pytest.mark.parametrize(("pixels", "matrix", "limits"), [("yuv420p", 1, 1), ("yuv420p", 5, 1), ("yuvj420p", 5, 2)])
+@pytest.mark.parametrize("width", [160, 150, 130])
+def test_for_a_display_it_is_nearly_the_same(pixels: str, matrix: int, limits: int, width: int) -> None:
+    whole = picture(np.ascontiguousarray(coloured()[:, :width]), pixels, matrix, limits)
+    shown = whole.displayed()
+    assert shown.shape == (120, width, 3)
+    assert np.abs(shown.astype(int) - whole.bgr).mean() < 3
+
+
+def test_what_is_cut_out_is_displayed_as_it_is() -> None:
+    cut = picture(coloured(), "yuv420p", 1, 1).cleared()
+    np.testing.assert_array_equal(cut.displayed(), cut.pixels)
+    assert not np.shares_memory(cut.displayed(), cut.pixels)
+
+
 @pytest.mark.parametrize("box", [Box(0, 0, 160, 120), Box(20, 10, 60, 50), Box(0, 100, 40, 120), Box(120, 0, 160, 20)])
 def test_a_part_is_what_the_whole_has_there(box: Box) -> None:
     whole = picture(coloured(), "yuv420p", 1, 1)

@@ -20,9 +20,19 @@ from pipeline.types import Picture
 from streamer.errors import SinkError
 from streamer.processes.framing import ChannelClosed
 from streamer.processes.parent import Parent
+from streamer.processes.room import Room
 
 CLOSED = "closed"
 """Comes as a key when the window was closed by its own button."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first message."""
+
+    title: str
+    room: int | None
+    """The descriptor of the memory that pictures come in; None if they come with the requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,8 @@ class Show:
     """A request to the window. Answered with `Pressed`."""
 
     size: Size | None
-    """(height, width) of the picture, whose pixels follow the pickle; None leaves the last one."""
+    """(height, width) of the picture, whose pixels are in the shared memory, or follow the pickle where there is none;
+    None leaves the last one."""
     fit: bool
     """True if the window takes the size of this picture."""
     full_screen: bool
@@ -52,29 +63,40 @@ class Failed:
 
 
 def serve(parent: Parent) -> None:
-    """Shows until the parent wants no more. See `streamer.processes.parent`; the first message is the title."""
+    """Shows until the parent wants no more. See `streamer.processes.parent`; the first message is a `Begin`."""
     with suppress(ChannelClosed):
+        begin = cast(Begin, pickle.loads(parent.receive()))
+        room = None if begin.room is None else Room(begin.room)
         try:
-            with Screen(pickle.loads(parent.receive())) as screen:
+            with Screen(begin.title) as screen:
                 while True:
                     _send(parent, Pressed(tuple(screen.pressed())))
-                    screen.show(*unpacked(parent.receive()))
+                    screen.show(*unpacked(parent.receive(), room))
         except SinkError as exc:
             _send(parent, Failed(str(exc)))
 
 
-def packed(wanted: Show, bgr: Picture | None) -> tuple[bytes, memoryview]:
-    """The two parts of a message; the pixels are those in memory, for each copy of them takes half a millisecond."""
-    pixels = memoryview(b"") if bgr is None else np.ascontiguousarray(bgr).data.cast("B")
-    return pickle.dumps(wanted, pickle.HIGHEST_PROTOCOL), pixels
+def packed(wanted: Show, bgr: Picture | None, room: Room | None) -> tuple[bytes, memoryview]:
+    """The two parts of a message; the second has no bytes where the pixels were put into the shared memory.
+
+    Raises OSError where that cannot grow.
+    """
+    head = pickle.dumps(wanted, pickle.HIGHEST_PROTOCOL)
+    if bgr is None:
+        return head, memoryview(b"")
+    if room is None:
+        return head, np.ascontiguousarray(bgr).data.cast("B")
+    np.copyto(np.frombuffer(room.first(bgr.size), np.uint8).reshape(bgr.shape), bgr)
+    return head, memoryview(b"")
 
 
-def unpacked(body: bytes | memoryview) -> tuple[Show, Picture | None]:
-    """The request and its picture, a view of the message."""
+def unpacked(body: bytes | memoryview, room: Room | None) -> tuple[Show, Picture | None]:
+    """The request and its picture, a view of the message or of the shared memory. Raises OSError."""
     wanted = cast(Show, pickle.loads(body))  # it ends by itself
     if wanted.size is None:
         return wanted, None
-    pixels = np.frombuffer(body, np.uint8)[-3 * wanted.size.area :]
+    count = 3 * wanted.size.area
+    pixels = np.frombuffer(body if room is None else room.first(count), np.uint8)[-count:]
     return wanted, pixels.reshape(*wanted.size, 3)
 
 

@@ -102,3 +102,9 @@ def bgr_of(picture: Picture | Yuv420) -> Picture:
     """uint8 (H, W, 3); maybe the picture itself. What is cut out is laid on black."""
     pixels = picture.pixels if isinstance(picture, Yuv420) else picture
     return pixels if pixels.shape[2] == 3 else on_black(pixels)
+
+
+def displayed(picture: Picture | Yuv420) -> Picture:
+    """As `bgr_of`, for a display, a new one: of a video's picture by its quick way."""
+    pixels = picture.displayed() if isinstance(picture, Yuv420) else picture.copy()
+    return pixels if pixels.shape[2] == 3 else on_black(pixels)

@@ -9,7 +9,7 @@ from pipeline.types import Picture
 from pipeline.yuv import Yuv420
 from streamer.live.sinks.controls import Controls
 from streamer.live.sinks.sink import Drawn
-from streamer.live.sinks.snapshots import Save, Saved, bgr_of
+from streamer.live.sinks.snapshots import Save, Saved, displayed
 from streamer.live.sinks.window import CLOSED, ESCAPE, QUIT, Window
 from streamer.live.sinks.words import Tone, Word, with_words
 
@@ -126,5 +126,5 @@ class Viewer:
         picture = np.zeros((*GROUND_SIZE, 3), np.uint8) if self._picture is None else self._picture
         panel = [Word(f"{key}: {meaning}") for key, meaning in KEYS.items()] if self._helps else []
         # Made for a window that takes it: one that is busy leaves pictures out.
-        self._window.show(lambda: with_words(bgr_of(picture), words, panel))
+        self._window.show(lambda: with_words(displayed(picture), words, panel))
         self._shown = (words, self._helps)

@@ -9,9 +9,10 @@ from typing import Self, cast
 from pipeline import Size
 from pipeline.types import Picture
 from streamer.errors import SinkError
-from streamer.live.sinks.screen import CLOSED, Failed, Pressed, Show, packed
+from streamer.live.sinks.screen import CLOSED, Begin, Failed, Pressed, Show, packed
 from streamer.processes.child import Child, exit_text
 from streamer.processes.framing import ChannelClosed
+from streamer.processes.room import Room
 
 __all__ = ["CLOSED", "ESCAPE", "QUIT", "Window"]
 
@@ -32,9 +33,14 @@ class Window:
 
     def __init__(self, title: str) -> None:
         """Begins to open it, and does not wait for it. Raises SinkError."""
+        self._room = Room.new()
+        file = None if self._room is None else self._room.file
+        files = () if file is None else (file,)
+        first = pickle.dumps(Begin(title, file))
         try:
-            self._child = Child("the window's process", _MODULE, pickle.dumps(title), wait_s=LOOK_S, quiet=True)
+            self._child = Child("the window's process", _MODULE, first, wait_s=LOOK_S, quiet=True, files=files)
         except OSError as exc:
+            self._leave_room()
             raise SinkError(f"the window's process cannot be started: {exc}") from exc
         self._there = self._closed = False
         self._asked_s: float | None = time.monotonic()
@@ -65,6 +71,7 @@ class Window:
     def close(self) -> None:
         """Safe to call twice."""
         self._closed = True
+        self._leave_room()
         self._child.close()
 
     def __enter__(self) -> Self:
@@ -72,6 +79,10 @@ class Window:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def _leave_room(self) -> None:
+        if self._room is not None:
+            self._room.close()
 
     def _exchange(self) -> None:
         """Takes the answer if it is there, and sends what is new if the window waits for it."""
@@ -104,7 +115,10 @@ class Window:
     def _send(self, now_s: float) -> None:
         bgr = None if self._next is None else self._next()
         size = None if bgr is None else Size(*bgr.shape[:2])
-        head, pixels = packed(Show(size, self._fit, self.full_screen), bgr)
+        try:
+            head, pixels = packed(Show(size, self._fit, self.full_screen), bgr, self._room)
+        except OSError as exc:
+            raise SinkError(f"there is no memory for the window's picture: {exc}") from exc
         if not self._child.send(head, lambda: time.monotonic() - now_s < ANSWERS_WITHIN_S, pixels):
             raise SinkError(f"the window took no picture within {ANSWERS_WITHIN_S:.0f} s")
         if self._next is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -41,21 +42,19 @@ class Word:
 
 
 def with_words(picture: Picture, words: Sequence[Word], panel: Sequence[Word] = ()) -> Picture:
-    """A copy of the picture, uint8 (H, W, 3), with words in the lower left, and a panel of others in the middle."""
-    if not (words or panel):
-        return picture
-    drawn = picture.copy()
+    """The picture, uint8 (H, W, 3): words are drawn into its lower left, and a panel of others into its middle."""
     height, width = picture.shape[:2]
     if words:
-        block = _block(words, width, height)
-        _lay(drawn, block, left=0, top=height - block.shape[0])
+        block = _block(tuple(words), width, height)
+        _lay(picture, block, left=0, top=height - block.shape[0])
     if panel:
-        block = _block(panel, width, height)
-        _lay(drawn, block, left=(width - block.shape[1]) // 2, top=max(0, (height - block.shape[0]) // 2))
-    return drawn
+        block = _block(tuple(panel), width, height)
+        _lay(picture, block, left=(width - block.shape[1]) // 2, top=max(0, (height - block.shape[0]) // 2))
+    return picture
 
 
-def _block(words: Sequence[Word], width: int, height: int) -> Picture:
+@lru_cache(maxsize=8)
+def _block(words: tuple[Word, ...], width: int, height: int) -> Picture:
     """The lines on black, no larger than the picture: smaller where there are many or where one is long."""
     letter_px = min(MAX_LETTER_PX, max(MIN_LETTER_PX, LETTER_SHARE * height))
     scale = letter_px / _PX_AT_SCALE_1
@@ -70,6 +69,7 @@ def _block(words: Sequence[Word], width: int, height: int) -> Picture:
     for number, (word, text) in enumerate(zip(words, texts), start=1):
         stroke = max(1, round(2 * scale))
         cv2.putText(block, text, (margin, line * number), FONT, scale, word.tone.value, stroke, cv2.LINE_AA)
+    block.setflags(write=False)
     return block
 
 

@@ -16,6 +16,7 @@ from pipeline.types import Picture
 from streamer import SinkError, Stream, StreamConfig
 from streamer.live.sinks.screen import Show, packed, unpacked
 from streamer.live.sinks.window import Window
+from streamer.processes.room import Room
 from tests.support.display import display
 from tests.support.media import pts_of
 from tests.support.waiting import eventually, within
@@ -145,16 +146,56 @@ def test_a_window_that_is_closed_does_not_end_a_recording(screen: str, tmp_path:
     assert f"out.mp4: {len(pts_of(growing))} frames" in out
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 3), (7, 5, 3)])
-def test_a_picture_reaches_the_window_as_it_is(shape: tuple[int, int, int]) -> None:
-    bgr = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    for each in (bgr, bgr[::-1], bgr[:, ::-1]):
-        head, pixels = packed(Show(Size(*shape[:2]), fit=True, full_screen=False), each)
-        wanted, shown = unpacked(memoryview(head + pixels))
-        assert wanted == Show(Size(*shape[:2]), fit=True, full_screen=False)
-        np.testing.assert_array_equal(shown, each)
-    head, pixels = packed(Show(None, fit=False, full_screen=True), None)
-    assert unpacked(memoryview(head + pixels)) == (Show(None, fit=False, full_screen=True), None)
+@pytest.fixture(params=["socket", "memory"])
+def ends(request: pytest.FixtureRequest) -> Iterator[tuple[Room | None, Room | None]]:
+    """The memory that pictures come in, as the stream and as the window's process has it."""
+    near = Room.new() if request.param == "memory" else None
+    if near is None:
+        if request.param == "memory":
+            pytest.skip("this system has no anonymous files")
+        yield None, None
+        return
+    far = Room(os.dup(near.file))
+    yield near, far
+    near.close()
+    far.close()
+
+
+def test_a_picture_reaches_the_window_as_it_is(ends: tuple[Room | None, Room | None]) -> None:
+    near, far = ends
+    for shape in ((2, 3, 3), (7, 5, 3), (40, 80, 3), (7, 5, 3)):
+        bgr = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        for each in (bgr, bgr[::-1], bgr[:, ::-1]):
+            head, pixels = packed(Show(Size(*shape[:2]), fit=True, full_screen=False), each, near)
+            assert near is None or not pixels
+            wanted, shown = unpacked(memoryview(head + pixels), far)
+            assert wanted == Show(Size(*shape[:2]), fit=True, full_screen=False)
+            np.testing.assert_array_equal(shown, each)
+    head, pixels = packed(Show(None, fit=False, full_screen=True), None, near)
+    assert unpacked(memoryview(head + pixels), far) == (Show(None, fit=False, full_screen=True), None)
+
+
+def memories() -> int:
+    """Files of shared memory that this process has open."""
+    return sum("memfd:pictures" in str(each.resolve()) for each in Path("/proc/self/fd").iterdir())
+
+
+def test_a_window_leaves_no_memory_behind(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", screen)
+    made: list[int] = []
+
+    def picture() -> Picture:
+        made.append(1)
+        return np.zeros((48, 64, 3), np.uint8)
+
+    def is_shown() -> bool:
+        window.show(picture)
+        return bool(made)
+
+    with Window("memory") as window:
+        assert eventually(is_shown)
+        assert memories() > 0
+    assert memories() == 0
 
 
 def test_a_window_that_is_busy_has_no_pictures_made_for_it(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
