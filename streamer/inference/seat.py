@@ -104,6 +104,10 @@ class Seat:
             self.next_ready = worker.next_ready
         return reading
 
+    def lost(self, frames: int) -> int:
+        """As `Pool.lost`, of this stream and those beside it."""
+        return 0 if self._pool is None else self._pool.lost(self._key, frames)
+
     def abandon(self, why: PipelineError) -> None:
         """Ends the process, which cannot parse any more, as one that has no memory left; as if it had died."""
         if self._process is not None:

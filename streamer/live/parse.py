@@ -123,7 +123,8 @@ class ParseLoop:
         reading = self._read(small, fit, frame.pts_s)
         if reading is None:
             return None
-        planner.parsed(frame, small, reading, began_s, time.monotonic(), self._stats.fallen_behind())
+        dropped = self._stats.fallen_behind()
+        planner.parsed(frame, small, reading, began_s, time.monotonic(), dropped, self._worker.lost(dropped))
         self._stats.governed(fit.input_size, planner.too_slow_s, people_too_small=planner.people_too_small)
         return self._parser.assemble(frame, reading)
 

@@ -70,7 +70,14 @@ class Planner:
         return self._repeats.recall(small, now_s)
 
     def parsed(
-        self, frame: Frame, small: Picture, reading: Reading, began_s: float, now_s: float, dropped: int
+        self,
+        frame: Frame,
+        small: Picture,
+        reading: Reading,
+        began_s: float,
+        now_s: float,
+        dropped: int,
+        beside: int = 0,
     ) -> None:
         """After each parsing.
 
@@ -78,6 +85,7 @@ class Planner:
             small: what was parsed of the frame.
             began_s, now_s: monotonic seconds when its parsing began, and now.
             dropped: frames that were dropped since the last time because this machine was too slow.
+            beside: those of other streams.
         """
         self._repeats.remember(small, reading, now_s)
         governor = self._governor
@@ -85,7 +93,7 @@ class Planner:
             return
         # While the next size is made ready, neither the present one nor the time it takes is what was chosen.
         if self.next_size is None:
-            governor.parsed(now_s, now_s - frame.captured_s, now_s - began_s, dropped)
+            governor.parsed(now_s, now_s - frame.captured_s, now_s - began_s, dropped, beside)
         usual = self._parser.fit_for(frame.size)
         self._lost.seen(reading.people, reading.fit, usual, now_s)
         times = affordable(self._zoom.seen(reading.people, usual, frame.pts_s), self._times, governor.work_s)

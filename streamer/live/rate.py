@@ -28,7 +28,18 @@ FAILED_WITHIN_S = 30.0
 """A larger size that has to be given up sooner was a try that failed."""
 SLOWER = 1.5
 """The pause between parsings grows by this factor when frames are dropped."""
-FASTER = 0.8
+SETTLED_S = 1.0
+"""Whether longer pauses are enough is seen after this time; until then they are not made longer again."""
+BESIDE = 0.3
+"""The longest pause for frames that other streams lose, as a share of the age that masks may have: with the usual one
+a dozen parsings a second are left."""
+HALF_LIFE_S = 1.0
+"""Pauses that need not be held are half as long after this time."""
+HELD_S = 3.0
+"""A pause is held for this time after frames were dropped. Each try with a shorter one that costs frames again doubles
+it, up to `MAX_PATIENCE` times."""
+FORGOTTEN_S = 120.0
+"""Without lost frames for this time, what such tries cost is forgotten."""
 MIN_PAUSE_S = 0.01
 MAX_LOSING = 3
 """Where frames were dropped before so many of the last `REMEMBERED` parsings, though the pauses were as long as the age
@@ -64,6 +75,9 @@ class Governor:
         self._sizes = tuple(sizes)
         self._wanted_s = interval_s
         self._pause_s = 0.0
+        self._dropped_s = self._paced_s = self._longer_s = float("-inf")
+        self._eased = False
+        self._held = 1
         self._level = 0
         self._taken_s: deque[float] = deque(maxlen=REMEMBERED)
         self._worked_s: deque[float] = deque(maxlen=REMEMBERED)
@@ -103,7 +117,7 @@ class Governor:
         """Whether the limit holds or a smaller size is left. True also where the user asked for an interval."""
         return self.age_s <= self._limit_s or self._level < len(self._sizes) - 1 or self._wanted_s > 0
 
-    def parsed(self, now_s: float, taken_s: float, worked_s: float, dropped: int) -> Plan:
+    def parsed(self, now_s: float, taken_s: float, worked_s: float, dropped: int, beside: int = 0) -> Plan:
         """After each parsing.
 
         Args:
@@ -111,6 +125,7 @@ class Governor:
             taken_s: from the frame's capture to its parsing.
             worked_s: of it, since the parsing began: the next frame's begins when this one's is over.
             dropped: frames that were dropped since the last time because this machine was too slow.
+            beside: those of other streams on this machine.
         """
         if self._cold:  # the first of a size pays for compiling
             self._cold = False
@@ -118,24 +133,37 @@ class Governor:
         self._taken_s.append(taken_s)
         self._worked_s.append(worked_s)
         if len(self._taken_s) >= TRUSTED:
-            self._pace(dropped)
+            self._pace(now_s, dropped, beside)
             self._fit(now_s, dropped)
         return self.plan
 
-    def _pace(self, dropped: int) -> None:
-        """Fewer parsings leave more of the processor to what draws and writes: as few as the age allows."""
+    def _pace(self, now_s: float, dropped: int, beside: int) -> None:
+        """Fewer parsings leave more of the processor to what draws and writes: first as few as all streams can bear,
+        then, for frames of its own alone, as few as the age allows. One of the others may lose frames whatever this one
+        does.
+        """
         worked_s = _typical(self._worked_s)
+        since_s, self._paced_s = now_s - self._paced_s, now_s
+        most_s = max(worked_s, self._limit_s - _typical(self._taken_s))
         losing = False
-        if dropped:
-            most_s = max(worked_s, self._limit_s - _typical(self._taken_s))
-            longer_s = max(self._pause_s, worked_s, MIN_PAUSE_S) * SLOWER
-            losing = max(longer_s, self._wanted_s) >= most_s
-            self._pause_s = min(longer_s, most_s)
-        else:
-            self._pause_s *= FASTER
-        self._losing.append(losing)
+        if dropped or beside:
+            self._held = min(2 * self._held, MAX_PATIENCE) if self._eased else self._held
+            self._dropped_s, self._eased = now_s, False
+            if now_s - self._longer_s >= SETTLED_S:
+                paused_s, longer_s = self._pause_s, max(self._pause_s, worked_s, MIN_PAUSE_S) * SLOWER
+                shared_s = BESIDE * self._limit_s
+                alone = dropped and paused_s >= shared_s
+                self._pause_s = min(longer_s if alone else max(paused_s, min(longer_s, shared_s)), most_s)
+                losing = bool(dropped) and max(self._pause_s, self._wanted_s) >= most_s
+                self._longer_s = now_s if self._pause_s > paused_s else self._longer_s
+        elif self._pause_s and now_s - self._dropped_s >= HELD_S * self._held:
+            self._pause_s *= 0.5 ** (since_s / HALF_LIFE_S)
+            self._eased = True
+        elif now_s - self._dropped_s >= FORGOTTEN_S:
+            self._held, self._eased = 1, False
         if self._pause_s < MIN_PAUSE_S:
             self._pause_s = 0.0
+        self._losing.append(losing)
 
     def _fit(self, now_s: float, dropped: int) -> None:
         if self.age_s > self._limit_s or sum(self._losing) >= MAX_LOSING:

@@ -94,6 +94,19 @@ def test_streams_are_spread_over_the_processes() -> None:
     assert pool.processes == []
 
 
+def test_each_stream_is_told_once_what_the_others_lost() -> None:
+    pool = Pool(ParserSettings(), cores=2)
+    one, other = pool.join(), pool.join()
+    assert pool.lost(one, 3) == 0
+    assert (pool.lost(other, 2), pool.lost(other, 0)) == (3, 0)
+    assert (pool.lost(one, 0), pool.lost(one, 0)) == (2, 0)
+    late = pool.join()
+    assert pool.lost(late, 0) == 0, "what was lost before it came is none of its business"
+    for key in (one, other, late):
+        pool.leave(key)
+    pool.end_unused()
+
+
 @pytest.fixture(scope="module")
 def street() -> list[Frame]:
     with open_source(STREET) as source:

@@ -8,8 +8,11 @@ import pytest
 
 from pipeline import Size
 from streamer.live.rate import (
+    BESIDE,
     CALM_S,
     FAILED_WITHIN_S,
+    FORGOTTEN_S,
+    HELD_S,
     PERCENTILE,
     QUICK_S,
     REMEMBERED,
@@ -184,6 +187,53 @@ def test_without_drops_the_pause_goes_away() -> None:
     assert governor.plan.interval_s > 0
     list(play(governor, 10.0, machine(0.2), from_s=5.0))
     assert governor.plan.interval_s == 0
+
+
+def test_tries_with_shorter_pauses_that_cost_frames_come_ever_more_seldom() -> None:
+    governor = Governor(LIMIT_S, SIZES)
+
+    def crowded(plan: Plan) -> int:
+        return 1 if plan.interval_s < 0.06 else 0
+
+    plans = list(play(governor, 400.0, machine(0.2), crowded))
+    lost_s = [now_s for now_s, plan in plans if crowded(plan)]
+    assert lost_s, "shorter pauses are tried"
+    tries_s = [later for earlier, later in itertools.pairwise(lost_s) if later - earlier > HELD_S]
+    waits_s = [later - earlier for earlier, later in itertools.pairwise(tries_s)]
+    assert waits_s[-1] > 10 * HELD_S
+    assert waits_s == pytest.approx(sorted(waits_s), abs=1.0)
+    assert {plan.size for _, plan in plans} == {SIZES[0]}
+
+
+def test_after_long_without_lost_frames_the_tries_begin_anew() -> None:
+    def recovery_s(quiet_s: float) -> float:
+        """Time from the last lost frame until there is no pause, after a load of a minute and a quiet time."""
+        governor = Governor(LIMIT_S, SIZES)
+        list(play(governor, 60.0, machine(0.2), lambda plan: plan.interval_s < 0.06))
+        list(play(governor, quiet_s, machine(0.2), from_s=60.0))
+        governor.parsed(60.0 + quiet_s, 0.03, 0.03, 1)
+        after = play(governor, 120.0, machine(0.2), from_s=60.0 + quiet_s)
+        return next(now_s for now_s, plan in after if plan.interval_s == 0) - 60.0 - quiet_s
+
+    assert recovery_s(2 * FORGOTTEN_S) < 3 * HELD_S
+    assert recovery_s(30.0) > 4 * HELD_S
+
+
+def test_frames_that_others_lose_leave_it_a_dozen_parsings_a_second_of_its_size() -> None:
+    governor = Governor(LIMIT_S, SIZES)
+    now_s, intervals = 0.0, []
+    for _ in range(400):
+        now_s += max(0.03, governor.plan.interval_s)
+        intervals.append(governor.parsed(now_s, 0.03, 0.03, 0, beside=1).interval_s)
+        assert governor.plan.size == SIZES[0]
+    assert max(intervals) == intervals[-1] == BESIDE * LIMIT_S
+
+
+def test_a_burst_of_lost_frames_makes_the_pause_longer_once() -> None:
+    governor = Governor(LIMIT_S, SIZES)
+    list(play(governor, 2.0, machine(0.2)))
+    pauses = {governor.parsed(2.0 + 0.03 * number, 0.03, 0.03, 1).interval_s for number in range(1, 20)}
+    assert len(pauses) == 1
 
 
 def test_a_size_that_costs_frames_gives_way_though_its_masks_are_young_enough() -> None:
