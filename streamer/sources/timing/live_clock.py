@@ -25,6 +25,8 @@ SAME_ORIGIN_S = 5.0
 SYNC_S, SYNC_WITHIN_S = 0.5, 15.0
 """A jump of a track by so much at most, so soon after its beginning, puts its sound to its pictures: RTSP says how they
 belong together in its first report."""
+SYNC_KEPT_S = 1.0
+"""It is believed once the clock has gone on from it for so long: some values that are wrong in a row are no report."""
 NEAR_S = 1.0
 """A clock that was in use before, or is in use for another track, is taken again if it places a packet near to its
 arrival: that keeps sound with pictures over a step. Arrival is uneven by so much at most, for that."""
@@ -128,11 +130,10 @@ class LiveClock:
             self._use(state.epoch_s)
         elif not self._follows(state.good, new, usual_s) and not self._rejoins(state, state.good, new, usual_s):
             doubted = state.doubted
-            if doubted is None or not self._follows(doubted, new, usual_s):
-                state.doubted = new
-                state.doubted_at_s = state.expected_s(new.arrived_s, usual_s)
+            goes_on = doubted is not None and self._follows(doubted, new, usual_s)
+            if doubted is None or not goes_on or not self._jump(state, state.good, doubted, new):
+                state.doubt(new, state.expected_s(new.arrived_s, usual_s), goes_on=goes_on)
                 return state.doubted_at_s
-            self._jump(state, state.good, doubted, new)
         after_s = 0.0 if state.good is None else new.own_s - state.good.own_s
         state.good, state.doubted = new, None
         return self._in_step(state, new, after_s)
@@ -141,28 +142,32 @@ class LiveClock:
         slack_s = 3 * usual_s + (JUMP_IN_PIECES_S if self._in_pieces else JUMP_S)
         return -slack_s <= new.own_s - old.own_s <= new.arrived_s - old.arrived_s + slack_s
 
-    def _jump(self, state: Track, good: Stamp, doubted: Stamp, new: Stamp) -> None:
-        """The clock has really jumped. What is ahead, and not early, is a gap; all else is another clock."""
+    def _jump(self, state: Track, good: Stamp, doubted: Stamp, new: Stamp) -> bool:
+        """The clock has really jumped. What is ahead, and not early, is a gap; all else is another clock. False where
+        that is not certain yet."""
         at_s = new.own_s + state.epoch_s + state.trim_s
         early_s = at_s - new.arrived_s - (state.punctual_s or 0.0)
         gap_s = new.own_s - good.own_s
         if gap_s > 0 and state.punctual_s is not None and early_s <= state.tolerance_s:
-            return
+            return True
         if 0 < gap_s <= MAX_GAP_S and self._in_pieces:
-            return
-        expected_s = state.doubted_at_s + new.own_s - doubted.own_s
+            return True
+        epoch_s = state.doubted_at_s - doubted.own_s - state.trim_s
+        near_s = min(NEAR_S, JUMP_S + state.delivery.uneven_s)
+        known = [each for each in self._epochs if each != state.epoch_s and abs(each - epoch_s) <= near_s]
+        off_s = state.epoch_s - epoch_s
         soon = new.arrived_s - state.began_s <= SYNC_WITHIN_S and len(self._tracks) > 1
-        if soon and abs(at_s - expected_s) <= SYNC_S:
+        if soon and abs(off_s) <= SYNC_S and not known:
+            if new.own_s - state.doubted_from_s < SYNC_KEPT_S:
+                return False
             for other in self._tracks.values():
-                state.apart[other.number].move(at_s - expected_s)
-                other.apart[state.number].move(expected_s - at_s)
+                state.apart[other.number].move(off_s)
+                other.apart[state.number].move(-off_s)
         else:
-            epoch_s = state.doubted_at_s - doubted.own_s - state.trim_s
-            near_s = min(NEAR_S, JUMP_S + state.delivery.uneven_s)
-            others = [each for each in self._epochs if each != state.epoch_s and abs(each - epoch_s) <= near_s]
-            state.epoch_s = min(others, key=lambda each: abs(each - epoch_s), default=epoch_s)
+            state.epoch_s = min(known, key=lambda each: abs(each - epoch_s), default=epoch_s)
             self._use(state.epoch_s)
         state.settle()
+        return True
 
     def _rejoins(self, state: Track, good: Stamp, new: Stamp, usual_s: float) -> bool:
         """Whether a track that jumps ahead is nearer to what went on beside it then: something of it was lost."""
@@ -242,6 +247,8 @@ class LiveClock:
     @staticmethod
     def _gains_again(state: Track, beat_s: float) -> bool:
         """Whether bursts of a second beat make good as much: what is early is the clock, which runs fast."""
+        if not state.measured:  # the first packets were as late as they happened to be
+            state.gains_s[-1], state.measured = 0.0, True
         before, rate = state.gained, state.gains_s[-1] / beat_s
         again = STEADY < rate < 2 * before < 4 * rate
         if again and state.punctual_s is not None:

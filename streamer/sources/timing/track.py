@@ -63,6 +63,8 @@ class Track:
     """The newest, if it was not."""
     doubted_at_s: float = 0.0
     """The time that it was given."""
+    doubted_from_s: float = 0.0
+    """What the source said first of those in a row that are doubted."""
     in_order: bool = True
     """The newest one was in its place."""
     newest_own_s: float | None = None
@@ -71,6 +73,8 @@ class Track:
     beat: tuple[float, float] | None = None
     """When the rate was measured last, and the best lead then."""
     beat_s: float = MIN_BEAT_S
+    measured: bool = False
+    """The first beat is over."""
     repeats: int = 0
     """How often in a row the newest time was said again."""
     apart: defaultdict[int, Apart] = field(default_factory=lambda: defaultdict(Apart))
@@ -91,10 +95,20 @@ class Track:
         as_usual = usual_s > 0 and after_s <= max(usual_s / 2, 1.25 * self.delivery.pause_s)
         return self.last_s + (usual_s if as_usual else after_s)
 
+    def doubt(self, new: Stamp, at_s: float, *, goes_on: bool) -> None:
+        """A time is not believed, and given another one.
+
+        Args:
+            goes_on: from the one before, which was doubted too.
+        """
+        self.doubted, self.doubted_at_s = new, at_s
+        self.doubted_from_s = self.doubted_from_s if goes_on else new.own_s
+
     def settle(self) -> None:
         """Judges anew from the next packet on."""
         self.punctual_s, self.beat, self.beat_s, self.drift, self.pushed = None, None, MIN_BEAT_S, 0.0, False
         self.gained = self.made_good_s = self.believed_s = 0.0
+        self.measured = False
         self.gains_s.extend((0.0, 0.0))
         pause_s = self.delivery.pause_s
         self.delivery = Delivery()

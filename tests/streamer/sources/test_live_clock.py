@@ -142,6 +142,25 @@ def test_single_values_that_are_wrong(each: int, off_s: float, of_sound: bool, s
     check(Made(says), seed)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 6), st.one_of(st.floats(0.3, 1e5), st.floats(-1e5, -0.3)), st.booleans(), SEEDS)
+def test_several_values_in_a_row_that_are_wrong(count: int, off_s: float, of_sound: bool, seed: int) -> None:
+    """They go on from each other as a clock that was set does, and yet none of them adds to the recording."""
+
+    def says(track: int, number: int, true_s: float) -> float:
+        wrong = number >= 50 and number % 50 < count and track == (SOUND if of_sound else PICTURES)
+        return true_s + (off_s if wrong else 0.0)
+
+    check(Made(says), seed)
+
+
+@pytest.mark.parametrize("step_s", [1.0, 2.0])
+def test_a_step_is_no_rate(step_s: float) -> None:
+    """In bursts a step ahead looks as if something had been lost; nothing of it is taken back a little at a time."""
+    for each in Made(lambda track, number, true_s: true_s + (step_s if true_s >= 8 else 0), in_bursts(2.0)).told():
+        assert {round(told.time_s - told.true_s, 3) for told in each} == {0.0, step_s}
+
+
 @pytest.mark.parametrize("who", [(PICTURES,), (PICTURES, SOUND)], ids=["pictures", "all"])
 def test_a_clock_that_stands_still(who: tuple[int, ...]) -> None:
     def says(track: int, number: int, true_s: float) -> float:
