@@ -42,6 +42,12 @@ _KINDS = MappingProxyType(
         "HTTPUnauthorizedError": Meaning(f"{_NO_PASSWORD} (401)", Cause.AUTH),
         "HTTPForbiddenError": Meaning(f"{_NO_PASSWORD} (403)", Cause.AUTH),
         "HTTPNotFoundError": Meaning("there is no such stream at that host (404)", Cause.NOT_FOUND),
+        "HTTPBadRequestError": Meaning("it does not understand what it is asked for (400)", Cause.FAILED),
+        "HTTPOtherClientError": Meaning(
+            "it refuses (4xx): it may have too many viewers, or other addresses", Cause.FAILED
+        ),
+        "HTTPServerError": Meaning("it has an error of its own (5xx)", Cause.FAILED),
+        "EndlessRedirect": Meaning("it sends us on from address to address without end", Cause.UNUSABLE),
         "InvalidDataError": Meaning("what comes from there is not a video", Cause.CODEC),
         "HungUp": Meaning("it hung up before it said anything", Cause.ENDED),
         "EOFError": Meaning("the connection ended before there was a picture", Cause.ENDED),
@@ -79,6 +85,8 @@ _HUNG_UP = MappingProxyType(
         "tcp": Meaning("it hung up, or what it sent is not a video", Cause.ENDED),
     }
 )
+_WEB = frozenset({"http", "https"})
+_BROKE_OFF = Meaning("it hung up, or what it sent broke off before there was a video", Cause.ENDED)
 _NO_DEVICE = Meaning("there is no such device", Cause.NOT_FOUND)
 _NOT_A_CAMERA = Meaning("it is not a camera", Cause.NOT_FOUND)
 _NOT_ALLOWED = Meaning("it may not be read; on Linux the group 'video' may", Cause.AUTH)
@@ -124,6 +132,8 @@ def meaning_of(failed: Failed, request: Request) -> Meaning:
     scheme = request.url.split("://")[0].lower()
     if failed.kind == "InvalidDataError" and scheme in _HUNG_UP and not is_plain_tcp(request.url):
         return _HUNG_UP[scheme]
+    if failed.errno == EIO and scheme in _WEB:
+        return _BROKE_OFF
     return _KINDS.get(failed.kind) or _NUMBERS.get(failed.errno, plain)
 
 

@@ -12,6 +12,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from errno import EINVAL, EIO
 from fractions import Fraction
 from itertools import chain
@@ -55,10 +56,25 @@ _JPEGS = frozenset({"mpjpeg"})
 _ONE_JPEG = frozenset({"image2", "jpeg_pipe"})
 FEW = 2
 """FFmpeg ends after so many JPEGs where a camera says a wrong length."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HungUp(OSError):
     """Raised when a sender ends the connection before it said anything."""
+
+
+class EndlessRedirect(OSError):
+    """Raised when a web server sends on from address to address."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a connection by FFmpeg has come."""
+
+    opened: bool = False
+    """The parent was told of it."""
+    few: bool = False
+    """It gives JPEGs of which FFmpeg takes a few at most."""
 
 
 class _Sender:
@@ -109,23 +125,31 @@ def _reached(url: str, stack: ExitStack) -> str | _Sender:
 
 def _pour_any(request: Request, file: str | _Sender, parent: Parent) -> None:
     """By FFmpeg; what of JPEGs over HTTP it does not understand, by our own reader."""
-    if not request.url.lower().startswith("http"):
-        _pour(request, file, parent)
-        return
-    opened, few = False, True
+    progress = _Progress()
     try:
-        opened, few = _pour(request, file, parent)
-        if not few:
-            return
+        _pour(request, file, parent, progress)
     except av.error.FFmpegError as exc:
-        if not isinstance(exc, (av.error.InvalidDataError, av.error.EOFError)) and exc.errno != EINVAL:
+        # What has begun is told once: it is lost, and connected to again.
+        if progress.opened or not _is_http(request) or not _may_be_jpegs(exc):
             raise
         try:
             _pour_jpegs(request, parent, opened=False)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as why:
+            if getattr(why, "code", None) in _REDIRECTS:
+                raise EndlessRedirect from None
             raise exc from None  # FFmpeg knows better why
         return
-    _pour_jpegs(request, parent, opened=opened)
+    if progress.few and _is_http(request):
+        _pour_jpegs(request, parent, opened=progress.opened)
+
+
+def _is_http(request: Request) -> bool:
+    return request.url.lower().startswith("http")
+
+
+def _may_be_jpegs(exc: av.error.FFmpegError) -> bool:
+    """EIO is what FFmpeg says of too many redirects, too."""
+    return isinstance(exc, (av.error.InvalidDataError, av.error.EOFError)) or exc.errno in (EINVAL, EIO)
 
 
 def _pour_jpegs(request: Request, parent: Parent, *, opened: bool) -> None:
@@ -143,20 +167,21 @@ def _pour_jpegs(request: Request, parent: Parent, *, opened: bool) -> None:
         _send(parent, PACKET, packet_head(packet, 0, arrived_s), packet)
 
 
-def _pour(request: Request, file: str | _Sender, parent: Parent) -> tuple[bool, bool]:
-    """Whether the parent was told of it, and whether it is one of the JPEGs of which FFmpeg gives a few at most."""
+def _pour(request: Request, file: str | _Sender, parent: Parent, progress: _Progress) -> None:
     options = request.options
     with av.open(file, "r", format=request.format, options=options, metadata_errors="replace") as container:
         jpegs = container.format.name in _JPEGS
         if request.poll_s and container.format.name in _ONE_JPEG:
-            return False, True
+            progress.few = True
+            return
         streams = _streams(container, request.audio, request.video_track or 1)
         if not streams:
             kind, which = ("NoSuchTrack", f"track {request.video_track} ") if request.video_track else ("NoVideo", "")
             _send(parent, FAILED, msgspec.msgpack.encode(Failed(kind, 0, f"there is no video {which}in it")))
-            return True, False
+            return
         turn, packets = _turn(container, packets_of(container, streams))
         _send(parent, OPENED, msgspec.msgpack.encode(_opened(container, streams, turn, request.audio)))
+        progress.opened = True
         place = {stream.index: number for number, stream in enumerate(streams)}
         count = 0
         try:
@@ -171,7 +196,7 @@ def _pour(request: Request, file: str | _Sender, parent: Parent) -> tuple[bool, 
         except av.error.FFmpegError:
             if not (jpegs and count <= FEW):
                 raise
-    return True, jpegs and count <= FEW
+        progress.few = jpegs and count <= FEW
 
 
 def _changed(packet: "av.Packet[Stream]", video: Stream) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pipeline import Frame
 from streamer import CannotOpen, ConfigError, SourceLost, StreamConfig, open_source
 from streamer.errors import Cause
 from streamer.sources.demuxer.jpegs import MAX_BEFORE, NoJpegs, end_of, split
@@ -103,6 +104,39 @@ def test_a_camera_that_gives_one_jpeg_a_request_is_asked_again(name: str) -> Non
             assert source.info.live
             frames = list(islice(source, 6))
     assert frames[-1].pts_s - frames[0].pts_s > 4 / 10 * 0.8
+
+
+@pytest.mark.process
+def test_motion_jpeg_that_is_garbled_in_the_middle_is_lost() -> None:
+    """And is connected to again: what FFmpeg cannot read any more has begun already."""
+    body = b"".join(map(part, PICTURES[:6])) + b"neither boundary nor picture\r\n\r\n" * 3 + part(PICTURES[6])
+    kind = f"Content-Type: multipart/x-mixed-replace; boundary=frame\r\n{NO_LENGTH}"
+    frames: list[Frame] = []
+    with serving(http(body, kind, then=hold)) as port, open_source(f"http://127.0.0.1:{port}/v") as source:
+        with pytest.raises(SourceLost):
+            frames.extend(source)
+    assert len(frames) == 6
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("status", "more", "why"),
+    [
+        ("302 Found", "Location: /v\r\n", "it sends us on from address to address without end"),
+        ("400 Bad Request", "", "it does not understand what it is asked for"),
+        ("453 Not Enough Bandwidth", "", "it refuses .* too many viewers"),
+        ("503 Service Unavailable", "", "it has an error of its own"),
+        ("200 OK", "Content-Type: text/plain\r\n", "it hung up, or what it sent broke off before there was a video"),
+    ],
+    ids=["endless redirect", "400", "453", "503", "short"],
+)
+def test_a_web_server_that_gives_no_video_says_why(status: str, more: str, why: str) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(f"HTTP/1.1 {status}\r\n{more}Connection: close\r\n\r\nbusy".encode())
+
+    with serving(answer) as port, pytest.raises(CannotOpen, match=why):
+        open_source(f"http://127.0.0.1:{port}/v")
 
 
 # RTP over UDP
