@@ -74,6 +74,8 @@ def serve(parent: Parent) -> None:
                     screen.show(*unpacked(parent.receive(), room))
         except SinkError as exc:
             _send(parent, Failed(str(exc)))
+        except OSError as exc:
+            _send(parent, Failed(f"there is no memory for the window's picture: {exc}"))
 
 
 def packed(wanted: Show, bgr: Picture | None, room: Room | None) -> tuple[bytes, memoryview]:

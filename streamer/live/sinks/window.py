@@ -24,6 +24,8 @@ PUMP_S = 0.05
 """Interval at which the window is asked for keys, and redraws itself, while no picture comes."""
 OPENS_WITHIN_S = 30.0
 ANSWERS_WITHIN_S = 5.0
+_BY_QT = frozenset({0, 1, -6})
+"""Exit codes of a process that Xlib or Qt ends, by `exit` or `abort`."""
 _MODULE = "streamer.live.sinks.screen"
 
 
@@ -42,7 +44,7 @@ class Window:
         except OSError as exc:
             self._leave_room()
             raise SinkError(f"the window's process cannot be started: {exc}") from exc
-        self._there = self._closed = False
+        self._there = self._closed = self._stuck = False
         self._asked_s: float | None = time.monotonic()
         self._sent_s = float("-inf")
         self._next: Callable[[], Picture] | None = None
@@ -72,7 +74,7 @@ class Window:
         """Safe to call twice."""
         self._closed = True
         self._leave_room()
-        self._child.close()
+        self._child.close(at_once=self._stuck)  # what does not answer is not waited for once more
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +105,7 @@ class Window:
         if body is None:
             limit_s = ANSWERS_WITHIN_S if self._there else OPENS_WITHIN_S
             if now_s - self._asked_s > limit_s:
+                self._stuck = True
                 raise SinkError(f"the window did not answer within {limit_s:.0f} s")
             return False
         answer = cast(Pressed | Failed, pickle.loads(body))
@@ -120,13 +123,17 @@ class Window:
         except OSError as exc:
             raise SinkError(f"there is no memory for the window's picture: {exc}") from exc
         if not self._child.send(head, lambda: time.monotonic() - now_s < ANSWERS_WITHIN_S, pixels):
+            self._stuck = True
             raise SinkError(f"the window took no picture within {ANSWERS_WITHIN_S:.0f} s")
         if self._next is not None:
             self._next, self._fit = None, False
         self._asked_s = self._sent_s = now_s
 
     def _reason(self) -> str:
-        code = exit_text(self._child.close())
+        ended = self._child.close()
+        code = exit_text(ended)
+        if ended not in _BY_QT:
+            return f"the window's process was ended ({code})"
         display = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
         if self._there:
             return f"the display {display} went away ({code})"

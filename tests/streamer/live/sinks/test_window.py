@@ -219,6 +219,59 @@ def test_a_window_that_is_busy_has_no_pictures_made_for_it(screen: str, monkeypa
     assert len(made) <= 2
 
 
+def shown(window: Window) -> bool:
+    """Gives it a picture; whether it took one."""
+    made: list[int] = []
+
+    def make() -> Picture:
+        made.append(1)
+        return np.zeros((48, 64, 3), np.uint8)
+
+    window.show(make)
+    return bool(made)
+
+
+@pytest.mark.parametrize(
+    ("ending", "why"),
+    [(signal.SIGKILL, r"the window's process was ended \(exit code -9"), (signal.SIGSTOP, "the window did not answer")],
+    ids=["killed", "stopped"],
+)
+def test_a_window_whose_process_is_ended_says_so(
+    screen: str, monkeypatch: pytest.MonkeyPatch, ending: signal.Signals, why: str
+) -> None:
+    """The display is there, and is not to be looked for."""
+    monkeypatch.setenv("DISPLAY", screen)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with Window("ended") as window:
+        assert eventually(lambda: shown(window))
+        os.kill(window._child.pid, ending)
+        with pytest.raises(SinkError, match=why):
+            eventually(lambda: not shown(window) and False)
+        asked: list[bool] = []
+        close = window._child.close
+        monkeypatch.setattr(window._child, "close", lambda *, at_once: asked.append(at_once) or close(at_once=at_once))
+    assert asked == [ending == signal.SIGSTOP]  # what does not answer gets no time to tidy up
+
+
+def test_a_window_without_memory_says_so(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISPLAY", screen)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with Window("small") as window:
+        if window._room is None:
+            pytest.skip("this system has no anonymous files")
+        assert eventually(lambda: shown(window))
+        resource = pytest.importorskip("resource")
+        resource.prlimit(window._child.pid, resource.RLIMIT_FSIZE, (0, 0))
+        monkeypatch.setattr(Room, "first", lambda room, count: memoryview(bytearray(count)))
+        with pytest.raises(SinkError, match="there is no memory for the window's picture"):
+            eventually(lambda: larger(window) and False)
+
+
+def larger(window: Window) -> None:
+    window.show(lambda: np.zeros((480, 640, 3), np.uint8))
+    list(window.pressed())
+
+
 def test_without_a_display_it_says_what_to_use_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
