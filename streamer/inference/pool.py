@@ -7,7 +7,6 @@ process, which averages its answers over time. M2FP, large enough for all thread
 
 import os
 import threading
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -71,8 +70,6 @@ class Pool:
         self._of: dict[int, Process] = {}
         self._next: dict[int, Process] = {}
         self._keys = count()
-        self._lost: Counter[int] = Counter()
-        self._told: Counter[int] = Counter()
 
     @property
     def processes(self) -> list[Process]:
@@ -84,7 +81,6 @@ class Pool:
         """Adds a stream; its key."""
         with self._lock:
             key = next(self._keys)
-            self._told[key] = self._lost.total()
             self._place(key)
             self._rearrange()
         return key
@@ -98,15 +94,6 @@ class Pool:
                     process.streams.discard(key)
             self._rearrange()
             return len(self._of)
-
-    def lost(self, key: int, frames: int) -> int:
-        """Notes that a stream lost frames because this machine was too slow; how many the others lost since it last
-        asked."""
-        with self._lock:
-            self._lost[key] += frames
-            others = self._lost.total() - self._lost[key]
-            news, self._told[key] = others - self._told[key], others
-        return news
 
     def process_of(self, key: int, size: Size) -> Process:
         """The process that parses for a stream now.

@@ -12,6 +12,7 @@ from pipeline.network.letterbox import Letterbox
 from pipeline.parsing.reading import Reading
 from pipeline.types import Picture
 from streamer.errors import WorkerDied
+from streamer.inference.losses import Losses, LossesBeside
 from streamer.inference.pool import Pool, Process
 from streamer.inference.worker import MAX_RESTARTS, RESTARTS_WITHIN_S, given_up
 
@@ -36,6 +37,7 @@ class _Pools:
 
 
 _POOLS = _Pools()
+_LOSSES = Losses()
 
 
 class Seat:
@@ -52,6 +54,7 @@ class Seat:
         """
         self._settings = replace(settings, size=None)  # what a process parses says its size itself
         self._clock = clock
+        self._losses = LossesBeside(_LOSSES)
         self._pool: Pool | None = None
         self._key = 0
         self._process: Process | None = None
@@ -105,8 +108,9 @@ class Seat:
         return reading
 
     def lost(self, frames: int) -> int:
-        """As `Pool.lost`, of this stream and those beside it."""
-        return 0 if self._pool is None else self._pool.lost(self._key, frames)
+        """Notes that this stream lost frames because this machine was too slow; how many the others lost since it last
+        asked."""
+        return self._losses.news(frames)
 
     def abandon(self, why: PipelineError) -> None:
         """Ends the process, which cannot parse any more, as one that has no memory left; as if it had died."""

@@ -30,9 +30,11 @@ SLOWER = 1.5
 """The pause between parsings grows by this factor when frames are dropped."""
 SETTLED_S = 1.0
 """Whether longer pauses are enough is seen after this time; until then they are not made longer again."""
-BESIDE = 0.3
-"""The longest pause for frames that other streams lose, as a share of the age that masks may have: with the usual one
-a dozen parsings a second are left."""
+BESIDE, MAX_BESIDE_S = 0.3, 0.075
+"""The longest pause for frames that other streams lose, as a share of the age that masks may have, and in seconds: a
+dozen parsings a second are left, as one of the others may lose frames for ever."""
+MAX_PAUSE_S = 1.0
+"""The longest pause for those of its own, unless a parsing takes longer, however old masks may be."""
 HALF_LIFE_S = 1.0
 """Pauses that need not be held are half as long after this time."""
 HELD_S = 3.0
@@ -75,8 +77,8 @@ class Governor:
         self._sizes = tuple(sizes)
         self._wanted_s = interval_s
         self._pause_s = 0.0
-        self._dropped_s = self._paced_s = self._longer_s = float("-inf")
-        self._eased = False
+        self._dropped_s = self._own_s = self._paced_s = self._longer_s = float("-inf")
+        self._eased = self._eased_own = False
         self._held = 1
         self._level = 0
         self._taken_s: deque[float] = deque(maxlen=REMEMBERED)
@@ -142,31 +144,44 @@ class Governor:
         then, for frames of its own alone, as few as the age allows. One of the others may lose frames whatever this one
         does.
         """
-        worked_s = _typical(self._worked_s)
         since_s, self._paced_s = now_s - self._paced_s, now_s
-        most_s = max(worked_s, self._limit_s - _typical(self._taken_s))
+        shared_s = min(BESIDE * self._limit_s, MAX_BESIDE_S)
         losing = False
         if dropped or beside:
-            self._held = min(2 * self._held, MAX_PATIENCE) if self._eased else self._held
+            again = self._eased or (dropped and self._eased_own)
+            self._held = min(2 * self._held, MAX_PATIENCE) if again else self._held
             self._dropped_s, self._eased = now_s, False
-            if now_s - self._longer_s >= SETTLED_S:
-                paused_s, longer_s = self._pause_s, max(self._pause_s, worked_s, MIN_PAUSE_S) * SLOWER
-                shared_s = BESIDE * self._limit_s
-                alone = dropped and paused_s >= shared_s
-                self._pause_s = min(longer_s if alone else max(paused_s, min(longer_s, shared_s)), most_s)
-                losing = bool(dropped) and max(self._pause_s, self._wanted_s) >= most_s
-                self._longer_s = now_s if self._pause_s > paused_s else self._longer_s
-        elif self._pause_s and now_s - self._dropped_s >= HELD_S * self._held:
+        if dropped:
+            self._own_s, self._eased_own = now_s, False
+        if dropped or (beside and self._pause_s < shared_s):
+            losing = self._lengthen(now_s, dropped, shared_s)
+        elif now_s - self._dropped_s >= HELD_S * self._held:
+            self._eased = self._eased or self._pause_s > 0
             self._pause_s *= 0.5 ** (since_s / HALF_LIFE_S)
-            self._eased = True
-        elif now_s - self._dropped_s >= FORGOTTEN_S:
-            self._held, self._eased = 1, False
+        elif self._pause_s > shared_s and now_s - self._own_s >= HELD_S * self._held:
+            self._eased_own = True
+            self._pause_s = max(shared_s, self._pause_s * 0.5 ** (since_s / HALF_LIFE_S))
+        if now_s - self._dropped_s >= FORGOTTEN_S and not self._pause_s:
+            self._held, self._eased, self._eased_own = 1, False, False
         if self._pause_s < MIN_PAUSE_S:
             self._pause_s = 0.0
         self._losing.append(losing)
 
+    def _lengthen(self, now_s: float, dropped: int, shared_s: float) -> bool:
+        """Whether frames of its own are lost, though the pause is as long as it may be."""
+        if now_s - self._longer_s < SETTLED_S:
+            return False
+        worked_s = _typical(self._worked_s)
+        most_s = max(worked_s, min(self._limit_s - _typical(self._taken_s), MAX_PAUSE_S))
+        paused_s, longer_s = self._pause_s, max(self._pause_s, worked_s, MIN_PAUSE_S) * SLOWER
+        alone = dropped and paused_s >= shared_s
+        self._pause_s = min(longer_s if alone else max(paused_s, min(longer_s, shared_s)), most_s)
+        self._longer_s = now_s if self._pause_s > paused_s else self._longer_s
+        return dropped > 0 and max(self._pause_s, self._wanted_s) >= most_s
+
     def _fit(self, now_s: float, dropped: int) -> None:
-        if self.age_s > self._limit_s or sum(self._losing) >= MAX_LOSING:
+        losing = sum(self._losing) >= MAX_LOSING and self._limit_s < float("inf")
+        if self.age_s > self._limit_s or losing:
             self._calm_since_s = None
             if self._level < len(self._sizes) - 1:
                 self._shrink(now_s)

@@ -19,6 +19,7 @@ from pipeline.types import Picture
 from streamer import open_source
 from streamer.errors import WorkerDied
 from streamer.inference import pool as pools
+from streamer.inference.losses import Losses, LossesBeside
 from streamer.inference.pool import Plan, Pool, plan_for
 from streamer.inference.seat import Seat
 from streamer.inference.turn import Turns
@@ -95,16 +96,19 @@ def test_streams_are_spread_over_the_processes() -> None:
 
 
 def test_each_stream_is_told_once_what_the_others_lost() -> None:
-    pool = Pool(ParserSettings(), cores=2)
-    one, other = pool.join(), pool.join()
-    assert pool.lost(one, 3) == 0
-    assert (pool.lost(other, 2), pool.lost(other, 0)) == (3, 0)
-    assert (pool.lost(one, 0), pool.lost(one, 0)) == (2, 0)
-    late = pool.join()
-    assert pool.lost(late, 0) == 0, "what was lost before it came is none of its business"
-    for key in (one, other, late):
-        pool.leave(key)
-    pool.end_unused()
+    losses = Losses()
+    one, other = LossesBeside(losses), LossesBeside(losses)
+    assert one.news(3) == 0
+    assert (other.news(2), other.news(0)) == (3, 0)
+    assert (one.news(0), one.news(0)) == (2, 0)
+    assert LossesBeside(losses).news(0) == 0, "what was lost before it came is none of its business"
+
+
+def test_streams_with_other_parsers_are_told_too() -> None:
+    """They share the machine, and not its processes."""
+    one, other = Seat(ParserSettings()), Seat(ParserSettings(sensitivity="high"))
+    assert one.lost(5) == 0
+    assert (other.lost(0), other.lost(0)) == (5, 0)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from streamer.live.rate import (
     FAILED_WITHIN_S,
     FORGOTTEN_S,
     HELD_S,
+    MAX_BESIDE_S,
+    MAX_PAUSE_S,
     PERCENTILE,
     QUICK_S,
     REMEMBERED,
@@ -227,6 +229,24 @@ def test_frames_that_others_lose_leave_it_a_dozen_parsings_a_second_of_its_size(
         intervals.append(governor.parsed(now_s, 0.03, 0.03, 0, beside=1).interval_s)
         assert governor.plan.size == SIZES[0]
     assert max(intervals) == intervals[-1] == BESIDE * LIMIT_S
+
+
+@pytest.mark.parametrize("limit_s", [LIMIT_S, 2.0, float("inf")])
+def test_a_stream_beside_that_loses_frames_for_ever_takes_no_more_than_that(limit_s: float) -> None:
+    """Its window hangs, or its disk: what this one lost itself meanwhile is over some time."""
+    governor = Governor(limit_s, SIZES)
+    now_s = 0.0
+    for number in range(2000):
+        now_s += max(0.03, governor.plan.interval_s)
+        plan = governor.parsed(now_s, 0.03, 0.03, dropped=int(100 <= number < 150), beside=1)
+        if number == 149:
+            assert plan.interval_s > MAX_BESIDE_S
+    assert plan.interval_s == MAX_BESIDE_S
+
+
+def test_pauses_are_no_longer_than_a_second_however_old_masks_may_be() -> None:
+    governor = Governor(float("inf"), SIZES)
+    assert max(plan.interval_s for _, plan in play(governor, 120.0, machine(0.2), lambda _: 1)) == MAX_PAUSE_S
 
 
 def test_a_burst_of_lost_frames_makes_the_pause_longer_once() -> None:
