@@ -23,8 +23,15 @@ ONLY_READ = frozenset({".heic", ".heif"})
 _QUALITY = 95
 """Of what loses some of it."""
 _KEEPS_PROFILE = frozenset({".avif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-_ORIENTATION, _THUMBNAIL = 0x0112, 0x0201
-"""EXIF's numbers: a drawn picture is upright, and its thumbnail is another one."""
+_ORIENTATION = 0x0112
+"""EXIF's number: a drawn picture is upright."""
+_STORAGE = frozenset(
+    {*range(0x00FE, 0x0108), 0x0109, 0x010A, 0x0111, *range(0x0115, 0x011A), 0x011C, *range(0x0120, 0x0126), 0x012D}
+    | {0x013D, *range(0x013F, 0x0148), *range(0x014A, 0x0154), *range(0x0154, 0x015C), *range(0x0200, 0x020A)}
+    | {*range(0x0211, 0x0215), 0x8649, 0x8773, 0x935C}
+)
+"""The numbers of TIFF, whose directory EXIF shares, that say how a file stores its pixels: in another file they are
+wrong, and readers refuse it."""
 
 
 _MEGAPIXELS = pictures.MAX_PIXELS // 1_000_000
@@ -96,7 +103,8 @@ def tags_of(path: Path) -> PictureTags:
             exif = image.getexif()
     except BadPicture:
         return PictureTags()
-    exif.pop(_ORIENTATION, None)
+    for number in (_ORIENTATION, *_STORAGE):
+        exif.pop(number, None)
     # Greys and inks became colours.
     return PictureTags(profile if profile[16:20] == b"RGB " else b"", exif.tobytes() if len(exif) else b"")
 

@@ -122,6 +122,30 @@ def test_profile_and_exif_are_kept_and_the_orientation_is_not(tmp_path: Path, su
     assert turn_of(read_picture(out)) == [0, 1, 2, 3]
 
 
+TIFFS = {
+    "RGBA": faded(128),
+    "CMYK": Image.fromarray(RGB).convert("CMYK"),
+    "16 bits": Image.fromarray(RGB[..., 0].astype(np.uint16) * 257),
+    "fractions": Image.fromarray(RGB[..., 0].astype(np.float32)),
+    "palette": Image.fromarray(RGB).quantize(8),
+}
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".jpg", ".png", ".webp", ".avif"])
+@pytest.mark.parametrize("stored", TIFFS)
+def test_how_a_tiff_stores_its_pixels_is_said_of_no_other_file(tmp_path: Path, stored: str, suffix: str) -> None:
+    """EXIF and the directory of a TIFF share their numbers: another file's bits a sample make one unreadable."""
+    TIFFS[stored].save(tmp_path / "a.tif", exif=exif_of(1), compression="tiff_lzw")
+    out = tmp_path / f"out{suffix}"
+    write_picture(out, quarters(64, 96), tags_of(tmp_path / "a.tif"))
+    with Image.open(out) as image:
+        assert image.mode == "RGB"
+        assert turn_of(np.asarray(image)[..., ::-1]) == [0, 1, 2, 3]
+        said = image.getexif()
+    assert said.get(MODEL) == "Cam"
+    assert suffix == ".tif" or set(said) <= {MODEL}
+
+
 def test_a_profile_of_inks_is_not_kept(tmp_path: Path) -> None:
     inks = bytes(16) + b"CMYK" + bytes(108)
     Image.fromarray(RGB).convert("CMYK").save(tmp_path / "a.jpg", icc_profile=inks)
