@@ -58,6 +58,7 @@ class FrameFilter:
             # A deinterlacer counts in half ticks.
             if frame.pts is not None and self._time_base and frame.time_base != self._time_base:
                 frame.pts = round(frame.pts * frame.time_base / self._time_base)
+                frame.duration = round(frame.duration * frame.time_base / self._time_base)
                 frame.time_base = self._time_base
             ready.append(frame)
 

@@ -203,8 +203,9 @@ def test_deinterlaced_video_has_as_many_pictures_each_of_them_whole(tmp_path: Pa
     assert first_of(source).interlaced_frame
     with open_source(source, deinterlace=True) as opened:
         assert opened.info.tags.fields is None
-        times = [frame.pts_s for frame in opened]
-    assert times == pytest.approx([index / 25 for index in range(8)])
+        frames = list(opened)
+    assert [frame.pts_s for frame in frames] == pytest.approx([index / 25 for index in range(8)])
+    assert [frame.duration_s for frame in frames] == pytest.approx([1 / 25] * 8)
 
 
 @pytest.mark.media
