@@ -78,8 +78,9 @@ class PacketQueue:
             return False
         track = packet.stream.index
         last_s = self._last_s.get(track)
-        # Two subtitles may begin at once.
-        if last_s is not None and (time_s < last_s or (time_s == last_s and packet.stream.type != "subtitle")):
+        # Two subtitles may begin at once, and sound of a file in pieces that are shorter than a tick of its clock.
+        may_repeat = packet.stream.type == "subtitle" or (self._recorded and packet.stream.type == "audio")
+        if last_s is not None and (time_s < last_s or (time_s == last_s and not may_repeat)):
             return True
         self._last_s[track] = time_s
         return False

@@ -4,6 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -202,6 +203,8 @@ class Muxer:
         time_s = ticks * packet.time_base
         if track in self._newest_s:
             newest_s = self._newest_s[track]
+            if self._streams[track].type == "audio" and 0 <= newest_s - time_s < packet.time_base:
+                time_s = _set_behind(newest_s, packet, self._streams[track])
             # Two subtitles may begin at once.
             if time_s < newest_s or (time_s == newest_s and self._streams[track].type != "subtitle"):
                 return False
@@ -263,3 +266,12 @@ class Muxer:
         self._container, self._streams, self._first = opened
         if self._began is not None:
             self._container.metadata["creation_time"] = self._began.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _set_behind(newest_s: Fraction, packet: Packet, sound: Any) -> Fraction:
+    """Sound in pieces that are shorter than a tick of its clock, as of TrueHD in Matroska, says some times twice. Such
+    a piece begins a sample after the one before, and those that follow are at their own times again."""
+    sample_s = Fraction(1, sound.codec_context.sample_rate)
+    packet.pts = packet.dts = int(newest_s / sample_s) + 1
+    packet.time_base = sample_s
+    return Fraction(packet.dts * sample_s)

@@ -115,6 +115,46 @@ def test_sound_of_every_kind_of_file_is_kept_or_converted(
     assert peak > 0.2 * (np.iinfo(frames[0].to_ndarray().dtype).max if frames[0].to_ndarray().dtype.kind == "i" else 1)
 
 
+def in_short_pieces(path: Path, samples: int) -> Path:
+    """A second of pictures and of a tone, which has so many samples in each packet."""
+    with av.open(str(path), "w") as container:
+        pictures: Any = container.add_stream("mpeg4", 25)
+        pictures.height, pictures.width, pictures.pix_fmt = 64, 96, "yuv420p"
+        tone: Any = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for index in range(25):
+            frame = av.VideoFrame.from_ndarray(quarters(64, 96), format="bgr24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(pictures.encode(frame))
+        container.mux(pictures.encode(None))
+        for begin in range(0, 48_000, samples):
+            wave = (np.sin(np.arange(begin, begin + samples) * 0.03) * 9000).astype(np.int16)
+            heard = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="mono")
+            heard.sample_rate, heard.pts, heard.time_base = 48_000, begin, Fraction(1, 48_000)
+            container.mux(tone.encode(heard))
+    return path
+
+
+@pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
+@pytest.mark.parametrize("samples", [40, 16])
+def test_sound_in_pieces_shorter_than_a_tick_is_kept(tmp_path: Path, samples: int, suffix: str) -> None:
+    """Matroska counts milliseconds, so that pieces of TrueHD, as of films on discs, say some times twice."""
+    source, out = in_short_pieces(tmp_path / "in.mkv", samples), tmp_path / f"out{suffix}"
+    with av.open(str(source)) as read:
+        times = [packet.pts for packet in read.demux(audio=0) if packet.size]
+    assert len(set(times)) < len(times) == 48_000 // samples
+    encoding = Encoding("vp9" if suffix == ".webm" else "h264")
+    with open_source(source, audio=True) as opened:
+        with Recorder(out, opened.info, opened.audio, encoding, force=False) as sink:
+            for frame in opened:
+                sink.write(frame.bgr, frame.pts_s)
+        assert sink.damaged == 0
+    with av.open(str(out)) as read:
+        heard = list(read.decode(audio=0))
+    assert sum(each.samples for each in heard) == pytest.approx(48_000, abs=960)
+    ends_s = max(float(each.pts * each.time_base) for each in heard if each.pts is not None and each.time_base)
+    assert ends_s == pytest.approx(1.0, abs=0.05)
+
+
 @pytest.mark.media
 @pytest.mark.process
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "aac"), (".mkv", "truehd")])
