@@ -84,6 +84,15 @@ class VideoTags:
         aspect = 1 / self.pixel_aspect if self.rotation % 180 else self.pixel_aspect
         return replace(self, mirrored=False, rotation=0, pixel_aspect=aspect)
 
+    def square_size(self, size: Size) -> Size:
+        """The size in which pictures of this one look the same with square pixels: nothing is made smaller."""
+        wide = max(self.pixel_aspect, Fraction(1))
+        return Size(round(size.height * wide / self.pixel_aspect), round(size.width * wide))
+
+    def shown_square_size(self, size: Size) -> Size:
+        """The same of upright pictures."""
+        return self.stored_size(self.square_size(self.stored_size(size)))
+
     def upright(self, bgr: Picture) -> Picture:
         """A stored picture, turned upright."""
         return _turned(_mirrored(bgr, self.mirrored), _UPRIGHT.get(self.rotation))

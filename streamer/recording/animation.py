@@ -46,7 +46,8 @@ class Animation:
         self._is_gif, self._alpha = path.suffix.lower() == ".gif", alpha
         self._ticks = _GIF_TICKS if self._is_gif else _TICKS
         self._least = MIN_GIF_TICKS if self._is_gif else 1
-        self._size, self._rate = info.frame_size, info.rate or Fraction(25)
+        # Neither says which shape its pixels have, or nobody heeds it: they are square.
+        self._size, self._rate = info.tags.shown_square_size(info.frame_size), info.rate or Fraction(25)
         self._begin_s: float | None = None
         self._last = -self._least
         self._graph = _palettes(self._size, self._ticks) if self._is_gif else None

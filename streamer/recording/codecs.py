@@ -34,6 +34,8 @@ class Codec:
     """Kind of pixels with 10 bits, which players of the codec take; empty where there is none."""
     has_fields: bool = False
     """Whether it keeps interlaced video as it is."""
+    has_aspect: bool = False
+    """Whether the video itself says which shape its pixels have; of others only the file can."""
     alpha: str = ""
     """Kind of pixels with transparency; empty where it has none."""
     alpha_options: tuple[tuple[str, str], ...] = ()
@@ -43,8 +45,8 @@ _X264_PRESETS = ("veryfast", "ultrafast", "superfast", "faster", "fast", "medium
 _AT_ONCE = (("tune", "zerolatency"), ("forced-idr", "1"))
 _QUIET = (("x265-params", "log-level=error"),)
 CODECS = {
-    "h264": Codec("libx264", 20, 51, _X264_PRESETS, live=_AT_ONCE, live_crf=22, has_fields=True),
-    "h265": Codec("libx265", 23, 51, _X264_PRESETS, _QUIET, _AT_ONCE, deep="yuv420p10le"),
+    "h264": Codec("libx264", 20, 51, _X264_PRESETS, live=_AT_ONCE, live_crf=22, has_fields=True, has_aspect=True),
+    "h265": Codec("libx265", 23, 51, _X264_PRESETS, _QUIET, _AT_ONCE, deep="yuv420p10le", has_aspect=True),
     "vp9": Codec(
         "libvpx-vp9",
         31,

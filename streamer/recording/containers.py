@@ -63,12 +63,14 @@ class Container:
     holds: Holds
     """What it has place for beside them."""
     is_fragmented: bool = False
+    has_aspect: bool = False
+    """Whether it says which shape the pixels have. Matroska has a place for it that PyAV leaves empty."""
 
 
 CONTAINERS = {
-    ".mp4": Container("mp4", _FRAGMENTS, AAC, MP4, is_fragmented=True),
+    ".mp4": Container("mp4", _FRAGMENTS, AAC, MP4, is_fragmented=True, has_aspect=True),
     ".mkv": Container("matroska", _CLUSTERS, AAC, MKV),
-    ".mov": Container("mov", _FRAGMENTS, AAC, MOV, is_fragmented=True),
+    ".mov": Container("mov", _FRAGMENTS, AAC, MOV, is_fragmented=True, has_aspect=True),
     ".webm": Container("webm", _CLUSTERS, OPUS, WEBM),
 }
 """By the suffix of their files, in the order in which they are advised."""

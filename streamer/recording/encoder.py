@@ -78,12 +78,15 @@ class Encoder:
         *,
         live: bool,
         alpha: bool = False,
+        has_aspect: bool = False,
     ) -> None:
         """
         Args:
             sounds: what the source has beside its pictures; it is not encoded here.
             live: hold nothing back, so that a kill loses nothing; else look ahead, for smaller files.
             alpha: pictures are uint8 (H, W, 4), BGRA; the encoding is one of `transparent`.
+            has_aspect: the files say which shape the pixels have; where neither they nor the codec do, pixels become
+                square.
 
         Raises:
             SinkError: the encoder of what is live does not take such pictures.
@@ -97,6 +100,11 @@ class Encoder:
         self._field_order = FieldOrder(self._fields) if self._fields is not None else None
         self._rate = info.rate or Fraction(30)
         self._size = self._tags.stored_size(info.frame_size)
+        self._aspect = Fraction(1)
+        """The factor by which pictures are made wider, so that their pixels are square."""
+        if not (has_aspect or encoding.details.has_aspect):
+            self._aspect, self._size = self._tags.pixel_aspect, self._tags.square_size(self._size)
+            self._tags = replace(self._tags, pixel_aspect=Fraction(1))
         self._to_yuv = VideoReformatter()
         self._step = max(1, round(1 / (self._rate * info.tags.time_base)))
         self._longest = max(1, round(LASTS_S / info.tags.time_base))
@@ -280,9 +288,11 @@ class Encoder:
         """Of the file's size: a picture of another one is scaled into it, its shape kept, on black."""
         height, width = bgr.shape[:2]
         if (height, width) != self._size:
-            scale = min(self._size.height / height, self._size.width / width)
-            height, width = max(1, round(height * scale)), max(1, round(width * scale))
-            scaled = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA)
+            scale = min(self._size.height / height, self._size.width / (width * self._aspect))
+            high, wide = max(1, round(height * scale)), max(1, round(width * self._aspect * Fraction(scale)))
+            is_larger = high > height or wide > width
+            scaled = cv2.resize(bgr, (wide, high), interpolation=cv2.INTER_LINEAR if is_larger else cv2.INTER_AREA)
+            height, width = high, wide
             top, left = (self._size.height - height) // 2, (self._size.width - width) // 2
             bgr = np.zeros((*self._size, bgr.shape[2]), np.uint8)
             bgr[top : top + height, left : left + width] = scaled

@@ -18,7 +18,7 @@ from streamer.media.packet_queue import PacketQueue
 from streamer.media.paths import check_target
 from streamer.media.tags import SourceInfo
 from streamer.recording.codecs import Encoding
-from streamer.recording.containers import PICTURES
+from streamer.recording.containers import PICTURES, container_of
 from streamer.recording.encoder import Encoder, Packet
 from streamer.recording.muxer import Muxer
 
@@ -81,7 +81,9 @@ class Recorder:
         self.path = path
         self._queues = [audio] if extras is None else [audio, extras]
         others = () if extras is None else extras.streams
-        self._encoder = Encoder(info, audio.streams, encoding, live=False, alpha=alpha)
+        self._encoder = Encoder(
+            info, audio.streams, encoding, live=False, alpha=alpha, has_aspect=container_of(path).has_aspect
+        )
         self._start_s = info.tags.start_ticks * info.tags.time_base
         self._begin_s: Fraction | None = None
         """Time of the first picture: the file begins with it."""

@@ -235,6 +235,7 @@ DETAILS = {
         "recording/test_containers.py::test_sound_of_every_kind_of_file_is_kept_or_converted",
         "recording/test_containers.py::test_a_codec_that_a_file_refuses_is_refused_before_the_first_picture",
         "recording/test_containers.py::test_plain_sound_goes_into_mp4_where_older_readers_understand_it",
+        "recording/test_containers.py::test_sound_in_pieces_shorter_than_a_tick_is_kept",
         "sources/test_telephone.py::test_what_a_file_takes_is_copied",
     ),
     CLOCK: (
@@ -268,6 +269,7 @@ DETAILS = {
     SEEN: (
         "recording/test_geometry.py::test_turned_and_mirrored_video_is_seen_as_players_show_it",
         "recording/test_geometry.py::test_the_network_sees_people_in_their_own_shape",
+        "recording/test_geometry.py::test_pixels_keep_their_shape_or_become_square",
         "recording/test_geometry.py::test_rgb_video_becomes_yuv_that_says_which",
         "recording/test_deep.py::test_hdr_stays_where_the_codec_has_ten_bits",
         "recording/test_deep.py::test_hdr_that_is_turned_keeps_its_bits_and_its_turn",
@@ -278,6 +280,7 @@ DETAILS = {
         "media/test_kinds.py::test_heic_is_read_whole_and_upright",
         "media/test_kinds.py::test_animated_pictures_are_videos_with_their_own_times",
         "media/test_kinds.py::test_orientation_and_alpha_together_and_alpha_once",
+        "media/test_kinds.py::test_how_a_tiff_stores_its_pixels_is_said_of_no_other_file",
         "media/test_kinds.py::test_a_label_map_with_a_palette_is_its_indices",
         "media/test_kinds.py::test_a_huge_jpeg_is_decoded_reduced_and_it_is_said",
         "stills/test_upright.py::test_other_colours_become_bgr",

@@ -12,8 +12,10 @@ from PIL import Image
 from pipeline import Frame, Size, load_parser
 from pipeline.network.letterbox import Letterbox
 from streamer import CODECS, Encoding, open_source
+from streamer.recording.animation import Animation
 from tests.streamer.recording.test_file import copied
 from tests.support.media import Clip, pictures_of, quarters, turn_of
+from tests.support.probe import video_of
 
 TURNS = {
     (0, False): [0, 1, 2, 3],
@@ -67,6 +69,38 @@ def test_the_network_sees_people_in_their_own_shape(tmp_path: Path, rotation: in
     shown = fit.shown_size
     assert shown == (Size(96, 32) if rotation else Size(64, 192))
     assert fit.content_size.width / fit.content_size.height == pytest.approx(shown.width / shown.height, rel=0.05)
+
+
+@pytest.mark.media
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize("aspect", [Fraction(2), Fraction(1, 2), Fraction(16, 11)])
+@pytest.mark.parametrize(
+    ("codec", "suffix"),
+    [("h264", ".mkv"), ("h265", ".mkv"), ("vp9", ".mp4"), ("vp9", ".mkv"), ("vp9", ".webm"), ("av1", ".webm")],
+)
+def test_pixels_keep_their_shape_or_become_square(
+    tmp_path: Path, codec: str, suffix: str, aspect: Fraction, rotation: int
+) -> None:
+    """Others see pictures as wide for their height as those of the source, whatever says so."""
+    source = Clip(size=(64, 96), aspect=aspect, rotation=rotation).make(tmp_path / "in.mp4")
+    out = copied(source, tmp_path / f"out{suffix}", Encoding(codec))
+    says = video_of(out)
+    shape = says.get("sample_aspect_ratio", "1:1").replace(":", "/").replace("N/A", "1")
+    shown = Fraction(shape) * says["width"] / says["height"]
+    assert float(shown) == pytest.approx(float(aspect * 96 / 64), rel=0.02)
+    # Where pixels were made square, none of them is black or lost.
+    assert turn_of(pictures_of(out)[0]) == turn_of(pictures_of(source)[0])
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_animated_pictures_have_square_pixels(tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    with open_source(Clip(size=(64, 96), aspect=Fraction(2), rotation=90).make(tmp_path / "in.mp4")) as opened:
+        with Animation(out, opened.info, force=False) as sink:
+            for frame in opened:
+                sink.write(frame.picture, frame.pts_s)
+    with Image.open(out) as image:
+        assert image.size == (64, 192)
 
 
 def test_a_letterbox_takes_pixels_that_are_not_square_apart() -> None:
