@@ -46,14 +46,18 @@ class Model:
     """Height times width of the input that it was trained for; the default size is chosen by it."""
     compile: Callable[[Size, RunOptions], Network]
     """Makes it ready for pictures of one size. Raises what `load_parser` says."""
-    decode: Callable[[Answer, Letterbox, Picture], Decoded]
-    """Decodes an answer, given the letterbox and the network's input."""
+    decode: Callable[[Answer, Letterbox, Picture | None], Decoded]
+    """Decodes an answer, given the letterbox and the network's input; None is for who wants to know where people are,
+    and not their outlines."""
     weights: Callable[[], str] = str
     """A digest of the weights, in hex digits; empty for weights that have none. Raises WeightsError."""
     reading: int = 1
     """The version of how answers become labels and persons: another one makes other masks of the same weights."""
     fit: Callable[[Size, Size, float], Letterbox] = Letterbox.into
     """Makes the letterbox of frames of one size into an input of another, given the shape of the frames' pixels."""
+    compile_any: Callable[[RunOptions], Network] | None = None
+    """Makes it ready for pictures of all sizes, at nearly the same speed; None is for one that must know the size.
+    Raises as `compile`."""
     both_ways: Callable[[Answer, Answer], Answer] | None = None
     """Makes one answer of those to a picture by itself and to its mirror image; None has one look alone."""
     smoothed: bool = False

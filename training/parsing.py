@@ -31,7 +31,7 @@ class StillParser:
 
     def __init__(
         self,
-        compiled: Callable[[Size, RunOptions], Network],
+        compiled: Callable[[Size | None, RunOptions], Network],
         precision: str,
         times: float | None,
         sensitivity: str = "normal",
@@ -40,7 +40,7 @@ class StillParser:
     ) -> None:
         """
         Args:
-            compiled: makes the network ready for an input size.
+            compiled: makes the network ready for an input size, or with None for any.
             precision, sensitivity: as `ParserSettings` has them.
             times: so many times the usual rows and columns of each picture are shown; None shows as much as
                 `Parser.still` does.
@@ -49,7 +49,7 @@ class StillParser:
         self._last: tuple[NDArray[np.float32], Letterbox] | None = None
         model = model_with(compiled)
 
-        def decode(answer: Answer, fit: Letterbox, picture: Picture) -> Decoded:
+        def decode(answer: Answer, fit: Letterbox, picture: Picture | None) -> Decoded:
             self._last = answer.outputs[0], fit
             return model.decode(answer, fit, picture)
 
@@ -81,7 +81,7 @@ class StillParser:
 def parser_of(file: Path, precision: str = "f32", times: float | None = None) -> StillParser:
     """A parser with the network of a file; raises as `compile_network` does when it is first used."""
 
-    def compiled(size: Size, options: RunOptions) -> Network:
+    def compiled(size: Size | None, options: RunOptions) -> Network:
         return compile_file(file, size, options)
 
     return StillParser(compiled, precision, times)

@@ -17,7 +17,7 @@ from pipeline.network.runtime import Network, compile_network
 
 FILE = Path(__file__).parent / "lite.onnx"
 SHA256 = "8afa1c16157f1d2e9c675ea4aa6f5c13e2eb23be13278a56d6552d8e6076676c"
-READING = 4
+READING = 5
 """The version of `decode` and of what is done with it over time. Another number whenever it makes other masks of the
 same weights, so that a sidecar is not gone on with in another way than it began."""
 
@@ -29,8 +29,12 @@ def lite_model(model_dir: Path | None = None) -> Model:
     return replace(model_with(compile_lite), weights=lambda: SHA256)
 
 
-def model_with(compiled: Callable[[Size, RunOptions], Network]) -> Model:
-    """The bundled model around any network of its kind."""
+def model_with(compiled: Callable[[Size | None, RunOptions], Network]) -> Model:
+    """The bundled model around any network of its kind.
+
+    Args:
+        compiled: makes it ready for a size, or with None for all.
+    """
     return Model(
         name="lite",
         about="the bundled parser: 2.9 M parameters, CIHP's 20 classes, persons apart",
@@ -39,14 +43,15 @@ def model_with(compiled: Callable[[Size, RunOptions], Network]) -> Model:
         compiles_at_once=True,
         compile=compiled,
         decode=lambda answer, fit, picture: decode(answer.outputs[0], answer.outputs[1], fit, picture),
+        compile_any=lambda options: compiled(None, options),
         both_ways=both_ways,
         smoothed=True,
         reading=READING,
     )
 
 
-def compile_lite(size: Size, options: RunOptions, file: Path = FILE) -> Network:
-    """Makes the network ready.
+def compile_lite(size: Size | None, options: RunOptions, file: Path = FILE) -> Network:
+    """Makes the network ready for pictures of a size, or of any.
 
     Raises:
         WeightsError: the file is missing, or not the one that the code was written for.
@@ -66,6 +71,6 @@ def compile_lite(size: Size, options: RunOptions, file: Path = FILE) -> Network:
     return compile_file(file, size, options)
 
 
-def compile_file(file: Path, size: Size, options: RunOptions) -> Network:
+def compile_file(file: Path, size: Size | None, options: RunOptions) -> Network:
     """Makes any network file of this kind ready. Raises as `compile_network` does."""
     return compile_network(file, size, options, prepare=int8_form if options.precision == "int8" else None)

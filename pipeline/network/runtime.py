@@ -64,7 +64,7 @@ class Network(Protocol):
 
 def compile_network(
     path: Path,
-    input_size: Size,
+    input_size: Size | None,
     options: RunOptions,
     extensions: Sequence[Any] = (),
     prepare: Callable[[Any], Any] | None = None,
@@ -75,7 +75,8 @@ def compile_network(
 
     Args:
         path: an ONNX file, or OpenVINO's own, whose input is float32 (1, 3, H, W), 0-255 unless `scaling` says else.
-        input_size: of the pictures that will come.
+        input_size: of the pictures that will come; None is any. The first picture of each size then takes some time
+            more, a tenth of what compiling for one size takes, and int8 is a quarter slower.
         options: which runtime, and how.
         extensions: operations that OpenVINO has to know for it.
         prepare: what is done to OpenVINO's graph of it first.
@@ -93,11 +94,11 @@ def compile_network(
     return _OnnxNetwork(path, input_size, options, planes, scaling)
 
 
-def _checked(picture: Picture, size: Size) -> Picture:
-    if picture.dtype != np.uint8 or picture.shape != (*size, 3):
-        raise BadPicture(
-            f"the network's input must be uint8 ({size.height}, {size.width}, 3), not {picture.dtype} {picture.shape}"
-        )
+def _checked(picture: Picture, size: Size | None) -> Picture:
+    right = picture.shape == (*size, 3) if size is not None else picture.ndim == 3 and picture.shape[2] == 3
+    if picture.dtype != np.uint8 or not right:
+        wanted = "(height, width, 3)" if size is None else f"({size.height}, {size.width}, 3)"
+        raise BadPicture(f"the network's input must be uint8 {wanted}, not {picture.dtype} {picture.shape}")
     return picture
 
 
@@ -145,12 +146,16 @@ def openvino_core() -> Any:
 
 class _OpenVinoRun:
     def __init__(
-        self, request: Any, tensor: Callable[..., Any], shapes: Sequence[tuple[int, ...]], picture: Picture
+        self, request: Any, tensor: Callable[..., Any], shapes: Sequence[tuple[int, ...]] | None, picture: Picture
     ) -> None:
-        self._request = request
+        """
+        Args:
+            shapes: of the outputs; None where they are not known before the run.
+        """
+        self._request, self._knows = request, shapes is not None
         # The runtime reads the picture's memory and writes into the outputs' until the run has ended: memory of this
         # run's own, for in that of the request the next run writes.
-        self._outputs = tuple(np.empty(shape, np.float32) for shape in shapes)
+        self._outputs = tuple(np.empty(shape, np.float32) for shape in shapes or ())
         self._kept = [tensor(each, shared_memory=True) for each in (picture[None], *self._outputs)]
         self._answer: Answer | None = None
         request.set_input_tensor(self._kept[0])
@@ -161,6 +166,8 @@ class _OpenVinoRun:
     def result(self) -> Answer:
         if self._answer is None:
             self._request.wait()
+            if not self._knows:
+                self._outputs = tuple(np.array(each.data, np.float32) for each in self._request.output_tensors)
             self._answer = Answer(tuple(each[0] for each in self._outputs), self._request.latency / 1e3)
         return self._answer
 
@@ -169,7 +176,7 @@ class _OpenVinoNetwork:
     def __init__(
         self,
         path: Path,
-        input_size: Size,
+        input_size: Size | None,
         options: RunOptions,
         extensions: Sequence[Any] = (),
         prepare: Callable[[Any], Any] | None = None,
@@ -192,7 +199,7 @@ class _OpenVinoNetwork:
             settings["INFERENCE_NUM_THREADS"] = options.threads
         try:
             model = reader.read_model(path)
-            model.reshape({0: [1, 3, *input_size]})
+            model.reshape({0: [1, 3, *(input_size or (-1, -1))]})
             model = prepare(model) if prepare is not None else model
             steps = openvino.preprocess.PrePostProcessor(model)
             taken = steps.input().tensor()
@@ -208,11 +215,12 @@ class _OpenVinoNetwork:
                 done.mean(list(scaling.mean)).scale(scaling.divisor)
             compiled = core.compile_model(steps.build(), "CPU", settings)
         except RuntimeError as exc:
-            raise WeightsError(f"OpenVINO cannot run {path.name} at {input_size}: {exc}") from exc
+            at = "any size" if input_size is None else input_size
+            raise WeightsError(f"OpenVINO cannot run {path.name} at {at}: {exc}") from exc
         self._size = input_size
         self._tensor = openvino.Tensor
         # Asked for at each run they would cost a tenth of a millisecond.
-        self._shapes = [tuple(each.shape) for each in compiled.outputs]
+        self._shapes = None if input_size is None else [tuple(each.shape) for each in compiled.outputs]
         self._requests = [compiled.create_infer_request() for _ in range(options.in_flight)]
         self._runs: list[_OpenVinoRun | None] = [None] * options.in_flight
         self._next = 0
@@ -243,7 +251,7 @@ class _OnnxNetwork:
     def __init__(
         self,
         path: Path,
-        input_size: Size,
+        input_size: Size | None,
         options: RunOptions,
         planes: Planes = "rgb",
         scaling: Scaling | None = None,

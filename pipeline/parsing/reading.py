@@ -77,6 +77,7 @@ class Reader:
         self._size = settings.input_size
         self._background = SENSITIVITIES[settings.sensitivity]
         self._networks: dict[Size, Network] = {}
+        self._any: Network | None = None
         self._fits: dict[tuple[Size, Size | None], Letterbox] = {}
         self.memory = Memory()
         self._pixel_aspect = 1.0
@@ -150,19 +151,23 @@ class Reader:
     def read_alone(self, frame: Frame) -> Reading:
         """The reading of a picture that belongs to no stream: nothing of those before it counts, nor changes."""
         self.see(frame)
-        fit, small, answer = self._seen(frame, self.zoomed(frame.size, STILL_ZOOM))
-        decoded, before_s = self.model.decode(answer, fit, small), 0.0
+        both_ways = self.model.both_ways
+        fit = self.zoomed(frame.size, STILL_ZOOM)
+        small, answer = self._seen_alone(frame, fit)
+        decoded, seconds = self.model.decode(answer, fit, None if both_ways else small), answer.seconds
         wanted = self.zoomed(frame.size, still_times(decoded.people, self.fit_for(frame.size)))
         is_seen_again = wanted.input_size.area < fit.input_size.area
         if is_seen_again:
-            before_s = answer.seconds
-            fit, small, answer = self._seen(frame, wanted)
-        if self.model.both_ways is not None:
-            mirrored = np.ascontiguousarray(small[:, ::-1])
-            answer = self.model.both_ways(answer, self._result(self.network(fit.input_size).start(mirrored)))
-        if is_seen_again or self.model.both_ways is not None:
+            fit = wanted
+            small, answer = self._seen_alone(frame, fit)
+            seconds += answer.seconds
+        if both_ways is not None:
+            mirrored = self._result(self._for_pictures(fit.input_size).start(np.ascontiguousarray(small[:, ::-1])))
+            answer = both_ways(answer, mirrored)
+            seconds += mirrored.seconds
+        if is_seen_again or both_ways is not None:
             decoded = self.model.decode(answer, fit, small)
-        return self._refined(frame, decoded, fit, small, before_s + answer.seconds)
+        return self._refined(frame, decoded, fit, small, seconds)
 
     def reset(self) -> None:
         """Forgets people and averages: the frames to come are of another stream."""
@@ -223,6 +228,10 @@ class Reader:
         self._networks[input_size] = network
         return network
 
+    def ready_for_pictures(self, frame_size: Size) -> None:
+        """Has the network for pictures of this size by themselves compiled; raises as `Model.compile`."""
+        self._for_pictures(self.zoomed(frame_size, STILL_ZOOM).input_size)
+
     def keep_network(self, input_size: Size, network: Network) -> None:
         """Uses a network that was compiled elsewhere, as by another thread, for this input size."""
         _make_room(self._networks, self.max_sizes)
@@ -236,6 +245,19 @@ class Reader:
     def _seen(self, frame: Frame, fit: Letterbox) -> tuple[Letterbox, Picture, Answer]:
         small = fit.shrink(frame.picture)
         return fit, small, self._result(self.network(fit.input_size).start(small))
+
+    def _seen_alone(self, frame: Frame, fit: Letterbox) -> tuple[Picture, Answer]:
+        small = fit.shrink(frame.picture)
+        return small, self._result(self._for_pictures(fit.input_size).start(small))
+
+    def _for_pictures(self, input_size: Size) -> Network:
+        """The network for pictures by themselves, which come in all shapes: to be ready for each takes longer than ten
+        of them."""
+        if self.model.compile_any is None or self._size is not None:
+            return self.network(input_size)
+        if self._any is None:
+            self._any = self.model.compile_any(self._options)
+        return self._any
 
     def _decoded(self, answer: Answer, fit: Letterbox, small: Picture, pts_s: float) -> Decoded:
         """Decodes an answer after averaging it with those before it."""

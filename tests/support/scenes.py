@@ -114,7 +114,13 @@ def counting_parser(size: Size | None = None, *, refine: bool = False) -> Parser
             return self.answer
 
     lite = lite_model()
+    of_any = lite.compile_any
+    assert of_any is not None
     return Parser(
-        replace(lite, compile=lambda *how: OfASecond(lite.compile(*how))),
+        replace(
+            lite,
+            compile=lambda *how: OfASecond(lite.compile(*how)),
+            compile_any=lambda how: OfASecond(of_any(how)),
+        ),
         ParserSettings(size=size, precision="f32", refine=refine),
     )

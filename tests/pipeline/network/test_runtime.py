@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,24 @@ def test_the_bundled_network_answers_the_same_everywhere(runtime: str) -> None:
     network = compile_network(LITE, SIZE, RunOptions(runtime, "f32", threads=1))
     assert network.precision == "f32"
     assert_agree(run(network, picture), expected)
+
+
+def test_a_network_for_pictures_of_any_size_answers_as_one_for_each(runtime: str) -> None:
+    options = RunOptions(runtime, "f32", threads=1)
+    of_any = compile_network(LITE, None, options)
+    sizes = (SIZE, Size(96, 64), SIZE, Size(128, 64))
+    answers = [of_any.start(noise(3, size)).result().outputs for size in sizes]
+    for size, answer in zip(sizes, answers):  # what comes later does not write to it
+        expected = run(compile_network(LITE, size, options), noise(3, size))
+        assert [each.shape for each in answer] == [each.shape for each in expected]
+        assert_agree(answer, expected)
+
+
+def test_a_network_for_pictures_of_any_size_refuses_what_is_no_picture(runtime: str) -> None:
+    network = compile_network(LITE, None, RunOptions(runtime, "f32"))
+    for wrong in (np.zeros((64, 64), np.uint8), np.zeros((64, 64, 4), np.uint8), np.zeros((64, 64, 3), np.float32)):
+        with pytest.raises(BadPicture, match=re.escape("must be uint8 (height, width, 3)")):
+            network.start(wrong)
 
 
 def test_bf16_agrees_or_is_refused() -> None:

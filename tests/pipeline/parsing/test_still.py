@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from pipeline import Frame, Parser, Parsing, Size, blend, load_parser
-from pipeline.network.runtime import Run
+from pipeline.network.options import RunOptions
+from pipeline.network.runtime import Network, Run
 from pipeline.parsing.input_size import STILL_ZOOM, larger
 from pipeline.types import Picture
 from tests.support.paths import ROOT, STREET
@@ -96,8 +97,7 @@ def test_a_picture_is_looked_at_both_ways_round(parser: Parser, photos: list[Pic
     """The two answers are of the picture and its mirror image, and a frame of a stream has one."""
     scene = Frame.still(photos[-1])
     seen: list[Picture] = []
-    watched = Parser(replace(parser.model, both_ways=None), parser.settings)
-    fit = watched.zoomed(scene.size, STILL_ZOOM)
+    fit = parser.zoomed(scene.size, STILL_ZOOM)
     small = fit.shrink(scene.picture)
 
     class Watched:
@@ -107,13 +107,35 @@ def test_a_picture_is_looked_at_both_ways_round(parser: Parser, photos: list[Pic
             seen.append(picture.copy())
             return parser.network(fit.input_size).start(picture)
 
-    watched.keep_network(fit.input_size, Watched())
-    watched.still(scene)
+    model = replace(parser.model, compile_any=lambda options: Watched())
+    Parser(replace(model, both_ways=None), parser.settings).still(scene)
     assert [each.tobytes() for each in seen] == [small.tobytes()]
-    twice = Parser(parser.model, parser.settings)
-    twice.keep_network(fit.input_size, Watched())
-    twice.still(scene)
+    Parser(model, parser.settings).still(scene)
     assert [each.tobytes() for each in seen[1:]] == [small.tobytes(), small[:, ::-1].tobytes()]
+
+
+def test_pictures_of_all_shapes_have_one_network(parser: Parser, photos: list[Picture]) -> None:
+    """To compile one for each shape takes ten times as long as a picture."""
+    made: list[str] = []
+    of_any = parser.model.compile_any
+    assert of_any is not None
+
+    def compile_any(options: RunOptions) -> Network:
+        made.append("any")
+        return of_any(options)
+
+    def compile_one(size: Size, options: RunOptions) -> Network:
+        made.append(str(size))
+        return parser.model.compile(size, options)
+
+    model = replace(parser.model, compile=compile_one, compile_any=compile_any)
+    watched = Parser(model, parser.settings)
+    for photo in photos:
+        assert said(watched.still(photo)) == said(parser.still(photo))
+    assert made == ["any"]
+    given = Parser(model, replace(parser.settings, size=(96, 128)))
+    given.still(photos[-1])
+    assert made[1:] == ["96x128"]
 
 
 def test_a_stream_does_not_notice_a_picture_between_its_frames(photos: list[Picture]) -> None:
