@@ -113,6 +113,33 @@ def test_a_network_for_pictures_of_any_size_refuses_what_is_no_picture(runtime: 
             network.start(wrong)
 
 
+MANY_SIZES = """
+import sys
+from pathlib import Path
+import numpy as np, psutil
+from pipeline.network.options import RunOptions
+from pipeline.network.runtime import compile_network
+
+network = compile_network(Path(sys.argv[1]), None, RunOptions(sys.argv[2], "f32", threads=1))
+look = lambda height, width: network.start(np.zeros((height, width, 3), np.uint8)).result()
+held = lambda: psutil.Process().memory_full_info().uss / 1e6
+look(256, 256)
+before = held()
+for height in range(128, 384, 32):
+    for width in range(128, 384, 32):
+        look(height, width)
+print(held() - before)
+"""
+
+
+@pytest.mark.process
+def test_what_is_kept_for_sizes_is_bounded(runtime: str) -> None:
+    """For each of 64 sizes 8 MB would be 500."""
+    command = [sys.executable, "-c", MANY_SIZES, str(LITE), runtime]
+    grown_mb = float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout)
+    assert grown_mb < 200
+
+
 def test_bf16_agrees_or_is_refused() -> None:
     automatic = compile_network(LITE, SIZE, RunOptions("openvino")).precision
     import openvino  # only now: what it does when first imported is settled by the package under test
