@@ -1,7 +1,12 @@
 """Several cameras: their file, and their streams side by side."""
 
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import pytest
 
 from pipeline import Size
@@ -110,3 +115,38 @@ def test_one_that_fails_leaves_the_others(tmp_path: Path) -> None:
     assert isinstance(errors.pop("gone"), CannotOpen)
     assert errors == {"one": None, "two": None}
     assert len(pts_of(tmp_path / "one.mp4")) == 60
+
+
+def pictures_of(recordings: Sequence[Path]) -> list[int]:
+    """The number of pictures that can be had of each, which may grow meanwhile."""
+    counts = []
+    for each in recordings:
+        try:
+            counts.append(len(pts_of(each)))
+        except (OSError, av.error.FFmpegError):
+            counts.append(0)
+    return counts
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("ending", ["SIGKILL", "SIGTERM"])
+def test_recordings_play_however_the_program_ends(tmp_path: Path, ending: str) -> None:
+    """All of what was there, of each of the cameras."""
+    if not hasattr(signal, ending):
+        pytest.skip(f"there is no {ending} on this system")
+    recordings = [tmp_path / f"{name}.mp4" for name in ("one", "two", "three", "four")]
+    tables = [f'[camera.{each.stem}]\nrecord = "{each.name}"\n' for each in recordings]
+    common = 'source = "test:size=64x96,rate=10"\nsize = "64x96"\nparse_hz = 2\n'
+    (tmp_path / "fleet.toml").write_text(common + "".join(tables))
+    command = [sys.executable, "-c", "from streamer.cli import main; main()", "fleet", "fleet.toml"]
+    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=tmp_path, **nowhere) as fleet:  # type: ignore[call-overload]
+        try:
+            assert eventually(lambda: min(pictures_of(recordings)) > 5)
+            before = pictures_of(recordings)
+        finally:
+            fleet.send_signal(getattr(signal, ending))
+        fleet.wait(120)
+    after = pictures_of(recordings)
+    assert all(now >= then for now, then in zip(after, before)), (before, after)
+    assert fleet.returncode == (130 if ending == "SIGTERM" else -signal.SIGKILL)
