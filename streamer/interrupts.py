@@ -2,11 +2,14 @@
 
 import os
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from socket import socket
 
 GRACE_S = 1.0
 """Time that a program has after the second Ctrl-C to end by itself."""
@@ -35,20 +38,24 @@ def ending_at_the_second() -> Iterator[None]:
     Python's handlers run between two instructions of the main thread, which may be in a library that waits for a disk;
     and the interpreter does not end before its threads do. The system writes the signals to a socket at once.
     """
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)
-    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    over = threading.Event()
-    watching = threading.Thread(target=_watch, args=(reading, over), name="second Ctrl-C")
-    watching.start()
+    with ending_silently():
+        from socket import socketpair  # takes long enough for a Ctrl-C to come meanwhile
+
+        reading, writing = socketpair()
+        writing.setblocking(False)
+        before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        over = threading.Event()
+        watching = threading.Thread(target=_watch, args=(reading, over), name="second Ctrl-C")
+        watching.start()
     try:
         yield
     finally:
-        signal.set_wakeup_fd(before)
-        over.set()
-        writing.close()
-        watching.join()
-        reading.close()
+        with ending_silently():
+            signal.set_wakeup_fd(before)
+            over.set()
+            writing.close()
+            watching.join()
+            reading.close()
 
 
 def leave(status: int) -> None:
@@ -61,7 +68,7 @@ def leave(status: int) -> None:
     os._exit(status)
 
 
-def _watch(reading: socket.socket, over: threading.Event) -> None:
+def _watch(reading: "socket", over: threading.Event) -> None:
     asking = {int(number) for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))}
     count = 0
     while came := reading.recv(64):

@@ -37,6 +37,28 @@ def test_the_second_ends_what_does_not_hear(numbers: tuple[signal.Signals, signa
         assert deaf.wait(PATIENCE_S) == INTERRUPTED
 
 
+EARLY_OR_LATE = """
+import os, signal, threading
+from streamer.interrupts import ending_at_the_second
+do = threading.Thread.{do}
+def interrupted(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    do(*_)
+threading.Thread.{do} = interrupted
+with ending_at_the_second():
+    pass
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot interrupt itself alone there")
+@pytest.mark.parametrize("do", ["start", "join"])
+def test_ctrl_c_while_it_begins_or_ends_leaves_no_traceback(do: str) -> None:
+    code = EARLY_OR_LATE.format(do=do)
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 @pytest.mark.process
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_recording_that_blocks_is_told_and_left(tmp_path: Path) -> None:
