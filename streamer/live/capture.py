@@ -51,7 +51,12 @@ class _Limit:
 
     def reached(self, frame: Frame) -> bool:
         """Whether a frame comes too late."""
-        return self.is_set() or (frame.pts_s >= self._until_pts_s and time.monotonic() >= self._until_s)
+        if self.is_set() or (frame.pts_s >= self._until_pts_s and time.monotonic() >= self._until_s):
+            return True
+        if self._source is not None and frame.pts_s > self._until_pts_s:
+            # It came ahead of its time, as in a burst that is shown with little delay: its sound goes with it.
+            self._source.audio.ends_s = self._source.info.tags.start_s + frame.pts_s
+        return False
 
     def is_set(self) -> bool:
         late_s = time.monotonic() - self._until_s
