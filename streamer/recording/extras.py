@@ -25,12 +25,12 @@ _ITUNES = (
     " disc tempo location creation_time"
 )
 _QUICKTIME = "title artist author album date comment genre copyright make model location key creation_time"
-_BIBLIOGRAPHIC = {
-    "bod": "tib", "ces": "cze", "cym": "wel", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fra": "fre",
-    "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "mri": "mao", "msa": "may", "mya": "bur", "nld": "dut",
-    "ron": "rum", "slk": "slo", "sqi": "alb", "zho": "chi",
+_IN_QUICKTIME = {
+    "bod": "tib", "cym": "wel", "cze": "ces", "deu": "ger", "ell": "gre", "eus": "baq", "fas": "per", "fre": "fra",
+    "hye": "arm", "isl": "ice", "kat": "geo", "mkd": "mac", "msa": "may", "mya": "bur", "nld": "dut", "rum": "ron",
+    "slo": "slk", "sqi": "alb", "zho": "chi",
 }  # fmt: skip
-"""ISO 639-2's two codes of some languages: QuickTime has a number for the second one only."""
+"""ISO 639-2 has two codes of some languages: FFmpeg's list of those in QuickTime has the second one only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,12 @@ class Holds:
     """The codecs of covers, as pictures of the file itself."""
     attached: bool = False
     """Covers are attached to it, as any file can be."""
-    bibliographic: bool = False
+    quicktime_languages: bool = False
     """It knows some languages by another code."""
 
 
 MP4 = Holds("mov_text", frozenset(_ITUNES.split()), _MP4_COVERS)
-MOV = Holds("mov_text", frozenset(_QUICKTIME.split()), bibliographic=True)
+MOV = Holds("mov_text", frozenset(_QUICKTIME.split()), quicktime_languages=True)
 MKV = Holds("srt", attached=True)
 WEBM = Holds("webvtt")
 
@@ -119,10 +119,10 @@ class Extras:
             for number, each in enumerate(self._about.chapters)
         ]
         container.set_chapters(chapters)
-        if self._holds.bibliographic:
+        if self._holds.quicktime_languages:
             for stream in container.streams:
-                if (language := stream.metadata.get("language")) in _BIBLIOGRAPHIC:
-                    stream.metadata["language"] = _BIBLIOGRAPHIC[str(language)]
+                if (language := stream.metadata.get("language")) in _IN_QUICKTIME:
+                    stream.metadata["language"] = _IN_QUICKTIME[str(language)]
         return [packet for cover in self._covers for packet in self._put(container, cover)]
 
     def _put(self, container: OutputContainer, cover: Cover) -> list[Packet]:

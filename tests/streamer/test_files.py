@@ -251,6 +251,7 @@ DETAILS = {
     ),
     KEPT: (
         "recording/test_tracks.py::test_every_track_is_kept_with_its_names_or_named",
+        "recording/test_tracks.py::test_a_language_is_kept_by_either_of_its_codes",
         "recording/test_tracks.py::test_timecode_is_kept",
         "recording/test_tracks.py::test_sound_of_any_length_between_two_pictures_is_kept",
         "recording/test_tracks.py::test_a_cover_that_is_an_ordinary_track_does_not_take_over",

@@ -72,6 +72,38 @@ def test_every_track_is_kept_with_its_names_or_named(tmp_path: Path, source: str
         ]
 
 
+LANGUAGES = {
+    "French": ("fra", "fre"),
+    "Czech": ("ces", "cze"),
+    "Romanian": ("ron", "rum"),
+    "Slovak": ("slk", "slo"),
+    "German": ("deu", "ger"),
+    "Chinese": ("zho", "chi"),
+    "Dutch": ("nld", "dut"),
+    "Spanish": ("spa",),
+}
+"""ISO 639-2's codes of each: Matroska has either."""
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_language_is_kept_by_either_of_its_codes(tmp_path: Path, language: str, suffix: str) -> None:
+    plain = Clip(sound="aac").make(tmp_path / "plain.mp4")
+    for code in LANGUAGES[language]:
+        source, out = tmp_path / f"{code}.mkv", tmp_path / f"{code}-out{suffix}"
+        with av.open(str(plain)) as read, av.open(str(source), "w") as file:
+            streams = {each: file.add_stream_from_template(each, opaque=True) for each in read.streams}
+            streams[read.streams.audio[0]].metadata["language"] = code
+            packet: Any
+            for packet in read.demux():
+                if packet.size:
+                    packet.stream = streams[packet.stream]
+                    file.mux(packet)
+        copied(source, out)
+        with av.open(str(out)) as file:
+            assert file.streams.audio[0].metadata.get("language") in LANGUAGES[language]
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".mov"])
 def test_timecode_is_kept(tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
