@@ -48,7 +48,8 @@ class Thread:
         from streamer.stills.main import _attempt
 
         self.before(asked)
-        answered = _attempt(lambda: self.desk.answer(asked))
+        with _ONE_AT_A_TIME:  # the desk is that of all workers here, and for one thread
+            answered = _attempt(lambda: self.desk.answer(asked))
         assert not isinstance(answered, Loaded)
         assert not isinstance(answered, Trouble), answered.trace
         return answered
@@ -58,6 +59,9 @@ class Thread:
 
     def close(self) -> None:
         self.stop()
+
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @cache
