@@ -80,7 +80,8 @@ def test_what_a_camera_refuses(clip: Path, status: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "says"), [(401, "password is wrong"), (403, "password is wrong"), (404, "no such stream"), (500, "error of its own")]
+    ("status", "says"),
+    [(401, "password is wrong"), (403, "password is wrong"), (404, "no such stream"), (500, "error of its own")],
 )
 def test_what_a_web_server_refuses(status: int, says: str) -> None:
     with serving(http(b"", status=status)) as port:
