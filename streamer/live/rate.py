@@ -78,7 +78,7 @@ class Governor:
         self._wanted_s = interval_s
         self._pause_s = 0.0
         self._dropped_s = self._own_s = self._paced_s = self._longer_s = float("-inf")
-        self._eased = self._eased_own = False
+        self._eased = False
         self._held = 1
         self._level = 0
         self._taken_s: deque[float] = deque(maxlen=REMEMBERED)
@@ -148,21 +148,20 @@ class Governor:
         shared_s = min(BESIDE * self._limit_s, MAX_BESIDE_S)
         losing = False
         if dropped or beside:
-            again = self._eased or (dropped and self._eased_own)
-            self._held = min(2 * self._held, MAX_PATIENCE) if again else self._held
+            self._held = min(2 * self._held, MAX_PATIENCE) if self._eased else self._held
             self._dropped_s, self._eased = now_s, False
         if dropped:
-            self._own_s, self._eased_own = now_s, False
+            self._own_s = now_s
         if dropped or (beside and self._pause_s < shared_s):
             losing = self._lengthen(now_s, dropped, shared_s)
         elif now_s - self._dropped_s >= HELD_S * self._held:
             self._eased = self._eased or self._pause_s > 0
             self._pause_s *= 0.5 ** (since_s / HALF_LIFE_S)
-        elif self._pause_s > shared_s and now_s - self._own_s >= HELD_S * self._held:
-            self._eased_own = True
+        elif self._pause_s > shared_s and now_s - self._own_s >= HELD_S * MAX_PATIENCE:
+            # The others lose frames all the time, and this one none.
             self._pause_s = max(shared_s, self._pause_s * 0.5 ** (since_s / HALF_LIFE_S))
         if now_s - self._dropped_s >= FORGOTTEN_S and not self._pause_s:
-            self._held, self._eased, self._eased_own = 1, False, False
+            self._held, self._eased = 1, False
         if self._pause_s < MIN_PAUSE_S:
             self._pause_s = 0.0
         self._losing.append(losing)
