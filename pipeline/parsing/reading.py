@@ -162,7 +162,7 @@ class Reader:
             small, answer = self._seen_alone(frame, fit)
             seconds += answer.seconds
         if both_ways is not None:
-            mirrored = self._result(self._for_pictures(fit.input_size).start(np.ascontiguousarray(small[:, ::-1])))
+            mirrored = self._result(self.network_alone(fit.input_size).start(np.ascontiguousarray(small[:, ::-1])))
             answer = both_ways(answer, mirrored)
             seconds += mirrored.seconds
         if is_seen_again or both_ways is not None:
@@ -228,9 +228,14 @@ class Reader:
         self._networks[input_size] = network
         return network
 
-    def ready_for_pictures(self, frame_size: Size) -> None:
-        """Has the network for pictures of this size by themselves compiled; raises as `Model.compile`."""
-        self._for_pictures(self.zoomed(frame_size, STILL_ZOOM).input_size)
+    def network_alone(self, input_size: Size) -> Network:
+        """The network for pictures by themselves, which come in all shapes: to compile one for each takes longer than
+        ten of them. One for this input size where the size was given, or the network must know it."""
+        if self.model.compile_any is None or self._size is not None:
+            return self.network(input_size)
+        if self._any is None:
+            self._any = self.model.compile_any(self._options)
+        return self._any
 
     def keep_network(self, input_size: Size, network: Network) -> None:
         """Uses a network that was compiled elsewhere, as by another thread, for this input size."""
@@ -248,16 +253,7 @@ class Reader:
 
     def _seen_alone(self, frame: Frame, fit: Letterbox) -> tuple[Picture, Answer]:
         small = fit.shrink(frame.picture)
-        return small, self._result(self._for_pictures(fit.input_size).start(small))
-
-    def _for_pictures(self, input_size: Size) -> Network:
-        """The network for pictures by themselves, which come in all shapes: to be ready for each takes longer than ten
-        of them."""
-        if self.model.compile_any is None or self._size is not None:
-            return self.network(input_size)
-        if self._any is None:
-            self._any = self.model.compile_any(self._options)
-        return self._any
+        return small, self._result(self.network_alone(fit.input_size).start(small))
 
     def _decoded(self, answer: Answer, fit: Letterbox, small: Picture, pts_s: float) -> Decoded:
         """Decodes an answer after averaging it with those before it."""

@@ -25,17 +25,21 @@ def source_key(uri: str | Path) -> SourceKey:
     return SourceKey(_fitting(without_password(str(uri))))
 
 
-def parser_key(parser: Parser, frame_size: Size) -> ParserKey:
+def parser_key(parser: Parser, frame_size: Size, *, stills: bool) -> ParserKey:
     """Identifies a parser. Compiles its network for frames of this size, to know what `auto` means here.
+
+    Args:
+        stills: they belong to no stream, and each is parsed by itself.
 
     Raises WeightsError, RuntimeUnavailable, ExportMismatch.
     """
     settings = parser.settings
+    compiled = parser.network_alone if stills else parser.network
     return ParserKey(
         name=settings.name,
         weights=parser.model.weights(),
         runtime=settings.runtime,
-        precision=parser.network(parser.fit_for(frame_size).input_size).precision,
+        precision=compiled(parser.fit_for(frame_size).input_size).precision,
         size="auto" if settings.input_size is None else str(settings.input_size),
         refine=settings.refine,
         sensitivity=settings.sensitivity,

@@ -64,15 +64,15 @@ class FromParser:
         if self.masks is None:
             yield by.parsed(frames, self.every, stills=stills)
             return
-        keeper = Keeper(self.masks, self._origin(frames), by, force=self.force)
+        keeper = Keeper(self.masks, self._origin(frames, stills=stills), by, force=self.force)
         keeping = keeper.resumed if self.resume and not self.force else keeper.begun
         with keeping(iter(frames), stills=stills) as pairs:
             yield pairs
 
-    def _origin(self, frames: Source) -> Origin:
+    def _origin(self, frames: Source, *, stills: bool) -> Origin:
         return Origin(
             source=source_key(self.uri),
-            parser=parser_key(self.parser, frames.info.frame_size),
+            parser=parser_key(self.parser, frames.info.frame_size, stills=stills),
             parse_every=self.every,
             video_track=self.video_track or 0,
             deinterlace=self.deinterlace,

@@ -22,6 +22,7 @@ from pipeline.faces.cover import FaceCover
 from pipeline.faces.estimator import FaceEstimator
 from pipeline.faces.finder import FaceFinder
 from pipeline.m2fp.weights import WEIGHTS
+from pipeline.parsing.input_size import STILL_ZOOM
 from pipeline.types import Frame
 from streamer.log import show_steps
 from streamer.processes.framing import ChannelClosed
@@ -81,7 +82,7 @@ class Desk:
         reached = [("imports", time.time())]
         parser = self._parser(self._settings.parsers[0], None)
         warm = Frame.still(np.zeros((*WARM_SIZE, 3), np.uint8))
-        parser.ready_for_pictures(warm.size)
+        parser.network_alone(parser.zoomed(warm.size, STILL_ZOOM).input_size)
         reached.append(("network", time.time()))
         self._guesses(parser)  # refuses to start without the networks for that
         parser.still(warm)
